@@ -1,0 +1,94 @@
+//! The file system: reading what the user names, writing whole files or none.
+
+use super::error::AppError;
+use crate::sources::Files;
+use std::fs;
+use std::io::{BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+
+/// A folder as [`Files`]: links are not followed, so nothing outside it can be read.
+#[derive(Clone, Debug)]
+pub struct Folder(PathBuf);
+
+impl Folder {
+    /// A folder that is there.
+    ///
+    /// # Errors
+    /// If it is no folder.
+    pub fn open(path: &Path) -> Result<Folder, AppError> {
+        if path.is_dir() {
+            return Ok(Folder(path.to_owned()));
+        }
+        let shown = path.display();
+        Err(AppError::usage(format!("`{shown}` is no folder")).help("give a folder of JSON files"))
+    }
+
+    fn walk(&self, under: &str, found: &mut Vec<String>) -> std::io::Result<()> {
+        for entry in fs::read_dir(self.0.join(under))? {
+            let entry = entry?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let path = if under.is_empty() { name } else { format!("{under}/{name}") };
+            let kind = entry.file_type()?;
+            if kind.is_dir() {
+                self.walk(&path, found)?;
+            } else if kind.is_file() {
+                found.push(path);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Files for Folder {
+    fn list(&self) -> std::io::Result<Vec<String>> {
+        let mut found = Vec::new();
+        self.walk("", &mut found)?;
+        found.sort_unstable();
+        Ok(found)
+    }
+
+    fn open(&self, path: &str) -> std::io::Result<Box<dyn Read + Send + '_>> {
+        Ok(Box::new(fs::File::open(self.0.join(path))?))
+    }
+}
+
+/// The bytes of a file that the user named.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn read_file(path: &Path) -> Result<Vec<u8>, AppError> {
+    fs::read(path).map_err(|e| AppError::usage(format!("cannot read `{}`: {e}", path.display())))
+}
+
+/// Writes a file whole: beside it first, then in its place, so that a killed run leaves no half report.
+///
+/// # Errors
+/// If it cannot be written, or `fill` fails.
+pub fn write_atomically(
+    path: &Path,
+    private: bool,
+    fill: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
+) -> Result<(), AppError> {
+    let failed = |e: std::io::Error| AppError::usage(format!("cannot write `{}`: {e}", path.display()));
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".tmp");
+    let beside = path.with_file_name(name);
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    if private {
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    }
+    let _ = private;
+    let mut file = BufWriter::with_capacity(1 << 20, options.open(&beside).map_err(failed)?);
+    let written = fill(&mut file).and_then(|()| file.flush());
+    drop(file);
+    match written.and_then(|()| fs::rename(&beside, path)) {
+        Ok(()) => Ok(()),
+        Err(error) => {
+            // The half file is worth nothing to anyone; that it stays is not worth hiding the real error.
+            let _gone = fs::remove_file(&beside);
+            Err(failed(error))
+        }
+    }
+}

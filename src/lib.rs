@@ -1,0 +1,7 @@
+//! Leastwise: the least-privilege auditor for Azure managed identities. See `docs/ARCHITECTURE.md`.
+
+pub mod model;
+pub mod rbac;
+pub mod sources;
+pub mod app;
+pub mod cli;

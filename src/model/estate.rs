@@ -1,0 +1,172 @@
+//! Everything that was read, in one value: tables of records over one table of texts, with what is missing.
+//!
+//! `settle` makes it canonical: sorted by folded id and free of repeats, so that the same records in any order
+//! give the same estate. Not here: joins between records, which are `graph`'s.
+
+use super::coverage::{Coverage, Source};
+use super::gap::{Gap, Reason, tidy};
+use super::instant::Instant;
+use super::records::*;
+use super::role::RoleDefinition;
+use super::strings::{Id, Strings, Sym};
+use super::tags::TagTable;
+use std::collections::HashMap;
+
+/// The span that the sign-in logs cover.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SignInWindow {
+    /// Its start.
+    pub from: Instant,
+    /// Its end.
+    pub until: Instant,
+}
+
+/// An Azure tenant, or the part of it that was read.
+#[derive(Clone, Debug, Default)]
+pub struct Estate {
+    /// All texts.
+    pub strings: Strings,
+    /// All sets of tags.
+    pub tags: TagTable,
+    /// The tenant's id, where known.
+    pub tenant: Option<Sym>,
+    /// The cloud, `public` where not said.
+    pub cloud: Option<Sym>,
+    /// When it was read, where known.
+    pub collected_at: Option<Instant>,
+    /// Management groups.
+    pub management_groups: Vec<ManagementGroup>,
+    /// Subscriptions.
+    pub subscriptions: Vec<Subscription>,
+    /// Resource groups.
+    pub resource_groups: Vec<ResourceGroup>,
+    /// Resources.
+    pub resources: Vec<Resource>,
+    /// User-assigned identities.
+    pub identities: Vec<UserAssignedIdentity>,
+    /// Federated credentials.
+    pub federated: Vec<FederatedCredential>,
+    /// Role assignments.
+    pub assignments: Vec<Assignment>,
+    /// Schedule instances: eligible, and active ones with their ends.
+    pub schedules: Vec<Assignment>,
+    /// Role definitions that came; built-in ones that did not are in the catalogue.
+    pub roles: Vec<RoleDefinition>,
+    /// Deny assignments.
+    pub denies: Vec<DenyAssignment>,
+    /// Service principals and other objects of the directory.
+    pub principals: Vec<Principal>,
+    /// Groups.
+    pub groups: Vec<Group>,
+    /// Last sign-ins.
+    pub sign_ins: Vec<SignIn>,
+    /// What the sign-in logs cover.
+    pub sign_in_window: Option<SignInWindow>,
+    /// Key vaults.
+    pub vaults: Vec<Vault>,
+    /// Policy assignments.
+    pub policy_assignments: Vec<PolicyAssignment>,
+    /// Policy definitions.
+    pub policy_definitions: Vec<PolicyDefinition>,
+    /// Associated resources.
+    pub associations: Vec<Association>,
+    /// What was read.
+    pub coverage: Coverage,
+    /// What is missing.
+    pub gaps: Vec<Gap>,
+}
+
+impl Estate {
+    /// Sorts every table, drops repeats, and notes those that disagree.
+    pub fn settle(&mut self) {
+        let s = (&self.strings, &self.tags);
+        let mut gaps = std::mem::take(&mut self.gaps);
+        let whole = |sym: &Sym| Id { dir: *sym, name: *sym };
+        let g = &mut gaps;
+        settle(s, g, Source::ManagementGroups, &mut self.management_groups, |r| whole(&r.id), |_| None);
+        settle(s, g, Source::Subscriptions, &mut self.subscriptions, |r| whole(&r.id), |_| None);
+        settle(s, g, Source::ResourceGroups, &mut self.resource_groups, |r| whole(&r.id), |_| None);
+        settle(s, g, Source::Resources, &mut self.resources, |r| whole(&r.id), |_| None);
+        settle(s, g, Source::Identities, &mut self.identities, |r| whole(&r.id), |_| None);
+        settle(s, g, Source::FederatedCredentials, &mut self.federated, |r| r.id, |_| None);
+        settle(s, g, Source::RoleAssignments, &mut self.assignments, |r| r.id, |r| r.updated_on);
+        settle(s, g, Source::Schedules, &mut self.schedules, |r| r.id, |r| r.updated_on);
+        settle(s, g, Source::RoleDefinitions, &mut self.roles, |r| r.id, |r| r.updated_on);
+        settle(s, g, Source::DenyAssignments, &mut self.denies, |r| r.id, |_| None);
+        settle(s, g, Source::Principals, &mut self.principals, |r| whole(&r.id), |_| None);
+        settle(s, g, Source::Groups, &mut self.groups, |r| whole(&r.id), |_| None);
+        settle(s, g, Source::SignIns, &mut self.sign_ins, |r| whole(&r.principal), |r| Some(r.last));
+        settle(s, g, Source::Vaults, &mut self.vaults, |r| whole(&r.id), |_| None);
+        settle(s, g, Source::PolicyAssignments, &mut self.policy_assignments, |r| whole(&r.id), |_| None);
+        settle(s, g, Source::PolicyDefinitions, &mut self.policy_definitions, |r| whole(&r.id), |_| None);
+        settle(s, g, Source::AssociatedResources, &mut self.associations, |r| whole(&r.identity), |_| None);
+        self.gaps = tidy(gaps);
+    }
+
+    /// How many subscriptions the estate knows of: those listed, or else those that ids name.
+    pub fn subscription_count(&self) -> usize {
+        if !self.subscriptions.is_empty() {
+            return self.subscriptions.len();
+        }
+        let named = |sym: Sym| super::Scope::parse(self.strings.text(sym)).and_then(|s| s.subscription);
+        let scopes = self.assignments.iter().map(|a| a.scope);
+        let ids = scopes.chain(self.resources.iter().map(|r| r.id)).chain(self.identities.iter().map(|i| i.id));
+        let mut seen: Vec<String> = ids.filter_map(named).map(str::to_ascii_lowercase).collect();
+        seen.sort_unstable();
+        seen.dedup();
+        seen.len()
+    }
+}
+
+/// Everything of a record but the spelling of its id, as text: what decides whether two records are equal.
+/// Texts are compared folded, since Azure spells ids as it likes.
+pub(crate) trait Canonical {
+    /// The comparable text.
+    fn canonical(&self, strings: &Strings, tags: &TagTable) -> String;
+}
+
+fn settle<T: Clone + Canonical>(
+    (strings, tags): (&Strings, &TagTable),
+    gaps: &mut Vec<Gap>,
+    source: Source,
+    rows: &mut Vec<T>,
+    id: impl Fn(&T) -> Id,
+    updated: impl Fn(&T) -> Option<Instant>,
+) {
+    let mut best: HashMap<Id, usize, foldhash::fast::RandomState> =
+        HashMap::with_capacity_and_hasher(rows.len(), foldhash::fast::RandomState::default());
+    let mut keep = Vec::with_capacity(rows.len());
+    for (n, row) in rows.iter().enumerate() {
+        let key = strings.id_class(id(row));
+        let Some(at) = best.get(&key).copied() else {
+            best.insert(key, keep.len());
+            keep.push(n);
+            continue;
+        };
+        let Some(slot) = keep.get_mut(at) else { continue };
+        let Some(other) = rows.get(*slot) else { continue };
+        let (ours, theirs) = (row.canonical(strings, tags), other.canonical(strings, tags));
+        let shown = |row: &T| show(strings, id(row));
+        if ours.eq_ignore_ascii_case(&theirs) {
+            // Equal after folding: keep the spelling that sorts first, whatever came first.
+            if (shown(row), &ours) < (shown(other), &theirs) {
+                *slot = n;
+            }
+            continue;
+        }
+        let newer = (updated(row), &ours) > (updated(other), &theirs);
+        if newer {
+            *slot = n;
+        }
+        let name = std::cmp::min(shown(row), shown(other));
+        let detail = format!("two records of `{name}` differ; the later one is used");
+        gaps.push(Gap::new(source, name, Reason::Disagreement, detail));
+    }
+    let ids: Vec<Id> = keep.iter().filter_map(|n| rows.get(*n)).map(&id).collect();
+    let order = strings.order_ids(&ids);
+    *rows = order.iter().filter_map(|at| keep.get(*at)).filter_map(|n| rows.get(*n)).cloned().collect();
+}
+
+fn show(strings: &Strings, id: Id) -> String {
+    if id.dir == id.name { strings.text(id.dir).to_owned() } else { strings.show_id(id) }
+}

@@ -1,0 +1,29 @@
+//! The nouns of the field as values: texts become types here and nowhere else.
+//!
+//! Not here: input and output, what a permission means (`rbac`), who reaches what (`graph`).
+
+mod canonical;
+pub mod condition;
+mod coverage;
+mod estate;
+mod gap;
+mod instant;
+mod operation;
+mod records;
+mod role;
+mod scope;
+mod strings;
+mod table;
+mod tags;
+
+pub use coverage::{Coverage, Extent, Source};
+pub use estate::{Estate, SignInWindow};
+pub use gap::{Gap, Location, Reason, tidy};
+pub use instant::Instant;
+pub use operation::{ActionPattern, Plane};
+pub use records::*;
+pub use role::{Permission, RoleDefinition, RoleKind, role_key};
+pub use scope::{Level, Scope, rfind_fold};
+pub use strings::{Id, Strings, Sym, cmp_folded};
+pub use table::{Ix, Table};
+pub use tags::{TagTable, Tags};

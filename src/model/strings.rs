@@ -1,0 +1,224 @@
+//! One table for every text of an estate: a text is stored once and named by a `Sym` of four bytes.
+//!
+//! Azure compares ids without regard to case but answers in any case it likes, so a `Sym` keeps the spelling
+//! that came and its *class* says which spellings are the same. Folding is ASCII only, as ids are; names of
+//! resource groups may hold other letters, which Azure's own comparison leaves to the service.
+//!
+//! Not here: what a text means (see `scope`, `operation`, `condition`).
+
+use hashbrown::HashTable;
+use std::cmp::Ordering;
+use std::hash::{BuildHasher, Hasher};
+use std::num::NonZeroU32;
+
+/// A text of one [`Strings`] table. Only that table can read it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct Sym(NonZeroU32);
+
+impl Sym {
+    fn ix(self) -> usize {
+        self.0.get() as usize - 1
+    }
+
+    /// A number that is dense from zero, for tables beside the string table.
+    pub fn index(self) -> usize {
+        self.ix()
+    }
+}
+
+/// An id split at its last `/`: thousands of assignment ids share all but their last segment.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct Id {
+    /// Everything before the last `/`; the empty text for a bare name.
+    pub dir: Sym,
+    /// The last segment, without the `/`.
+    pub name: Sym,
+}
+
+/// The string table.
+#[derive(Clone, Default)]
+pub struct Strings {
+    text: String,
+    ends: Vec<usize>,
+    class: Vec<Sym>,
+    table: HashTable<Sym>,
+    hasher: foldhash::quality::RandomState,
+}
+
+impl std::fmt::Debug for Strings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Strings({} texts, {} bytes)", self.ends.len(), self.text.len())
+    }
+}
+
+fn hash_folded(state: &foldhash::quality::RandomState, text: &str) -> u64 {
+    let mut hasher = state.build_hasher();
+    let mut buffer = [0u8; 64];
+    for chunk in text.as_bytes().chunks(64) {
+        for (to, from) in buffer.iter_mut().zip(chunk) {
+            *to = from.to_ascii_lowercase();
+        }
+        hasher.write(buffer.get(..chunk.len()).unwrap_or_default());
+    }
+    hasher.finish()
+}
+
+/// Order of two texts without regard to ASCII case.
+pub fn cmp_folded(a: &str, b: &str) -> Ordering {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    let mut same = 0;
+    for (x, y) in a.chunks_exact(16).zip(b.chunks_exact(16)) {
+        if x != y {
+            break;
+        }
+        same += 16;
+    }
+    let (a, b) = (a.get(same..).unwrap_or_default(), b.get(same..).unwrap_or_default());
+    a.iter().map(u8::to_ascii_lowercase).cmp(b.iter().map(u8::to_ascii_lowercase))
+}
+
+fn text_at<'a>(text: &'a str, ends: &[usize], sym: Sym) -> &'a str {
+    let at = sym.ix();
+    let start = if at == 0 { 0 } else { ends.get(at - 1).copied().unwrap_or(0) };
+    ends.get(at).and_then(|end| text.get(start..*end)).unwrap_or("")
+}
+
+impl Strings {
+    /// The name of this exact spelling, adding it if it is new.
+    pub fn intern(&mut self, text: &str) -> Sym {
+        let hash = hash_folded(&self.hasher, text);
+        let (all, ends) = (&self.text, &self.ends);
+        if let Some(found) = self.table.find(hash, |s| text_at(all, ends, *s) == text) {
+            return *found;
+        }
+        let class = self.table.find(hash, |s| text_at(all, ends, *s).eq_ignore_ascii_case(text));
+        let class = class.and_then(|s| self.class.get(s.ix())).copied();
+        self.text.push_str(text);
+        self.ends.push(self.text.len());
+        let count = u32::try_from(self.ends.len()).unwrap_or(u32::MAX);
+        let sym = Sym(NonZeroU32::new(count).unwrap_or(NonZeroU32::MAX));
+        self.class.push(class.unwrap_or(sym));
+        let (all, ends, hasher) = (&self.text, &self.ends, &self.hasher);
+        self.table.insert_unique(hash, sym, |s| hash_folded(hasher, text_at(all, ends, *s)));
+        sym
+    }
+
+    /// The class of a text in any spelling, if any spelling of it is here.
+    pub fn find(&self, text: &str) -> Option<Sym> {
+        let hash = hash_folded(&self.hasher, text);
+        let found = self.table.find(hash, |s| self.text(*s).eq_ignore_ascii_case(text))?;
+        Some(self.class(*found))
+    }
+
+    /// The text as it came.
+    pub fn text(&self, sym: Sym) -> &str {
+        text_at(&self.text, &self.ends, sym)
+    }
+
+    /// The text of an optional name; absent is empty.
+    pub fn text_or_empty(&self, sym: Option<Sym>) -> &str {
+        sym.map_or("", |s| self.text(s))
+    }
+
+    /// The representative of all spellings of this text. Which one it is depends on the order of reading:
+    /// compare classes, never show them.
+    pub fn class(&self, sym: Sym) -> Sym {
+        self.class.get(sym.ix()).copied().unwrap_or(sym)
+    }
+
+    /// Whether two names are spellings of one text.
+    pub fn same(&self, a: Sym, b: Sym) -> bool {
+        self.class(a) == self.class(b)
+    }
+
+    /// Splits and stores an id.
+    pub fn intern_id(&mut self, id: &str) -> Id {
+        let (dir, name) = id.rsplit_once('/').unwrap_or(("", id));
+        Id { dir: self.intern(dir), name: self.intern(name) }
+    }
+
+    /// The id as it came.
+    pub fn show_id(&self, id: Id) -> String {
+        let (dir, name) = (self.text(id.dir), self.text(id.name));
+        if dir.is_empty() { name.to_owned() } else { [dir, "/", name].concat() }
+    }
+
+    /// The class of an id: equal for every spelling of it.
+    pub fn id_class(&self, id: Id) -> Id {
+        Id { dir: self.class(id.dir), name: self.class(id.name) }
+    }
+
+    /// Positions of `ids` in the order of their folded text. Ranks the few distinct heads first, so that
+    /// hundreds of thousands of ids compare as numbers.
+    pub fn order_ids(&self, ids: &[Id]) -> Vec<usize> {
+        let mut heads: Vec<Sym> = ids.iter().map(|id| self.class(id.dir)).collect();
+        heads.sort_unstable();
+        heads.dedup();
+        heads.sort_by(|a, b| cmp_folded(self.text(*a), self.text(*b)));
+        let mut rank = vec![0u32; self.ends.len()];
+        for (n, head) in heads.iter().enumerate() {
+            if let Some(slot) = rank.get_mut(head.ix()) {
+                *slot = u32::try_from(n).unwrap_or(u32::MAX);
+            }
+        }
+        let key = |id: &Id| {
+            let mut first = [0u8; 16];
+            for (to, from) in first.iter_mut().zip(self.text(id.name).bytes()) {
+                *to = from.to_ascii_lowercase();
+            }
+            (rank.get(self.class(id.dir).ix()).copied().unwrap_or(0), u128::from_be_bytes(first))
+        };
+        let mut keyed: Vec<((u32, u128), usize)> = ids.iter().enumerate().map(|(n, id)| (key(id), n)).collect();
+        let name = |n: usize| ids.get(n).map_or("", |id| self.text(id.name));
+        keyed.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| cmp_folded(name(a.1), name(b.1))));
+        keyed.into_iter().map(|(_, n)| n).collect()
+    }
+
+    /// How many spellings are stored.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether nothing is stored.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spellings_are_kept_and_share_a_class() {
+        let mut strings = Strings::default();
+        let a = strings.intern("/subscriptions/S/resourceGroups/rg");
+        let b = strings.intern("/subscriptions/s/resourcegroups/RG");
+        assert_ne!(a, b);
+        assert!(strings.same(a, b));
+        assert_eq!(strings.text(b), "/subscriptions/s/resourcegroups/RG");
+        assert_eq!(strings.find("/SUBSCRIPTIONS/s/resourcegroups/rg"), Some(strings.class(a)));
+        assert_eq!(strings.find("rg"), None);
+    }
+
+    #[test]
+    fn folded_order_is_the_order_of_the_lower_case_texts() {
+        let texts = ["", "a", "B", "abcdefghijklmnopQ", "ABCDEFGHIJKLMNOPR", "abcdefghijklmnop", "é", "z"];
+        for a in texts {
+            for b in texts {
+                assert_eq!(cmp_folded(a, b), a.to_ascii_lowercase().cmp(&b.to_ascii_lowercase()), "{a} {b}");
+            }
+        }
+    }
+
+    #[test]
+    fn ids_are_ordered_by_head_then_name() {
+        let mut strings = Strings::default();
+        let texts = ["/b/x", "/A/z", "/a/B", "/a/a", "bare", "/a/aaaaaaaaaaaaaaaaaaaaZ", "/a/aaaaaaaaaaaaaaaaaaaab"];
+        let ids: Vec<Id> = texts.iter().map(|t| strings.intern_id(t)).collect();
+        let shown: Vec<String> = strings.order_ids(&ids).iter().map(|n| strings.show_id(ids[*n])).collect();
+        let expected =
+            ["bare", "/a/a", "/a/aaaaaaaaaaaaaaaaaaaab", "/a/aaaaaaaaaaaaaaaaaaaaZ", "/a/B", "/A/z", "/b/x"];
+        assert_eq!(shown, expected);
+    }
+}

@@ -1,0 +1,160 @@
+//! The catalogue: every operation and every built-in role that Azure is known to have, as facts with a date.
+//!
+//! It is embedded as text that people can review and compare (`catalog.txt`, format in `format`), and read on first
+//! use: the list of operations and each role's blocks only when somebody asks. `leastwise catalog update` makes it
+//! anew from Azure's own answers. Not here: reading those answers (`sources::catalog`).
+
+mod format;
+mod operations;
+
+pub use format::{CatalogError, Draft, DraftRole, verify, write};
+pub use operations::Operations;
+
+use crate::model::Permission;
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
+/// A catalogue of operations and built-in roles.
+#[derive(Debug)]
+pub struct Catalog {
+    text: std::borrow::Cow<'static, str>,
+    date: String,
+    digest: String,
+    roles: HashMap<String, std::ops::Range<usize>>,
+    operations_at: std::ops::Range<usize>,
+    operations: OnceLock<Operations>,
+    names: OnceLock<HashMap<String, String>>,
+}
+
+/// A built-in role.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CatalogRole {
+    /// Its GUID, lower-case.
+    pub guid: String,
+    /// Its name today.
+    pub name: String,
+    /// Names it had.
+    pub aliases: Vec<String>,
+    /// Where it may be assigned; `/` is everywhere.
+    pub assignable_scopes: Vec<String>,
+    /// What it allows.
+    pub permissions: Vec<Permission>,
+}
+
+impl Catalog {
+    /// The embedded catalogue.
+    pub fn embedded() -> &'static Catalog {
+        static CATALOG: OnceLock<Catalog> = OnceLock::new();
+        CATALOG.get_or_init(|| {
+            // A damaged embedded text would mean a damaged binary; an empty catalogue then answers nothing, and
+            // the test that reads the real one keeps this from ever shipping.
+            Catalog::parse(include_str!("catalog.txt").into()).unwrap_or_else(|_| Catalog {
+                text: "".into(),
+                date: String::new(),
+                digest: String::new(),
+                roles: HashMap::new(),
+                operations_at: 0..0,
+                operations: OnceLock::new(),
+                names: OnceLock::new(),
+            })
+        })
+    }
+
+    /// Reads a catalogue's frame; its lists are read when asked for.
+    pub fn parse(text: std::borrow::Cow<'static, str>) -> Result<Catalog, CatalogError> {
+        let frame = format::frame(&text)?;
+        let (date, digest) = (frame.date.to_owned(), frame.digest.to_owned());
+        let roles = format::role_index(&text, frame.roles.clone());
+        let operations_at = frame.operations;
+        Ok(Catalog { text, date, digest, roles, operations_at, operations: OnceLock::new(), names: OnceLock::new() })
+    }
+
+    /// The day of the newest fact in it.
+    pub fn date(&self) -> &str {
+        &self.date
+    }
+
+    /// SHA-256 of its lists, in hex.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// The operations.
+    pub fn operations(&self) -> &Operations {
+        self.operations
+            .get_or_init(|| Operations::parse(self.text.get(self.operations_at.clone()).unwrap_or_default()))
+    }
+
+    /// How many roles there are.
+    pub fn role_count(&self) -> usize {
+        self.roles.len()
+    }
+
+    /// The role of this GUID, in any case.
+    pub fn role(&self, guid: &str) -> Option<CatalogRole> {
+        let range = self.roles.get(&guid.to_ascii_lowercase())?;
+        format::parse_role(self.text.get(range.clone())?)
+    }
+
+    /// The name of the role of this GUID, without reading its blocks.
+    pub fn role_name(&self, guid: &str) -> Option<&str> {
+        let text = self.text.get(self.roles.get(guid)?.clone())?;
+        text.lines().next()?.strip_prefix("role ")?.split_once(' ').map(|(_, name)| name)
+    }
+
+    /// The role with this name, today's or an old one, without regard to case.
+    pub fn role_by_name(&self, name: &str) -> Option<CatalogRole> {
+        let names = self.names.get_or_init(|| {
+            let mut names = HashMap::new();
+            let mut guids: Vec<&String> = self.roles.keys().collect();
+            guids.sort_unstable();
+            let all: Vec<CatalogRole> = guids.iter().filter_map(|g| self.role(g)).collect();
+            // Today's names win over old ones of other roles.
+            for role in &all {
+                names.insert(role.name.to_lowercase(), role.guid.clone());
+            }
+            for role in &all {
+                for alias in &role.aliases {
+                    names.entry(alias.to_lowercase()).or_insert_with(|| role.guid.clone());
+                }
+            }
+            names
+        });
+        self.role(names.get(&name.trim().to_lowercase())?)
+    }
+
+    /// Every role's GUID, sorted.
+    pub fn guids(&self) -> Vec<&str> {
+        let mut guids: Vec<&str> = self.roles.keys().map(String::as_str).collect();
+        guids.sort_unstable();
+        guids
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Plane;
+
+    #[test]
+    fn the_embedded_catalogue_is_whole() {
+        let catalog = Catalog::parse(include_str!("catalog.txt").into()).unwrap();
+        assert_eq!(catalog.role_count(), 967);
+        let operations = catalog.operations();
+        // Of the 20,389 rows that Azure's lists give, two differ by a trailing space alone.
+        assert_eq!(operations.len(Plane::Control) + operations.len(Plane::Data), 20_388);
+        for guid in catalog.guids() {
+            assert!(catalog.role(guid).is_some(), "{guid}");
+        }
+    }
+
+    #[test]
+    fn roles_are_found_by_guid_name_and_old_name() {
+        let catalog = Catalog::embedded();
+        let owner = catalog.role("8E3AF657-A8FF-443C-A75C-2FE8C4BCB635").unwrap();
+        assert_eq!(owner.name, "Owner");
+        assert_eq!(catalog.role_by_name("owner").unwrap(), owner);
+        assert_eq!(catalog.role_by_name("Azure AI User").unwrap().name, "Foundry User");
+        assert!(catalog.role_by_name("no such role").is_none());
+    }
+}

@@ -1,0 +1,22 @@
+//! What a role means: which operations it allows, on which plane, under which condition.
+//!
+//! The fast form works on bit sets over the catalogue's operations; the naive form, which the property tests hold
+//! it against, reads the patterns one by one. Not here: who holds a role and where (`graph`).
+
+pub mod catalog;
+mod condition;
+mod delegation;
+mod effective;
+mod matching;
+mod opset;
+mod profile;
+mod risk;
+
+pub use catalog::Catalog;
+pub use condition::{Facts, Tri, evaluate};
+pub use delegation::{ASSIGN, Bound, assignable};
+pub use effective::{Access, Block, CompiledRole, ParsedCondition};
+pub use matching::matches;
+pub use opset::OpSet;
+pub use profile::{ClassSets, RoleProfile};
+pub use risk::{Class, classify, classify_pattern};

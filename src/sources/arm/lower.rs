@@ -1,0 +1,233 @@
+//! From one element's bytes to a record of the estate, or a gap that names it.
+
+use super::kind::{self, Kind};
+use super::wire::{DataTable, Head, Text};
+use crate::model::{Estate, Extent, Gap, Instant, Location, Reason, Source, Sym};
+use crate::sources::scan::{Position, Problem, Visit, scan};
+use serde::Deserialize;
+
+/// Fills an estate, file by file.
+#[derive(Debug, Default)]
+pub struct Lowering {
+    /// What was read so far.
+    pub estate: Estate,
+    pub(super) path: String,
+    /// The last time that was read, with its text: listings repeat them.
+    last_time: Option<(String, Instant)>,
+    pub(super) parents: Vec<(Sym, Sym)>,
+    depth: usize,
+}
+
+/// Why a record could not be made: what is missing or wrong, in words.
+pub(super) type Lowered<T> = Result<T, String>;
+
+impl Lowering {
+    /// Names the file that the next elements come from.
+    pub fn file(&mut self, path: &str) {
+        path.clone_into(&mut self.path);
+    }
+
+    /// Lowers one element.
+    pub fn record(&mut self, bytes: &[u8], at: Position) {
+        let head: Head<'_> = match serde_json::from_slice(bytes) {
+            Ok(head) => head,
+            Err(error) => return self.broken(bytes, at, &error),
+        };
+        if let Some(body) = head.responses.as_ref().and_then(|r| r.ok.as_ref()).and_then(|a| a.body) {
+            return self.nested(body.get().as_bytes());
+        }
+        if let (None, Some(data)) = (&head.id, head.data)
+            && let Ok(table) = serde_json::from_str::<DataTable<'_>>(data.get())
+        {
+            return self.table(&table, at);
+        }
+        match kind::of(&head) {
+            Ok(kind) => {
+                let source = source_of(kind);
+                match self.lower(kind, bytes) {
+                    Ok(()) => self.estate.coverage.note(source, Extent::Complete),
+                    Err(why) => {
+                        let id = head.id.map(|t| t.0.into_owned()).unwrap_or_default();
+                        self.gap(Gap::new(source, id, Reason::Unparsed, why), at);
+                    }
+                }
+            }
+            Err(name) => {
+                // Counted by type, not listed one by one: their places say nothing.
+                let detail = format!("records of type `{name}` are not read");
+                self.estate.gaps.push(Gap::new(Source::Other, "", Reason::Unrecognised, detail));
+            }
+        }
+    }
+
+    fn lower(&mut self, kind: Kind, bytes: &[u8]) -> Lowered<()> {
+        match kind {
+            Kind::RoleAssignment => self.assignment(bytes),
+            Kind::ActiveInstance => self.schedule(bytes, crate::model::GrantState::TimeBound),
+            Kind::EligibleInstance => self.schedule(bytes, crate::model::GrantState::Eligible),
+            Kind::RoleDefinition => self.role(bytes),
+            Kind::DenyAssignment => self.deny(bytes),
+            Kind::ManagementGroup => self.management_group(bytes),
+            Kind::Subscription | Kind::Account => self.subscription(bytes, kind == Kind::Account),
+            Kind::ResourceGroup => self.resource_group(bytes),
+            Kind::Identity => self.identity(bytes),
+            Kind::FederatedCredential => self.federated(bytes),
+            Kind::PolicyAssignment => self.policy_assignment(bytes),
+            Kind::PolicyDefinition => self.policy_definition(bytes),
+            Kind::Vault => self.vault(bytes),
+            Kind::Resource => self.resource(bytes),
+            Kind::ServicePrincipal | Kind::User => self.principal(bytes, kind == Kind::User),
+            Kind::Group => self.group(bytes),
+        }
+    }
+
+    fn nested(&mut self, bytes: &[u8]) {
+        // An example within an example within … is nobody's answer.
+        if self.depth < 4 {
+            self.depth += 1;
+            scan(bytes, self);
+            self.depth -= 1;
+        }
+    }
+
+    fn table(&mut self, table: &DataTable<'_>, at: Position) {
+        for row in &table.rows {
+            let mut object = String::from("{");
+            for (column, value) in table.columns.iter().zip(row) {
+                if object.len() > 1 {
+                    object.push(',');
+                }
+                object.push_str(&serde_json::Value::from(column.name.as_str()).to_string());
+                object.push(':');
+                object.push_str(value.get());
+            }
+            object.push('}');
+            self.record(object.as_bytes(), at);
+        }
+    }
+
+    fn broken(&mut self, bytes: &[u8], at: Position, error: &serde_json::Error) {
+        // The kind is unknown, so the gap belongs to the file; an id-like piece of text still helps to find it.
+        let first = bytes.first().copied().unwrap_or_default();
+        if first != b'{' {
+            let detail = "list elements that are no objects are not read".to_owned();
+            self.estate.gaps.push(Gap::new(Source::Other, "", Reason::Unrecognised, detail));
+            return;
+        }
+        let source = guess(bytes);
+        self.gap(Gap::new(source, "", Reason::Unparsed, format!("not valid JSON: {}", plain(error))), at);
+    }
+
+    fn gap(&mut self, gap: Gap, at: Position) {
+        if gap.source != Source::Files && gap.source != Source::Other {
+            self.estate.coverage.note(gap.source, Extent::Partial);
+        }
+        let location = Location { path: self.path.clone(), line: at.line, column: at.column };
+        self.estate.gaps.push(gap.at(location));
+    }
+
+    /// The estate, with what parents elsewhere said filled in.
+    pub fn finish(mut self) -> Estate {
+        self.join_parents();
+        self.find_tenant();
+        self.estate
+    }
+
+    pub(super) fn sym(&mut self, text: &Text<'_>) -> Sym {
+        self.estate.strings.intern(&text.0)
+    }
+
+    /// A text that is there and not empty.
+    pub(super) fn some(&mut self, text: &Option<Text<'_>>) -> Option<Sym> {
+        text.as_ref().filter(|t| !t.0.is_empty()).map(|t| self.estate.strings.intern(&t.0))
+    }
+
+    pub(super) fn need(&mut self, text: &Option<Text<'_>>, what: &str) -> Lowered<Sym> {
+        self.some(text).ok_or_else(|| format!("`{what}` is missing"))
+    }
+
+    pub(super) fn time(&mut self, text: &Option<Text<'_>>, what: &str) -> Lowered<Option<Instant>> {
+        let Some(text) = text.as_ref().filter(|t| !t.0.is_empty()) else { return Ok(None) };
+        if let Some((last, instant)) = &self.last_time
+            && *last == text.0
+        {
+            return Ok(Some(*instant));
+        }
+        let instant = Instant::parse(&text.0).ok_or_else(|| format!("`{what}` is no time: `{}`", text.0))?;
+        self.last_time = Some((text.0.clone().into_owned(), instant));
+        Ok(Some(instant))
+    }
+}
+
+impl Visit for Lowering {
+    fn element(&mut self, bytes: &[u8], at: Position) {
+        self.record(bytes, at);
+    }
+
+    fn beside(&mut self, key: &str, value: &[u8], at: Position) {
+        let set = !matches!(value, b"null" | b"\"\"" | b"\"false\"" | b"false" | b"\"...\"");
+        let detail = match key {
+            "nextLink" | "@odata.nextLink" | "$skipToken" if set => {
+                "the page names a next page, and nothing says that the export holds it"
+            }
+            "resultTruncated" if set => "Resource Graph says that its answer is cut short",
+            _ => return,
+        };
+        self.gap(Gap::new(Source::Files, "", Reason::Truncated, detail), at);
+    }
+
+    fn problem(&mut self, problem: Problem, at: Position) {
+        let (reason, detail) = match problem {
+            Problem::Truncated => (Reason::Truncated, "the file ends inside a record".to_owned()),
+            Problem::Syntax(expected) => (Reason::Unparsed, format!("not valid JSON: expected {expected}")),
+            Problem::TooLarge => (Reason::Unsupported, "a record above 64 MiB is not read".to_owned()),
+            Problem::Io(error) => (Reason::Failed, format!("the file could not be read on: {error}")),
+        };
+        self.gap(Gap::new(Source::Files, "", reason, detail), at);
+    }
+}
+
+/// Reads a shape; the error says what did not fit, without positions inside the element, which mislead.
+pub(super) fn read<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Lowered<T> {
+    serde_json::from_slice(bytes).map_err(|e| plain(&e))
+}
+
+pub(super) fn plain(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    text.rsplit_once(" at line ").map_or(text.clone(), |(what, _)| what.to_owned())
+}
+
+/// The kind of a record that is no JSON, as far as its text shows: a broken assignment must not pass for an
+/// unknown thing.
+fn guess(bytes: &[u8]) -> Source {
+    let has = |needle: &str| memchr::memmem::find(&bytes.to_ascii_lowercase(), needle.as_bytes()).is_some();
+    if has("/roleassignments/") {
+        Source::RoleAssignments
+    } else if has("/roledefinitions/") {
+        Source::RoleDefinitions
+    } else if has("/userassignedidentities/") {
+        Source::Identities
+    } else {
+        Source::Files
+    }
+}
+
+fn source_of(kind: Kind) -> Source {
+    match kind {
+        Kind::RoleAssignment => Source::RoleAssignments,
+        Kind::RoleDefinition => Source::RoleDefinitions,
+        Kind::DenyAssignment => Source::DenyAssignments,
+        Kind::ActiveInstance | Kind::EligibleInstance => Source::Schedules,
+        Kind::ManagementGroup => Source::ManagementGroups,
+        Kind::Subscription | Kind::Account => Source::Subscriptions,
+        Kind::ResourceGroup => Source::ResourceGroups,
+        Kind::Identity => Source::Identities,
+        Kind::FederatedCredential => Source::FederatedCredentials,
+        Kind::PolicyAssignment => Source::PolicyAssignments,
+        Kind::PolicyDefinition => Source::PolicyDefinitions,
+        Kind::Vault => Source::Vaults,
+        Kind::Resource => Source::Resources,
+        Kind::ServicePrincipal | Kind::User => Source::Principals,
+        Kind::Group => Source::Groups,
+    }
+}

@@ -1,0 +1,51 @@
+//! Azure Resource Manager's JSON, from wherever it was saved: a folder of answers, examples or command output.
+//!
+//! `scan` cuts a file into elements, `kind` says what each is, `lower` makes it a record or a gap. The same records
+//! come from a snapshot and from the live tenant. Not here: opening folders (`app`).
+
+mod directory;
+mod grants;
+mod inventory;
+mod kind;
+mod lower;
+mod wire;
+
+pub use lower::Lowering;
+
+use super::files::Files;
+use super::scan::scan;
+use crate::model::{Estate, Extent, Gap, Reason, Source};
+
+/// Reads every `*.json` of a tree into an estate.
+///
+/// # Errors
+/// Only if the tree itself cannot be listed; files that cannot be read are gaps.
+pub fn read(files: &dyn Files, mut progress: impl FnMut(&str)) -> std::io::Result<Estate> {
+    let mut lowering = Lowering::default();
+    for path in files.list()? {
+        if !path.to_ascii_lowercase().ends_with(".json") {
+            continue;
+        }
+        progress(&path);
+        match files.open(&path) {
+            Ok(file) => {
+                lowering.file(&path);
+                scan(file, &mut lowering);
+            }
+            Err(error) => {
+                let detail = format!("`{path}` could not be opened: {error}");
+                lowering.estate.gaps.push(Gap::new(Source::Files, "", Reason::Failed, detail));
+            }
+        }
+    }
+    let mut estate = lowering.finish();
+    // What an export does not hold was not collected, and saying so is the difference to a clean answer.
+    let absent: Vec<Source> =
+        estate.coverage.iter().filter(|(_, extent)| *extent == Extent::Absent).map(|(source, _)| source).collect();
+    for source in absent {
+        let detail = format!("the export holds no {}", source.name());
+        estate.gaps.push(Gap::new(source, "", Reason::NotCollected, detail));
+    }
+    estate.settle();
+    Ok(estate)
+}

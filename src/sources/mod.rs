@@ -1,0 +1,17 @@
+//! From bytes to an estate: every reader gives what it could read and a gap for what it could not.
+//!
+//! Readers get bytes; those that follow references get [`Files`]. Not here: judging (`rules`), opening files
+//! (`app`), and asking Azure, which only a submodule of its own may do.
+
+mod activity;
+pub mod arm;
+pub mod catalog;
+
+mod files;
+mod scan;
+
+
+
+pub use activity::{SignInError, read as read_activity};
+pub use files::{Files, MemoryFiles};
+pub use scan::{Position, Problem, Visit, scan};
