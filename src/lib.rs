@@ -5,3 +5,4 @@ pub mod rbac;
 pub mod sources;
 pub mod app;
 pub mod cli;
+pub mod graph;

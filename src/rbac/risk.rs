@@ -127,6 +127,7 @@ const EXECUTION: &[&str] = &[
 
 /// Data-plane operations that run code on a host.
 const DATA_EXECUTION: &[&str] = &[
+    "microsoft.app/containerapps/exec/action",
     "microsoft.compute/virtualmachines/login/action",
     "microsoft.compute/virtualmachines/loginasadmin/action",
     "microsoft.compute/virtualmachines/wacloginasadmin/action",
