@@ -6,3 +6,5 @@ pub mod sources;
 pub mod app;
 pub mod cli;
 pub mod graph;
+pub mod finding;
+pub mod policy;
