@@ -8,3 +8,4 @@ pub mod cli;
 pub mod graph;
 pub mod finding;
 pub mod policy;
+pub mod rules;

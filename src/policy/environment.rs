@@ -48,6 +48,11 @@ impl Environments {
         self.neutral.iter().any(|w| w.eq_ignore_ascii_case(word))
     }
 
+    /// Whether a word of a name says that it belongs to no environment.
+    pub fn is_neutral_name(&self, name: &str) -> bool {
+        name.split(|c: char| !c.is_alphanumeric()).any(|w| self.is_neutral(w))
+    }
+
     /// The environment that a name's whole words say. Two different ones, or a neutral word, say nothing.
     pub fn of_name(&self, name: &str) -> Option<&str> {
         let mut found: Option<&str> = None;

@@ -5,7 +5,7 @@ use super::environment::Environments;
 
 /// The default template for user-assigned identities.
 /// Source: Cloud Adoption Framework, "Define your naming convention".
-pub const DEFAULT_IDENTITY: &str = "id-{workload}-{env}[-{region}][-{instance}]";
+pub(crate) const DEFAULT_IDENTITY: &str = "id-{workload}-{env}[-{region}][-{instance}]";
 
 /// Names that Azure itself gives to identities that it makes.
 const MADE_BY_AZURE: &[&str] = &[

@@ -30,7 +30,7 @@ impl PolicyError {
 }
 
 /// Line and column, from 1, of a byte of a text.
-pub fn locate(path: &str, text: &str, at: usize) -> Location {
+pub(crate) fn locate(path: &str, text: &str, at: usize) -> Location {
     let before = text.get(..at.min(text.len())).unwrap_or(text);
     let line = before.bytes().filter(|b| *b == b'\n').count() as u64 + 1;
     let column = before.rsplit('\n').next().unwrap_or("").len() as u64 + 1;

@@ -6,9 +6,9 @@ use serde::Deserialize;
 use toml::Spanned;
 
 /// The longest that a waiver may run, in days from its approval.
-pub const MAX_DAYS: i64 = 366;
+pub(crate) const MAX_DAYS: i64 = 366;
 /// The longest for findings of severity critical.
-pub const MAX_DAYS_CRITICAL: i64 = 90;
+pub(crate) const MAX_DAYS_CRITICAL: i64 = 90;
 
 /// Why a finding is accepted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]

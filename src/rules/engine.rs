@@ -1,0 +1,462 @@
+//! Runs rules over a graph. A rule is evaluated once for each distinct combination of the facts that decide, and
+//! the verdict is reused: hundreds of thousands of grants come down to a few hundred evaluations.
+
+use super::coverage::{JudgedGap, RuleOutcome, judge};
+use super::evidence::{gather, identity_ref, place};
+use super::facts::{FactId, IdentityFacts, Lens, Subject, Value, get};
+use super::schema::{Rule, Whom};
+use super::set::RuleSet;
+use super::waive;
+use crate::finding::{Confidence, Disposition, Finding, FingerprintParts, IdentityRef, Place, Severity, SubjectKind, fingerprint};
+use crate::graph::AccessGraph;
+use crate::model::{Instant, Ix, cmp_folded};
+use crate::policy::{Config, Waiver};
+use crate::rbac::Tri;
+use std::collections::{BTreeSet, HashMap};
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// What a run is given besides the graph.
+#[derive(Clone, Copy, Debug)]
+pub struct Judging<'a> {
+    /// The rules.
+    pub rules: &'a RuleSet,
+    /// The configuration.
+    pub config: &'a Config,
+    /// The waivers.
+    pub waivers: &'a [Waiver],
+    /// Where the estate came from, for rules that are not meaningful everywhere: `live`, `snapshot`, …
+    pub source: &'a str,
+    /// The time that ages and dormancy are judged at.
+    pub judged_at: Instant,
+    /// The time that waivers are judged at.
+    pub decided_at: Instant,
+    /// The severity from which a gap can hide something that counts.
+    pub threshold: Severity,
+}
+
+/// What a run gives.
+#[derive(Debug)]
+pub struct Judged {
+    /// Sorted by severity, rule, subject, fingerprint.
+    pub findings: Vec<Finding>,
+    /// Sorted by slug.
+    pub rules: Vec<RuleOutcome>,
+    /// Sorted by source.
+    pub gaps: Vec<JudgedGap>,
+    /// What was worked out for each identity, in the graph's order.
+    pub identities: Vec<IdentityFacts>,
+    /// The environment of each scope, in the graph's order.
+    pub environments: Vec<Option<String>>,
+    /// The name of each scope that has another than the end of its id.
+    pub scope_names: HashMap<usize, String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Outcome {
+    Silent,
+    Unknown,
+    Fires(Severity),
+}
+
+#[derive(Clone, Copy, Default)]
+struct Tally {
+    subjects: usize,
+    findings: usize,
+    inconclusive: usize,
+}
+
+/// Rules that look at the same subjects, with the facts that any of them asks for.
+struct Group<'r> {
+    rules: Vec<&'r Rule>,
+    facts: Vec<FactId>,
+}
+
+impl<'r> Group<'r> {
+    fn new(rules: Vec<&'r Rule>) -> Group<'r> {
+        let mut facts = Vec::new();
+        rules.iter().for_each(|r| r.deciding_facts(&mut facts));
+        Group { rules, facts }
+    }
+}
+
+struct Run<'a, 'g> {
+    lens: &'g Lens<'g>,
+    judging: &'a Judging<'a>,
+    findings: Vec<Finding>,
+    tallies: HashMap<&'a str, Tally>,
+    identities: HashMap<usize, Arc<IdentityRef>>,
+    roles: HashMap<usize, Arc<(String, String)>>,
+    places: HashMap<usize, Arc<Place>>,
+}
+
+/// Runs every rule that is on.
+pub fn run(graph: &AccessGraph, judging: &Judging<'_>) -> Judged {
+    let mut lens = Lens::new(graph, judging.config, judging.judged_at);
+    lens.count_applicable();
+    let mut run = Run::new(&lens, judging);
+    for kind in SubjectKind::ALL.into_iter().filter(|k| *k != SubjectKind::Waiver) {
+        run.kind(kind);
+    }
+    run.estate();
+    let (mut findings, mut tallies) = (run.findings, run.tallies);
+    number_equals(&mut findings);
+    subsume(&mut findings, judging.rules);
+    let matches = waive::apply(&mut findings, judging.waivers, judging.decided_at);
+    lens.note_waivers(judging.waivers, &matches, judging.decided_at);
+    let mut last = Run::new(&lens, judging);
+    last.kind(SubjectKind::Waiver);
+    findings.extend(last.findings);
+    for (slug, tally) in last.tallies {
+        tallies.insert(slug, tally);
+    }
+    findings.sort_by(|a, b| {
+        (b.severity.cmp(&a.severity))
+            .then_with(|| a.rule.slug.cmp(&b.rule.slug))
+            .then_with(|| cmp_folded(&a.subject, &b.subject))
+            .then_with(|| a.fingerprint.cmp(&b.fingerprint))
+    });
+    let coverage = &graph.estate().coverage;
+    let outcomes = judging.rules.iter().map(|rule| {
+        let tally = tallies.get(rule.slug()).copied().unwrap_or_default();
+        RuleOutcome::new(rule, coverage, tally.subjects, tally.findings, tally.inconclusive)
+    });
+    let gaps = graph.estate().gaps.iter().chain(graph.gaps()).cloned().collect();
+    let names = lens.scope_names.iter().map(|(at, name)| (*at, graph.text(*name).to_owned()));
+    Judged {
+        findings,
+        rules: outcomes.collect(),
+        gaps: judge(gaps, coverage, judging.rules, judging.config, judging.threshold, judging.decided_at),
+        scope_names: names.collect(),
+        environments: lens.scope_environment.iter().map(|e| e.map(str::to_owned)).collect(),
+        identities: lens.identities,
+    }
+}
+
+impl<'a, 'g> Run<'a, 'g> {
+    fn new(lens: &'g Lens<'g>, judging: &'a Judging<'a>) -> Run<'a, 'g> {
+        Run {
+            lens,
+            judging,
+            findings: Vec::new(),
+            tallies: HashMap::new(),
+            identities: HashMap::new(),
+            roles: HashMap::new(),
+            places: HashMap::new(),
+        }
+    }
+
+    fn kind(&mut self, kind: SubjectKind) {
+        let source = self.judging.source;
+        let on = |r: &&Rule| r.enabled && r.subject == kind && r.sources.iter().any(|s| s == source);
+        let rules: Vec<&'a Rule> = self.judging.rules.iter().filter(on).collect();
+        if rules.is_empty() {
+            return;
+        }
+        let lens = self.lens;
+        let estate = lens.graph.estate();
+        let judged = |at| lens.identity(at).judged;
+        let mut subjects: Vec<Subject> = Vec::new();
+        match kind {
+            SubjectKind::Assignment => return self.assignments(rules),
+            SubjectKind::Identity => {
+                let all = lens.graph.identities().iter().filter(|(at, _)| judged(*at));
+                subjects.extend(all.map(|(at, _)| Subject { identity: Some(at), ..Subject::default() }));
+            }
+            SubjectKind::RoleDefinition => {
+                let custom = lens.graph.roles().iter().filter(|(_, r)| r.defined && r.kind == crate::model::RoleKind::Custom);
+                subjects.extend(custom.map(|(at, _)| Subject { role: Some(at), ..Subject::default() }));
+            }
+            SubjectKind::FederatedCredential => {
+                let mut owner = HashMap::new();
+                for (at, identity) in lens.graph.identities().iter() {
+                    identity.federated.iter().for_each(|c| {
+                        owner.insert(*c, at);
+                    });
+                }
+                subjects.extend((0..estate.federated.len()).map(|at| Subject {
+                    credential: Some(at),
+                    identity: owner.get(&at).copied(),
+                    ..Subject::default()
+                }));
+            }
+            SubjectKind::Vault => {
+                subjects.extend((0..estate.vaults.len()).map(|at| Subject { vault: Some(at), ..Subject::default() }));
+            }
+            SubjectKind::PolicyAssignment => {
+                for (at, identity) in lens.graph.identities().iter() {
+                    if let Some(policy) = identity.policy {
+                        subjects.push(Subject { policy: Some(policy), identity: Some(at), ..Subject::default() });
+                    }
+                }
+            }
+            SubjectKind::Resource => {
+                let hosts = estate.resources.iter().enumerate();
+                let hosts = hosts.filter(|(_, r)| r.identity.as_ref().is_some_and(|b| !b.user.is_empty()));
+                subjects.extend(hosts.map(|(at, _)| Subject { resource: Some(at), ..Subject::default() }));
+            }
+            SubjectKind::Waiver => {
+                subjects.extend((0..lens.waivers.len()).map(|at| Subject { waiver: Some(at), ..Subject::default() }));
+            }
+            SubjectKind::File => subjects.push(Subject::default()),
+        }
+        self.group(&Group::new(rules), &subjects);
+    }
+
+    fn assignments(&mut self, rules: Vec<&'a Rule>) {
+        let lens = self.lens;
+        let (all, identities): (Vec<&Rule>, Vec<&Rule>) = rules.into_iter().partition(|r| r.whom == Whom::Anyone);
+        let grants = lens.graph.grants().iter().map(|(at, grant)| {
+            let identity = lens.graph.parties()[grant.party].identity;
+            Subject { grant: Some(at), identity, ..Subject::default() }
+        });
+        // What somebody may activate is not held, and a managed identity cannot activate anything.
+        let in_force = |s: &Subject| s.grant.is_some_and(|at| lens.graph.grants()[at].state != crate::model::GrantState::Eligible);
+        let mut every: Vec<Subject> = grants.filter(in_force).collect();
+        if !all.is_empty() {
+            self.group(&Group::new(all), &every);
+        }
+        every.retain(|s| s.identity.is_some_and(|i| lens.identity(i).judged));
+        every.extend(lens.group_grants.iter().enumerate().filter(|(_, g)| lens.identity(g.identity).judged).map(|(at, g)| Subject {
+            grant: Some(g.held.grant),
+            via: Some(at),
+            identity: Some(g.identity),
+            ..Subject::default()
+        }).filter(in_force));
+        if !identities.is_empty() {
+            self.group(&Group::new(identities), &every);
+        }
+    }
+
+    /// What rules say once of the whole estate.
+    fn estate(&mut self) {
+        let source = self.judging.source;
+        let (lens, subject) = (self.lens, Subject::default());
+        let fact = |id: FactId| get(id)(lens, &subject);
+        for rule in self.judging.rules.iter().filter(|r| r.enabled && r.sources.iter().any(|s| s == source)) {
+            let Some(estate) = &rule.estate else { continue };
+            if estate.when.evaluate(&fact) != Tri::True {
+                continue;
+            }
+            let mut finding = self.finding(rule, rule.fixed.unwrap_or(estate.severity), &subject);
+            finding.subject_kind = SubjectKind::File;
+            finding.message = estate.message.fill(&finding.subject, &fact, false);
+            finding.commands.clear();
+            self.findings.push(finding);
+            self.tallies.entry(rule.slug()).or_default().findings += 1;
+        }
+    }
+
+    fn group(&mut self, group: &Group<'a>, subjects: &[Subject]) {
+        let lens: &'g Lens<'g> = self.lens;
+        let getters: Vec<_> = group.facts.iter().map(|id| get(*id)).collect();
+        let mut memo: HashMap<Box<[Value<'g>]>, Rc<[Outcome]>, foldhash::fast::RandomState> = HashMap::default();
+        let mut key: Vec<Value<'g>> = Vec::with_capacity(getters.len());
+        let mut tallies = vec![Tally::default(); group.rules.len()];
+        for subject in subjects {
+            key.clear();
+            key.extend(getters.iter().map(|get| get(lens, subject)));
+            let outcomes = match memo.get(key.as_slice()) {
+                Some(known) => Rc::clone(known),
+                None => {
+                    let lookup = |id: FactId| {
+                        let at = group.facts.iter().position(|f| *f == id);
+                        at.and_then(|at| key.get(at)).copied().unwrap_or(Value::Missing)
+                    };
+                    let fresh: Rc<[Outcome]> = group.rules.iter().map(|rule| outcome(rule, &lookup)).collect();
+                    memo.insert(key.clone().into_boxed_slice(), Rc::clone(&fresh));
+                    fresh
+                }
+            };
+            for ((rule, outcome), tally) in group.rules.iter().zip(outcomes.iter()).zip(&mut tallies) {
+                tally.subjects += 1;
+                match outcome {
+                    Outcome::Silent => {}
+                    Outcome::Unknown => tally.inconclusive += 1,
+                    Outcome::Fires(severity) => {
+                        tally.findings += 1;
+                        let finding = self.finding(rule, *severity, subject);
+                        self.findings.push(finding);
+                    }
+                }
+            }
+        }
+        for (rule, tally) in group.rules.iter().zip(tallies) {
+            self.tallies.insert(rule.slug(), tally);
+        }
+    }
+
+    fn finding(&mut self, rule: &Rule, severity: Severity, subject: &Subject) -> Finding {
+        let lens = self.lens;
+        let graph = lens.graph;
+        let facts = subject.identity.map(|i| lens.identity(i));
+        let identity = subject.identity.map(|at| {
+            Arc::clone(self.identities.entry(at.index()).or_insert_with(|| Arc::new(identity_ref(lens, at))))
+        });
+        let grant = subject.grant.map(|at| &graph.grants()[at]);
+        let role_at = subject.role.or(grant.map(|g| g.role));
+        let role = role_at.map(|at| {
+            let role = &graph.roles()[at];
+            Arc::clone(self.roles.entry(at.index()).or_insert_with(|| Arc::new((role.name.clone(), role.key.clone()))))
+        });
+        let scope = grant.map(|g| g.scope).or_else(|| self.own_scope(subject));
+        let place = scope.map(|at| {
+            Arc::clone(self.places.entry(at.index()).or_insert_with(|| Arc::new(place(lens, at))))
+        });
+        let subject_id = self.subject_id(subject);
+        let fact = |id: FactId| get(id)(lens, subject);
+        let mut message = rule.message.fill(&subject_id, &fact, false);
+        let mut confidence = rule.confidence;
+        let judges_identity = rule.whom == Whom::Identities && !matches!(rule.subject, SubjectKind::RoleDefinition);
+        if judges_identity && facts.is_some_and(|f| f.uncertain) {
+            message.push_str(" (nothing that was read says whether the principal is a managed identity)");
+            confidence = confidence.min(Confidence::Medium);
+        }
+        let mut severity = severity;
+        if facts.is_some_and(|f| f.platform) && rule.fixed.is_none() && severity != Severity::Info {
+            message.push_str(" (expected of a platform identity)");
+            severity = severity.lower();
+        }
+        let principal = match (grant, &identity) {
+            (_, Some(identity)) => identity.principal_id.clone().unwrap_or_default(),
+            (Some(grant), None) => graph.text(graph.parties()[grant.party].principal).to_owned(),
+            _ => String::new(),
+        };
+        let condition = grant.and_then(|g| graph.condition(g)).map_or("", |c| graph.text(c.text));
+        let parts = FingerprintParts {
+            rule: rule.slug(),
+            subject: &subject_id,
+            principal: &principal,
+            role: role.as_deref().map_or("", |(_, key)| key),
+            scope: place.as_deref().map_or("", |p| &p.scope),
+            condition,
+            ordinal: 0,
+        };
+        Finding {
+            fingerprint: fingerprint(&parts),
+            rule: Arc::clone(&rule.text),
+            severity,
+            confidence,
+            disposition: Disposition::Open,
+            message,
+            subject_kind: rule.subject,
+            commands: rule.commands.iter().map(|c| c.fill(&subject_id, &fact, true)).collect(),
+            subject: subject_id,
+            identity,
+            role,
+            place,
+            location: None,
+            evidence: gather(lens, subject),
+            related: Vec::new(),
+            waiver: None,
+            first_seen: None,
+        }
+    }
+
+    fn own_scope(&self, subject: &Subject) -> Option<Ix<crate::graph::ScopeNode>> {
+        let (graph, estate) = (self.lens.graph, self.lens.graph.estate());
+        let vault = subject.vault.and_then(|at| estate.vaults.get(at)).map(|v| v.id);
+        let resource = subject.resource.and_then(|at| estate.resources.get(at)).map(|r| r.id);
+        let policy = subject.policy.and_then(|at| estate.policy_assignments.get(at)).map(|p| p.id);
+        match vault.or(resource).or(policy) {
+            Some(id) => graph.scopes().find(estate, id),
+            None => subject.identity.and_then(|at| graph.identities()[at].scope),
+        }
+    }
+
+    fn subject_id(&self, subject: &Subject) -> String {
+        let (graph, estate) = (self.lens.graph, self.lens.graph.estate());
+        let text = |sym| graph.text(sym).to_owned();
+        if let Some(record) = subject.grant.and_then(|at| graph.record(&graph.grants()[at])) {
+            return estate.strings.show_id(record.id);
+        }
+        if let Some(role) = subject.role.map(|at| &graph.roles()[at]) {
+            return role.id.clone().unwrap_or_else(|| role.key.clone());
+        }
+        if let Some(credential) = subject.credential.and_then(|at| estate.federated.get(at)) {
+            return estate.strings.show_id(credential.id);
+        }
+        if let Some(vault) = subject.vault.and_then(|at| estate.vaults.get(at)) {
+            return text(vault.id);
+        }
+        if let Some(policy) = subject.policy.and_then(|at| estate.policy_assignments.get(at)) {
+            return text(policy.id);
+        }
+        if let Some(resource) = subject.resource.and_then(|at| estate.resources.get(at)) {
+            return text(resource.id);
+        }
+        if let Some(waiver) = subject.waiver.and_then(|at| self.lens.waivers.get(at)) {
+            return waiver.id.clone();
+        }
+        match subject.identity.map(|at| &graph.identities()[at]) {
+            Some(identity) => {
+                let principal = identity.party.map(|p| graph.parties()[p].principal);
+                identity.id.or(principal).map(text).unwrap_or_default()
+            }
+            None => "leastwise.toml".to_owned(),
+        }
+    }
+}
+
+fn outcome<'v>(rule: &'v Rule, fact: &dyn Fn(FactId) -> Value<'v>) -> Outcome {
+    match rule.when.evaluate(fact) {
+        Tri::False => Outcome::Silent,
+        Tri::Unknown => Outcome::Unknown,
+        Tri::True => {
+            if let Some(severity) = rule.fixed {
+                return Outcome::Fires(severity);
+            }
+            let special = rule.severities.iter().find(|(_, when)| when.evaluate(fact) == Tri::True);
+            Outcome::Fires(special.map_or(rule.severity, |(severity, _)| *severity))
+        }
+    }
+}
+
+/// Findings that are equal in all that a fingerprint is made of get a number each.
+fn number_equals(findings: &mut [Finding]) {
+    let mut seen: HashMap<String, usize> = HashMap::with_capacity(findings.len());
+    for finding in findings.iter_mut() {
+        let count = seen.entry(finding.fingerprint.clone()).or_default();
+        if *count > 0 {
+            let again = FingerprintParts { rule: &finding.rule.slug, subject: &finding.fingerprint, ordinal: *count, ..Default::default() };
+            finding.fingerprint = fingerprint(&again);
+        }
+        *count += 1;
+    }
+}
+
+/// Of several findings on one subject, those that a stronger one implies are marked. A policy assignment's finding
+/// stands for those on its identity's assignments.
+fn subsume(findings: &mut [Finding], rules: &RuleSet) {
+    let key = |f: &Finding| {
+        let principal = f.identity.as_deref().and_then(|i| i.principal_id.clone()).unwrap_or_default();
+        (f.subject_kind, f.subject.to_ascii_lowercase(), principal)
+    };
+    let stronger: BTreeSet<&str> = rules.iter().flat_map(|r| &r.subsumed_by).map(String::as_str).collect();
+    let mut by_subject: HashMap<(SubjectKind, String, String), Vec<Arc<crate::finding::RuleText>>> = HashMap::new();
+    let mut by_policy: HashMap<String, Vec<Arc<crate::finding::RuleText>>> = HashMap::new();
+    for finding in findings.iter().filter(|f| stronger.contains(f.rule.slug.as_str())) {
+        by_subject.entry(key(finding)).or_default().push(Arc::clone(&finding.rule));
+        if finding.subject_kind == SubjectKind::PolicyAssignment {
+            let principal = finding.identity.as_deref().and_then(|i| i.principal_id.clone()).unwrap_or_default();
+            by_policy.entry(principal).or_default().push(Arc::clone(&finding.rule));
+        }
+    }
+    for finding in findings.iter_mut() {
+        let Some(rule) = rules.get(&finding.rule.slug).filter(|r| !r.subsumed_by.is_empty()) else { continue };
+        let principal = finding.identity.as_deref().and_then(|i| i.principal_id.clone()).unwrap_or_default();
+        let same = by_subject.get(&key(finding)).into_iter().flatten();
+        let policy = by_policy.get(&principal).into_iter().flatten().filter(|_| !principal.is_empty());
+        let mut found: Vec<String> = same
+            .chain(policy)
+            .map(|r| r.slug.clone())
+            .filter(|slug| rule.subsumed_by.contains(slug))
+            .collect();
+        found.sort_unstable();
+        found.dedup();
+        if !found.is_empty() {
+            finding.disposition = Disposition::Subsumed;
+            finding.related = found;
+        }
+    }
+}

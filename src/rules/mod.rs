@@ -1,0 +1,20 @@
+//! Rules are data: a TOML file each, with its prose, its condition over typed facts, and what it maps to.
+//!
+//! `schema` reads a file, `expr` its condition, `facts` says what can be asked, `engine` runs all of it over a graph.
+//! Total, deterministic, sorted. Not here: input and output, the clock, and any comparison of permission strings.
+
+mod coverage;
+mod engine;
+mod evidence;
+mod expr;
+pub mod facts;
+mod schema;
+mod set;
+mod template;
+mod waive;
+
+pub use coverage::{JudgedGap, RuleOutcome, Status};
+pub use engine::{Judged, Judging, run};
+pub use facts::IdentityFacts;
+pub use schema::{Rule, Whom};
+pub use set::{RuleError, RuleSet};
