@@ -9,3 +9,5 @@ pub mod graph;
 pub mod finding;
 pub mod policy;
 pub mod rules;
+pub mod report;
+pub mod render;

@@ -1,10 +1,32 @@
 //! The use-cases: what each command does, with files, threads and progress, and none of the printing.
 //! Not here: arguments, the clock, the terminal (`cli`).
 
+pub mod audit;
 pub mod catalog;
 mod error;
+pub mod estate;
+pub mod init;
+pub mod policy;
+mod previous;
+pub mod query;
 pub mod roles;
+pub mod rules;
+pub mod schema;
 mod store;
 
 pub use error::{AppError, Failure};
 pub use store::{Folder, read_file, write_atomically};
+
+/// Told what a long run is doing.
+pub trait Progress: Sync {
+    /// A step has begun.
+    fn step(&self, what: &str);
+}
+
+/// Nobody listens.
+#[derive(Clone, Copy, Debug)]
+pub struct Quiet;
+
+impl Progress for Quiet {
+    fn step(&self, _: &str) {}
+}

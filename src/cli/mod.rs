@@ -1,22 +1,30 @@
-//! tmp
-/// tmp
-pub fn main() -> std::process::ExitCode {
-    let a: Vec<String> = std::env::args().collect();
-    match a[1].as_str() {
-        "cat" => {
-            let files: Vec<_> = a[3..].iter().map(Into::into).collect();
-            let r = crate::app::catalog::update(&files, "2026-08-22", a[2].as_ref());
-            println!("{r:#?}");
+//! The command line: arguments, clock, environment, terminal, exit codes. Everything else is `app`.
+
+mod args;
+mod commands;
+mod exit;
+mod terminal;
+
+use clap::Parser as _;
+use std::process::ExitCode;
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    let args = match args::Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => {
+            // Help and version are answers, not mistakes.
+            let code = if error.use_stderr() { exit::USAGE } else { exit::DONE };
+            let _shown = error.print();
+            return code.into();
         }
-        "arm" => {
-            let f = crate::app::Folder::open(a[2].as_ref()).unwrap();
-            let t = std::time::Instant::now();
-            let e = crate::sources::arm::read(&f, |_| ()).unwrap();
-            eprintln!("{:?}", t.elapsed());
-            println!("{} assignments {} roles {} identities {} resources", e.assignments.len(), e.roles.len(), e.identities.len(), e.resources.len());
-            for g in &e.gaps { if e.gaps.len() < 200 { println!("{:?} {} {} x{} {:?}", g.source, g.reason.name(), g.detail, g.count, g.location) } }
+    };
+    let terminal = terminal::Terminal::new(&args.global);
+    match commands::run(args, &terminal) {
+        Ok(code) => code.into(),
+        Err(error) => {
+            terminal.error(&error);
+            exit::of_error(&error).into()
         }
-        _ => { crate::app::roles::check_batch(crate::rbac::Catalog::embedded(), std::io::stdin().lock(), &mut std::io::BufWriter::new(std::io::stdout())).unwrap(); }
     }
-    std::process::ExitCode::SUCCESS
 }

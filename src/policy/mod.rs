@@ -11,6 +11,7 @@ mod waivers;
 
 pub use config::{Accepted, Config, Level, Owners, Platform, RuleConfig, parse as parse_config};
 pub use environment::Environments;
+pub(crate) use naming::DEFAULT_IDENTITY;
 pub use naming::{Naming, Template, Verdict};
 pub use spans::{PolicyError, Span, glob};
 pub use waivers::{Category, Target, Waiver, parse as parse_waivers};

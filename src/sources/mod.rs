@@ -4,11 +4,15 @@
 //! (`app`), and asking Azure, which only a submodule of its own may do.
 
 mod activity;
+mod build;
 pub mod arm;
 pub mod catalog;
+pub mod demo;
 
 mod files;
 mod scan;
+pub mod snapshot;
+pub mod world;
 
 
 

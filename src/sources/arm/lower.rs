@@ -81,6 +81,25 @@ impl Lowering {
         }
     }
 
+    /// A schedule's line of a snapshot: its id alone does not say which kind it is.
+    pub(crate) fn schedule_line(&mut self, bytes: &[u8]) -> Result<(), String> {
+        #[derive(Deserialize)]
+        struct Which {
+            schedule: bool,
+        }
+        let which: Which = read(bytes)?;
+        let state = if which.schedule { crate::model::GrantState::Eligible } else { crate::model::GrantState::TimeBound };
+        self.schedule(bytes, state)
+    }
+
+    /// A vault's line of a snapshot whose resource was not read.
+    pub(crate) fn vault_line(&mut self, bytes: &[u8]) -> Result<(), String> {
+        let before = self.estate.resources.len();
+        self.vault(bytes)?;
+        self.estate.resources.truncate(before);
+        Ok(())
+    }
+
     fn nested(&mut self, bytes: &[u8]) {
         // An example within an example within … is nobody's answer.
         if self.depth < 4 {

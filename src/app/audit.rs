@@ -1,0 +1,151 @@
+//! The main job: an estate, the rules, the reports.
+
+use super::error::AppError;
+use super::estate::{Input, Times, load};
+use super::policy::Policy;
+use super::store::write_atomically;
+use super::{Progress, previous};
+use crate::finding::{Confidence, Disposition, Severity};
+use crate::graph::AccessGraph;
+use crate::rbac::Catalog;
+use crate::render::{CsvOptions, Format, RenderError};
+use crate::report::Report;
+use crate::rules::{Judging, run};
+use std::io::Write;
+use std::path::PathBuf;
+
+/// What the user asked for.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Where the estate comes from.
+    pub input: Input,
+    /// Sign-in logs.
+    pub activity: Vec<PathBuf>,
+    /// The instants.
+    pub times: Times,
+    /// The formats.
+    pub formats: Vec<Format>,
+    /// Where they go; without it the one format goes to the given stream.
+    pub out: Option<PathBuf>,
+    /// How tables are written.
+    pub csv: CsvOptions,
+    /// An earlier findings.json.
+    pub previous: Option<PathBuf>,
+    /// From which severity on a finding fails the run; `None` never.
+    pub fail_on: Option<Severity>,
+    /// From which confidence on it does.
+    pub min_confidence: Confidence,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    /// Open findings at or above the severity and confidence that were asked for.
+    pub failing: usize,
+    /// Whether a gap could hide such a finding.
+    pub blocked: bool,
+    /// Whether there is any gap.
+    pub gaps: bool,
+    /// Whether a waiver has ended.
+    pub waiver_expired: bool,
+    /// The verdict in a sentence.
+    pub summary: String,
+    /// Findings that an earlier run did not have.
+    pub new: Option<usize>,
+    /// The files that were written.
+    pub files: Vec<PathBuf>,
+}
+
+/// Runs the audit.
+///
+/// # Errors
+/// If the input cannot be read or a report cannot be written.
+pub fn audit(request: &Request, policy: &Policy, catalog: &'static Catalog, to: &mut dyn Write, progress: &dyn Progress) -> Result<Outcome, AppError> {
+    let loaded = load(&request.input, &request.activity, request.times, progress)?;
+    progress.step("building the graph");
+    let provenance = loaded.provenance;
+    let judged_at = provenance.judged_at.unwrap_or(request.times.now);
+    let graph = AccessGraph::build(loaded.estate, catalog, Some(judged_at));
+    progress.step("running the rules");
+    let threshold = request.fail_on.unwrap_or(Severity::High);
+    let judging = Judging {
+        rules: &policy.rules,
+        config: &policy.config,
+        waivers: &policy.waivers,
+        source: request.input.source(),
+        judged_at,
+        decided_at: provenance.decided_at.unwrap_or(request.times.now),
+        threshold,
+    };
+    let mut judged = run(&graph, &judging);
+    let new = match &request.previous {
+        Some(path) => Some(previous::apply(path, &mut judged.findings, &judged_at.to_string())?),
+        None => None,
+    };
+    let open = judged.findings.iter().filter(|f| f.disposition == Disposition::Open);
+    let failing = request.fail_on.map_or(0, |level| {
+        open.filter(|f| f.severity >= level && f.confidence >= request.min_confidence).count()
+    });
+    let waiver_expired = judged.findings.iter().any(|f| f.rule.slug == "waiver-expired");
+    let report = Report::new(&graph, &judged, &policy.rules, provenance, threshold);
+    let mut outcome = Outcome {
+        failing,
+        blocked: report.blocked(),
+        gaps: !report.complete(),
+        waiver_expired,
+        summary: crate::render::summary(&report),
+        new,
+        files: Vec::new(),
+    };
+    progress.step("writing the reports");
+    match &request.out {
+        Some(folder) => outcome.files = write_all(&report, request, folder)?,
+        None => {
+            let format = request.formats.first().copied().unwrap_or(Format::Text);
+            format.write(format.files().first().copied().unwrap_or(""), &report, &request.csv, to).map_err(|e| failed("the report", e))?;
+        }
+    }
+    Ok(outcome)
+}
+
+fn failed(what: &str, error: RenderError) -> AppError {
+    match error {
+        RenderError::Io(e) => AppError::usage(format!("cannot write {what}: {e}")),
+        RenderError::Template(e) => AppError::internal(e),
+    }
+}
+
+/// Two at a time: the page costs about as much as everything else.
+fn write_all(report: &Report<'_>, request: &Request, folder: &std::path::Path) -> Result<Vec<PathBuf>, AppError> {
+    std::fs::create_dir_all(folder).map_err(|e| AppError::usage(format!("cannot make the folder `{}`: {e}", folder.display())))?;
+    let mut jobs: Vec<(Format, &'static str)> = request.formats.iter().flat_map(|f| f.files().iter().map(|name| (*f, *name))).collect();
+    jobs.dedup();
+    let one = |(format, name): (Format, &'static str)| {
+        let path = folder.join(name);
+        let mut problem = None;
+        let written = write_atomically(&path, false, |file| {
+            format.write(name, report, &request.csv, file).map_err(|e| match e {
+                RenderError::Io(e) => e,
+                other => {
+                    problem = Some(failed(name, other));
+                    std::io::Error::other("the report could not be made")
+                }
+            })
+        });
+        match problem {
+            Some(error) => Err(error),
+            None => written.map(|()| path),
+        }
+    };
+    let (pages, tables): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|(f, _)| *f == Format::Html);
+    let all = |jobs: Vec<(Format, &'static str)>| jobs.into_iter().map(one).collect::<Result<Vec<_>, _>>();
+    let (pages, tables) = std::thread::scope(|scope| {
+        let page = scope.spawn(|| all(pages));
+        let tables = all(tables);
+        (page.join(), tables)
+    });
+    let mut files = pages.map_err(|_| AppError::internal("a report's thread ended early"))??;
+    files.extend(tables?);
+    files.sort();
+    Ok(files)
+}

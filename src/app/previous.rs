@@ -1,0 +1,51 @@
+//! An earlier `findings.json`: since when each finding is known.
+
+use super::error::AppError;
+use crate::finding::Finding;
+use serde::Deserialize;
+use std::collections::HashMap;
+use std::path::Path;
+
+#[derive(Deserialize)]
+struct File {
+    schema: String,
+    source: Source,
+    findings: Vec<Row>,
+}
+
+#[derive(Deserialize)]
+struct Source {
+    judged_at: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Row {
+    fingerprint: String,
+    first_seen: Option<String>,
+}
+
+/// Fills in since when findings are known; returns how many are new.
+///
+/// # Errors
+/// If the file is none of ours.
+pub(super) fn apply(path: &Path, findings: &mut [Finding], now: &str) -> Result<usize, AppError> {
+    let bytes = super::read_file(path)?;
+    let bad = |what: String| AppError::usage(format!("`{}` is no findings.json: {what}", path.display()));
+    let file: File = serde_json::from_slice(&bytes).map_err(|e| bad(e.to_string()))?;
+    if file.schema != "leastwise.findings/1" {
+        return Err(bad(format!("expected schema leastwise.findings/1, found `{}`", file.schema)));
+    }
+    let earlier = file.source.judged_at;
+    let known: HashMap<String, Option<String>> = file.findings.into_iter().map(|r| (r.fingerprint, r.first_seen)).collect();
+    let mut new = 0;
+    for finding in findings {
+        finding.first_seen = match known.get(&finding.fingerprint) {
+            Some(first) => first.clone().or_else(|| earlier.clone()),
+            None => {
+                new += 1;
+                Some(now.to_owned())
+            }
+        };
+    }
+    Ok(new)
+}

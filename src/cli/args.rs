@@ -1,0 +1,276 @@
+//! What can be typed.
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// The least-privilege auditor for Azure managed identities. It only ever reads.
+#[derive(Parser, Debug)]
+#[command(name = "leastwise", version, about, max_term_width = 100, after_help = "Example:\n  leastwise audit --demo -o out")]
+pub(super) struct Args {
+    #[command(flatten)]
+    pub(super) global: Global,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(ClapArgs, Debug)]
+pub(super) struct Global {
+    /// When to use colours.
+    #[arg(long, value_enum, default_value_t = Color::Auto, global = true)]
+    pub(super) color: Color,
+    /// Say nothing but errors.
+    #[arg(short, long, global = true)]
+    pub(super) quiet: bool,
+    /// Say what is being done.
+    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    pub(super) verbose: u8,
+    /// How messages on standard error look.
+    #[arg(long, value_enum, default_value_t = LogFormat::Text, global = true)]
+    pub(super) log_format: LogFormat,
+    /// A catalogue of roles and operations made with `catalog update`, in place of the embedded one.
+    #[arg(long, value_name = "FILE", global = true)]
+    pub(super) catalog: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(super) enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(super) enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Subcommand, Debug)]
+pub(super) enum Command {
+    /// Judge an estate and write reports.
+    #[command(after_help = "Examples:\n  leastwise audit --demo -o out\n  leastwise audit --arm-export answers/ -o out --fail-on high")]
+    Audit(Box<Audit>),
+    /// Show what an identity can do, and how it comes to that.
+    #[command(after_help = "Example:\n  leastwise can id-crm-installer-prod-weu --demo\n  leastwise can id-crm-installer-prod-weu --demo --format markdown")]
+    Can {
+        /// Its name, ARM id, object id or application id.
+        identity: String,
+        /// Only what holds on this scope.
+        #[arg(long, value_name = "SCOPE")]
+        on: Option<String>,
+        /// `text`, or `markdown` for the one-page sheet.
+        #[arg(long, value_enum, default_value_t = SheetFormat::Text)]
+        format: SheetFormat,
+        #[command(flatten)]
+        estate: Estate,
+        #[command(flatten)]
+        policy: Policy,
+    },
+    /// Show who can do an operation, and through which grant and group.
+    #[command(after_help = "Example:\n  leastwise who-can Microsoft.Authorization/roleAssignments/write --on sub-crm-prod --demo")]
+    WhoCan {
+        /// The operation, such as Microsoft.Web/sites/write.
+        action: String,
+        /// On this scope; without it, wherever they can.
+        #[arg(long, value_name = "SCOPE")]
+        on: Option<String>,
+        /// The operation is one of the data plane.
+        #[arg(long)]
+        data: bool,
+        #[command(flatten)]
+        estate: Estate,
+    },
+    /// Look at built-in roles.
+    #[command(subcommand)]
+    Roles(Roles),
+    /// Read and try rules.
+    #[command(subcommand)]
+    Rules(Rules),
+    /// Explain a rule.
+    #[command(after_help = "Example:\n  leastwise explain owner-equivalent-grant")]
+    Explain {
+        /// The rule.
+        slug: String,
+    },
+    /// The catalogue of roles and operations.
+    #[command(subcommand)]
+    Catalog(Catalog),
+    /// Print a JSON Schema.
+    #[command(after_help = "Example:\n  leastwise schema config")]
+    Schema {
+        /// findings, snapshot, config, rule or waivers.
+        name: String,
+    },
+    /// Write a first leastwise.toml, with naming that fits the estate if one is given.
+    #[command(after_help = "Example:\n  leastwise init --arm-export answers/")]
+    Init {
+        #[command(flatten)]
+        estate: Estate,
+        /// Where to.
+        #[arg(long, value_name = "DIR", default_value = ".")]
+        folder: PathBuf,
+    },
+    /// Print completions for a shell.
+    #[command(after_help = "Example:\n  leastwise completions bash > /etc/bash_completion.d/leastwise")]
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Write manual pages.
+    #[command(after_help = "Example:\n  leastwise man /usr/local/share/man/man1")]
+    Man {
+        /// Where to.
+        dir: PathBuf,
+    },
+}
+
+#[derive(ClapArgs, Debug)]
+pub(super) struct Estate {
+    /// The embedded tenant, made up and complete.
+    #[arg(long, group = "input")]
+    pub(super) demo: bool,
+    /// A snapshot.
+    #[arg(long, value_name = "FILE", group = "input")]
+    pub(super) snapshot: Option<PathBuf>,
+    /// A folder of Azure's answers as JSON: list answers, Resource Graph answers, `az … -o json`.
+    #[arg(long, value_name = "DIR", group = "input")]
+    pub(super) arm_export: Option<PathBuf>,
+    /// Sign-in logs of managed identities, as JSON (repeatable).
+    #[arg(long, value_name = "PATH")]
+    pub(super) activity: Vec<PathBuf>,
+    /// Judge as of this time (RFC 3339).
+    #[arg(long, value_name = "TIME")]
+    pub(super) as_of: Option<String>,
+}
+
+#[derive(ClapArgs, Debug)]
+pub(super) struct Policy {
+    /// The configuration; without it, the nearest leastwise.toml up to the repository's root.
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// A folder with more rules (repeatable).
+    #[arg(long, value_name = "DIR")]
+    pub(super) rules: Vec<PathBuf>,
+}
+
+#[derive(ClapArgs, Debug)]
+pub(super) struct Audit {
+    #[command(flatten)]
+    pub(super) estate: Estate,
+    #[command(flatten)]
+    pub(super) policy: Policy,
+    /// Write reports into this folder.
+    #[arg(short, long, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
+    /// A format (repeatable); html, csv and json by default with -o, text without.
+    #[arg(long, value_name = "FORMAT")]
+    pub(super) format: Vec<String>,
+    /// Exit with 1 on open findings of this severity and above: critical, high, medium, low, info, none.
+    #[arg(long, value_name = "SEVERITY", default_value = "none")]
+    pub(super) fail_on: String,
+    /// Which findings count for that: high, medium, low.
+    #[arg(long, value_name = "CONFIDENCE", default_value = "medium")]
+    pub(super) min_confidence: String,
+    /// Exit with 3 if anything at all is missing.
+    #[arg(long)]
+    pub(super) require_complete: bool,
+    /// Exit with 6 if a waiver has ended.
+    #[arg(long)]
+    pub(super) fail_overdue: bool,
+    /// An earlier findings.json, to say since when findings are known.
+    #[arg(long, value_name = "FINDINGS.json")]
+    pub(super) previous: Option<PathBuf>,
+    /// CSV without the guard against formulas.
+    #[arg(long)]
+    pub(super) csv_raw: bool,
+    /// CSV with a byte-order mark.
+    #[arg(long)]
+    pub(super) csv_bom: bool,
+    /// The character between fields of CSV.
+    #[arg(long, value_name = "CHAR", default_value = ",")]
+    pub(super) csv_delimiter: String,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(super) enum SheetFormat {
+    Text,
+    Markdown,
+}
+
+#[derive(Subcommand, Debug)]
+pub(super) enum Roles {
+    /// Show what a role allows.
+    #[command(after_help = "Example:\n  leastwise roles show \"Managed Identity Operator\"")]
+    Show {
+        /// Its name, an old name, or its GUID.
+        role: String,
+    },
+    /// Say whether a role allows an operation: allow, deny or conditional. Conditions are not evaluated.
+    #[command(after_help = "Examples:\n  leastwise roles check Contributor Microsoft.Authorization/roleAssignments/write\n  leastwise roles check --batch < lines\n\nEvery pattern, also in NotActions, matches zero segments at `/*/`.")]
+    Check {
+        /// Its name, an old name, or its GUID.
+        #[arg(required_unless_present = "batch")]
+        role: Option<String>,
+        /// The operation.
+        #[arg(required_unless_present = "batch")]
+        action: Option<String>,
+        /// The operation is one of the data plane.
+        #[arg(long)]
+        data: bool,
+        /// Read lines `role-guid<TAB>control|data<TAB>operation` and answer each.
+        #[arg(long, conflicts_with_all = ["role", "action", "data"])]
+        batch: bool,
+    },
+}
+
+#[derive(Subcommand, Debug)]
+pub(super) enum Rules {
+    /// List the rules.
+    #[command(after_help = "Example:\n  leastwise rules list")]
+    List {
+        #[command(flatten)]
+        policy: Policy,
+    },
+    /// Show a rule's page.
+    #[command(after_help = "Example:\n  leastwise rules show shared-identity")]
+    Show {
+        /// The rule.
+        slug: String,
+        #[command(flatten)]
+        policy: Policy,
+    },
+    /// Run the cases of a folder, each with its rule alone.
+    #[command(after_help = "Example:\n  leastwise rules test fixtures/rules")]
+    Test {
+        /// The folder: DIR/<rule>/<case>.toml.
+        dir: PathBuf,
+        #[command(flatten)]
+        policy: Policy,
+    },
+    /// Write every rule's page into a folder.
+    #[command(after_help = "Example:\n  leastwise rules docs docs/rules", hide = true)]
+    Docs {
+        /// The folder.
+        dir: PathBuf,
+    },
+}
+
+#[derive(Subcommand, Debug)]
+pub(super) enum Catalog {
+    /// Say how old it is and what is in it.
+    #[command(after_help = "Example:\n  leastwise catalog info")]
+    Info,
+    /// Make one from role definitions and operations, newest first.
+    #[command(after_help = "Example:\n  az role definition list -o json > roles.json\n  leastwise catalog update roles.json operations.tsv --date 2026-08-22 -o catalog.txt\n\nFiles: JSON of role definitions (ARM, CLI or PowerShell shape), of provider operations, or of role\nnames with their GUIDs; or lines `operation<TAB>A|D`.")]
+    Update {
+        /// The files.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// The day of the newest fact in them.
+        #[arg(long, value_name = "DATE")]
+        date: String,
+        /// Where to.
+        #[arg(short, long, value_name = "FILE")]
+        out: PathBuf,
+    },
+}

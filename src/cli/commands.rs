@@ -1,0 +1,272 @@
+//! One arm for each command: from what was typed to a use-case, and from its answer to standard output.
+
+use super::args::{Args, Audit, Catalog, Command, Estate, Policy, Roles, Rules, SheetFormat};
+use super::exit::{self, Code};
+use super::terminal::Terminal;
+use crate::app::audit::{Request, audit};
+use crate::app::estate::{Input, Times};
+use crate::app::policy::Places;
+use crate::app::query::{Ask, can, who_can};
+use crate::app::{AppError, Progress as _, catalog, init, policy, roles, rules, schema, write_atomically};
+use crate::finding::{Confidence, Severity};
+use crate::model::{Instant, Operation};
+use crate::render::{CsvOptions, Format};
+use clap::CommandFactory as _;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+pub(super) fn run(args: Args, terminal: &Terminal) -> Result<Code, AppError> {
+    let catalog: &'static crate::rbac::Catalog = match &args.global.catalog {
+        // Lives as long as the program: everything that is compiled from it points into it.
+        Some(path) => Box::leak(Box::new(catalog::open(path)?)),
+        None => crate::rbac::Catalog::embedded(),
+    };
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    let code = match args.command {
+        Command::Audit(args) => run_audit(&args, catalog, &mut out, terminal)?,
+        Command::Can { identity, on, format, estate, policy } => {
+            let ask = ask(&estate)?;
+            let loaded = policy::load(&places(&policy, &ask.input))?;
+            let text = can(&ask, &loaded, &identity, on.as_deref(), format == SheetFormat::Markdown, catalog, terminal)?;
+            put(&mut out, &text)?
+        }
+        Command::WhoCan { action, on, data, estate } => {
+            let ask = ask(&estate)?;
+            let operation = if data { Operation::data(&action) } else { Operation::control(&action) };
+            let text = who_can(&ask, &operation, on.as_deref(), catalog, terminal)?;
+            if text.is_empty() {
+                terminal.say(&format!("nobody can `{action}`, as far as the estate shows"));
+            }
+            put(&mut out, &text)?
+        }
+        Command::Roles(Roles::Show { role }) => put(&mut out, &show_role(&roles::find(catalog, &role)?))?,
+        Command::Roles(Roles::Check { role, action, data, batch }) => {
+            if batch {
+                roles::check_batch(catalog, std::io::stdin().lock(), &mut out)?;
+                exit::DONE
+            } else {
+                let role = roles::find(catalog, role.as_deref().unwrap_or_default())?;
+                let action = action.unwrap_or_default();
+                let operation = if data { Operation::data(&action) } else { Operation::control(&action) };
+                put(&mut out, &format!("{}\n", roles::check(catalog, &role, &operation).name()))?
+            }
+        }
+        Command::Rules(command) => run_rules(command, &mut out, terminal)?,
+        Command::Explain { slug } => put(&mut out, &page(&slug, &Places::default())?)?,
+        Command::Catalog(Catalog::Info) => {
+            let info = catalog::info(catalog);
+            let text = format!(
+                "date {}\ndigest {}\nbuilt-in roles {}\ncontrol-plane operations {}\ndata-plane operations {}\n",
+                info.date, info.digest, info.roles, info.control, info.data
+            );
+            put(&mut out, &text)?
+        }
+        Command::Catalog(Catalog::Update { files, date, out: to }) => {
+            let (read, info) = catalog::update(&files, &date, &to)?;
+            for file in read {
+                let r = file.read;
+                terminal.say(&format!("{}: {} roles, {} names, {} operations, {} skipped", file.path.display(), r.roles, r.names, r.operations, r.skipped));
+            }
+            terminal.say(&format!("wrote {} with {} roles and {} operations", to.display(), info.roles, info.control + info.data));
+            exit::DONE
+        }
+        Command::Schema { name } => put(&mut out, &format!("{}\n", schema::schema(&name)?))?,
+        Command::Init { estate, folder } => {
+            let input = input_of(&estate);
+            let path = init::init(&folder, input.as_ref(), times(&estate)?, terminal)?;
+            terminal.done();
+            terminal.say(&format!("wrote {}", path.display()));
+            exit::DONE
+        }
+        Command::Completions { shell } => {
+            let mut command = Args::command();
+            clap_complete::generate(shell, &mut command, "leastwise", &mut out);
+            exit::DONE
+        }
+        Command::Man { dir } => {
+            man(&Args::command(), "leastwise", &dir)?;
+            exit::DONE
+        }
+    };
+    out.flush().map_err(|e| AppError::usage(format!("cannot write to standard output: {e}")))?;
+    terminal.done();
+    Ok(code)
+}
+
+fn put(out: &mut dyn Write, text: &str) -> Result<Code, AppError> {
+    out.write_all(text.as_bytes()).map_err(|e| AppError::usage(format!("cannot write to standard output: {e}")))?;
+    Ok(exit::DONE)
+}
+
+fn times(estate: &Estate) -> Result<Times, AppError> {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_secs());
+    let now = Instant::from_seconds(i64::try_from(since).unwrap_or(i64::MAX));
+    let as_of = match &estate.as_of {
+        Some(text) => {
+            let bad = || AppError::usage(format!("`{text}` is no time")).help("expected RFC 3339, such as 2026-06-01T08:00:00Z");
+            Some(Instant::parse(text).ok_or_else(bad)?)
+        }
+        None => None,
+    };
+    Ok(Times { as_of, now })
+}
+
+fn input_of(estate: &Estate) -> Option<Input> {
+    if estate.demo {
+        return Some(Input::Demo);
+    }
+    let snapshot = estate.snapshot.clone().map(Input::Snapshot);
+    snapshot.or_else(|| estate.arm_export.clone().map(Input::ArmExport))
+}
+
+fn input(estate: &Estate) -> Result<Input, AppError> {
+    input_of(estate).ok_or_else(|| {
+        AppError::usage("no estate to look at").help("give --demo, --snapshot FILE or --arm-export DIR")
+    })
+}
+
+fn ask(estate: &Estate) -> Result<Ask, AppError> {
+    Ok(Ask { input: input(estate)?, activity: estate.activity.clone(), times: times(estate)? })
+}
+
+fn places(policy: &Policy, input: &Input) -> Places {
+    let start = std::env::current_dir().ok();
+    Places { config: policy.config.clone(), start, rules: policy.rules.clone(), demo: *input == Input::Demo }
+}
+
+fn run_audit(args: &Audit, catalog: &'static crate::rbac::Catalog, out: &mut dyn Write, terminal: &Terminal) -> Result<Code, AppError> {
+    let input = input(&args.estate)?;
+    let fail_on = match args.fail_on.as_str() {
+        "none" => None,
+        name => Some(Severity::named(name).ok_or_else(|| {
+            AppError::usage(format!("`{name}` is no severity")).help("expected critical, high, medium, low, info or none")
+        })?),
+    };
+    let min_confidence = Confidence::named(&args.min_confidence).ok_or_else(|| {
+        AppError::usage(format!("`{}` is no confidence", args.min_confidence)).help("expected high, medium or low")
+    })?;
+    let mut formats = Vec::new();
+    for name in &args.format {
+        let names: Vec<&str> = Format::ALL.iter().map(|f| f.name()).collect();
+        let found = Format::named(name).ok_or_else(|| {
+            AppError::usage(format!("`{name}` is no format")).help(format!("expected one of {}", names.join(", ")))
+        })?;
+        formats.push(found);
+    }
+    if formats.is_empty() {
+        formats = if args.out.is_some() { vec![Format::Html, Format::Csv, Format::Json] } else { vec![Format::Text] };
+    }
+    if args.out.is_none() && (formats.len() > 1 || formats.contains(&Format::Csv)) {
+        return Err(AppError::usage("several files cannot go to standard output").help("give a folder with -o DIR"));
+    }
+    let delimiter = match args.csv_delimiter.as_bytes() {
+        [one] if !matches!(one, b'"' | b'\r' | b'\n') => *one,
+        _ => return Err(AppError::usage(format!("`{}` cannot stand between fields", args.csv_delimiter)).help("expected one character, such as ;")),
+    };
+    let policy = policy::load(&places(&args.policy, &input))?;
+    let request = Request {
+        input,
+        activity: args.estate.activity.clone(),
+        times: times(&args.estate)?,
+        formats,
+        out: args.out.clone(),
+        csv: CsvOptions { raw: args.csv_raw, bom: args.csv_bom, delimiter },
+        previous: args.previous.clone(),
+        fail_on,
+        min_confidence,
+    };
+    terminal.step("starting");
+    let outcome = audit(&request, &policy, catalog, out, terminal)?;
+    terminal.done();
+    if args.out.is_some() {
+        terminal.say(&outcome.summary);
+        let files: Vec<String> = outcome.files.iter().map(|f| f.display().to_string()).collect();
+        terminal.say(&format!("wrote {}", files.join(", ")));
+    }
+    if let Some(new) = outcome.new {
+        terminal.say(&format!("{new} finding(s) are new since the earlier run"));
+    }
+    Ok(exit::of_audit(&outcome, fail_on.is_some(), args.require_complete, args.fail_overdue))
+}
+
+fn page(slug: &str, places: &Places) -> Result<String, AppError> {
+    let loaded = policy::load(places)?;
+    let rule = loaded.rules.get(slug).ok_or_else(|| {
+        AppError::usage(format!("there is no rule `{slug}`")).help("`leastwise rules list` shows them")
+    })?;
+    Ok(rules::page(rule))
+}
+
+fn run_rules(command: Rules, out: &mut dyn Write, terminal: &Terminal) -> Result<Code, AppError> {
+    let places_of = |policy: &Policy| Places { config: policy.config.clone(), start: None, rules: policy.rules.clone(), demo: false };
+    match command {
+        Rules::List { policy } => {
+            let loaded = policy::load(&places_of(&policy))?;
+            for rule in loaded.rules.iter() {
+                let state = if rule.enabled { rule.severity.name() } else { "off" };
+                put(out, &format!("{:<34} {state:<9} {}\n", rule.slug(), rule.text.title))?;
+            }
+            Ok(exit::DONE)
+        }
+        Rules::Show { slug, policy } => put(out, &page(&slug, &places_of(&policy))?),
+        Rules::Test { dir, policy } => {
+            let more = policy::more_rules(&policy.rules)?;
+            let results = rules::test(&dir, &more)?;
+            let mut failed = 0;
+            for result in &results {
+                let word = if result.problems.is_empty() { "ok" } else { "FAILED" };
+                failed += usize::from(!result.problems.is_empty());
+                put(out, &format!("{word:<7} {}: {}\n", result.path, result.says))?;
+                for problem in &result.problems {
+                    put(out, &format!("        {problem}\n"))?;
+                }
+            }
+            terminal.say(&format!("{} case(s), {failed} failed", results.len()));
+            Ok(if failed > 0 { exit::FAILED } else { exit::DONE })
+        }
+        Rules::Docs { dir } => {
+            let loaded = policy::load(&Places::default())?;
+            let write = |path: PathBuf, text: &str| write_atomically(&path, false, |file| file.write_all(text.as_bytes()));
+            for rule in loaded.rules.iter() {
+                write(dir.join(format!("{}.md", rule.slug())), &rules::page(rule))?;
+            }
+            write(dir.join("README.md"), &rules::index(&loaded.rules))?;
+            Ok(exit::DONE)
+        }
+    }
+}
+
+fn show_role(role: &crate::rbac::catalog::CatalogRole) -> String {
+    let mut out = format!("{} ({})\n", role.name, role.guid);
+    for alias in &role.aliases {
+        out.push_str(&format!("was {alias}\n"));
+    }
+    out.push_str(&format!("assignable at {}\n", role.assignable_scopes.join(", ")));
+    for (n, block) in role.permissions.iter().enumerate() {
+        out.push_str(&format!("block {}\n", n + 1));
+        let lists = [("+", &block.actions), ("-", &block.not_actions), ("data +", &block.data_actions), ("data -", &block.not_data_actions)];
+        for (sign, list) in lists {
+            for pattern in list {
+                out.push_str(&format!("  {sign} {}\n", pattern.text()));
+            }
+        }
+        if let Some(condition) = &block.condition {
+            out.push_str(&format!("  if {condition}\n"));
+        }
+    }
+    out
+}
+
+fn man(command: &clap::Command, name: &str, dir: &Path) -> Result<(), AppError> {
+    let page = clap_mangen::Man::new(command.clone().display_name(name.to_owned())).title(name.to_owned());
+    write_atomically(&dir.join(format!("{name}.1")), false, |file| {
+        let mut bytes = Vec::new();
+        page.render(&mut bytes)?;
+        file.write_all(&bytes)
+    })?;
+    for sub in command.get_subcommands().filter(|s| !s.is_hide_set() && s.get_name() != "help") {
+        man(sub, &format!("{name}-{}", sub.get_name()), dir)?;
+    }
+    Ok(())
+}

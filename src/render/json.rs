@@ -1,0 +1,230 @@
+//! `findings.json`, schema `leastwise.findings/1`, written as it is made. Shapes of their own, so that nothing inside
+//! can change what pipelines read.
+
+use super::RenderError;
+use crate::report::{FindingRow, GapRow, Report};
+use serde::Serialize;
+use std::io::Write;
+
+/// The schema's name.
+pub(crate) const SCHEMA: &str = "leastwise.findings/1";
+
+#[derive(Serialize)]
+struct Tool<'a> {
+    name: &'a str,
+    version: &'a str,
+    catalog: String,
+}
+
+#[derive(Serialize)]
+struct Source<'a> {
+    kind: &'a str,
+    name: &'a str,
+    tenant: Option<&'a str>,
+    collected_at: Option<String>,
+    judged_at: Option<String>,
+    decided_at: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Counts {
+    subscriptions: usize,
+    identities: usize,
+    assignments: usize,
+    role_definitions: usize,
+    resources: usize,
+}
+
+#[derive(Serialize)]
+struct Location<'a> {
+    path: &'a str,
+    line: u64,
+    column: u64,
+}
+
+#[derive(Serialize)]
+struct Gap<'a> {
+    source: &'a str,
+    scope: &'a str,
+    reason: &'a str,
+    detail: &'a str,
+    blocking: bool,
+    rules: &'a [String],
+    location: Option<Location<'a>>,
+    grant: Option<&'a str>,
+    count: u64,
+}
+
+#[derive(Serialize)]
+struct Rule<'a> {
+    rule: &'a str,
+    status: &'a str,
+    subjects: usize,
+    findings: usize,
+    inconclusive: usize,
+    needs: Vec<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Subject<'a> {
+    kind: &'a str,
+    id: &'a str,
+}
+
+#[derive(Serialize)]
+struct Identity<'a> {
+    name: &'a str,
+    id: Option<&'a str>,
+    principal_id: Option<&'a str>,
+    kind: Option<&'a str>,
+    owner: Option<&'a str>,
+    environment: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Role<'a> {
+    name: &'a str,
+    id: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Evidence<'a> {
+    kind: &'a str,
+    text: &'a str,
+    id: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Fix<'a> {
+    text: &'a str,
+    commands: &'a [String],
+}
+
+#[derive(Serialize)]
+struct Control<'a> {
+    framework: &'a str,
+    id: &'a str,
+}
+
+#[derive(Serialize)]
+struct Finding<'a> {
+    rule: &'a str,
+    severity: &'a str,
+    confidence: &'a str,
+    disposition: &'a str,
+    title: &'a str,
+    message: &'a str,
+    subject: Subject<'a>,
+    identity: Option<Identity<'a>>,
+    role: Option<Role<'a>>,
+    scope: Option<&'a str>,
+    scope_level: Option<&'a str>,
+    subscription: Option<&'a str>,
+    location: Option<Location<'a>>,
+    evidence: Vec<Evidence<'a>>,
+    fix: Fix<'a>,
+    controls: Vec<Control<'a>>,
+    related: &'a [String],
+    waiver: Option<&'a str>,
+    first_seen: Option<&'a str>,
+    fingerprint: &'a str,
+}
+
+fn location(at: Option<(&str, u64, u64)>) -> Option<Location<'_>> {
+    at.map(|(path, line, column)| Location { path, line, column })
+}
+
+fn finding<'a>(row: &FindingRow<'a>) -> Finding<'a> {
+    Finding {
+        rule: row.rule(),
+        severity: row.severity(),
+        confidence: row.confidence(),
+        disposition: row.disposition(),
+        title: row.title(),
+        message: row.message(),
+        subject: Subject { kind: row.subject_kind(), id: row.subject() },
+        identity: row.identity().map(|name| Identity {
+            name,
+            id: row.identity_id(),
+            principal_id: row.principal_id(),
+            kind: row.identity_kind(),
+            owner: row.owner(),
+            environment: row.environment(),
+        }),
+        role: row.role().map(|name| Role { name, id: row.role_id() }),
+        scope: row.scope(),
+        scope_level: row.scope_level(),
+        subscription: row.subscription(),
+        location: location(row.location()),
+        evidence: row.evidence().map(|e| Evidence { kind: e.kind, text: e.text, id: e.id }).collect(),
+        fix: Fix { text: row.fix(), commands: row.commands() },
+        controls: row.controls().iter().map(|(framework, id)| Control { framework, id }).collect(),
+        related: row.related(),
+        waiver: row.waiver(),
+        first_seen: row.first_seen(),
+        fingerprint: row.fingerprint(),
+    }
+}
+
+fn gap<'a>(row: &'a GapRow<'a>) -> Gap<'a> {
+    Gap {
+        source: row.source,
+        scope: row.scope,
+        reason: row.reason,
+        detail: &row.detail,
+        blocking: row.blocking,
+        rules: row.rules,
+        location: location(row.location),
+        grant: row.grant,
+        count: row.count,
+    }
+}
+
+fn put(to: &mut dyn Write, value: &impl Serialize) -> Result<(), RenderError> {
+    serde_json::to_writer(to, value).map_err(|e| RenderError::Io(e.into()))
+}
+
+/// An array, an item a line.
+fn list<T: Serialize>(to: &mut dyn Write, items: impl Iterator<Item = T>) -> Result<(), RenderError> {
+    to.write_all(b"[")?;
+    for (n, item) in items.enumerate() {
+        to.write_all(if n == 0 { b"\n" } else { b",\n" })?;
+        put(to, &item)?;
+    }
+    to.write_all(b"]")?;
+    Ok(())
+}
+
+pub(super) fn write(report: &Report<'_>, to: &mut dyn Write) -> Result<(), RenderError> {
+    let p = &report.provenance;
+    let time = |t: Option<crate::model::Instant>| t.map(|t| t.to_string());
+    let counts = report.counts();
+    write!(to, "{{\"schema\":\"{SCHEMA}\",\n\"tool\":")?;
+    put(to, &Tool { name: "leastwise", version: report.version(), catalog: report.catalog() })?;
+    to.write_all(b",\n\"source\":")?;
+    put(to, &Source {
+        kind: &p.kind,
+        name: &p.name,
+        tenant: report.tenant(),
+        collected_at: time(p.collected_at),
+        judged_at: time(p.judged_at),
+        decided_at: time(p.decided_at),
+    })?;
+    write!(to, ",\n\"verdict\":\"{}\",\n\"coverage\":{{\"complete\":{},\"counts\":", report.verdict(), report.complete())?;
+    put(to, &Counts {
+        subscriptions: counts.subscriptions,
+        identities: counts.identities,
+        assignments: counts.assignments,
+        role_definitions: counts.role_definitions,
+        resources: counts.resources,
+    })?;
+    to.write_all(b",\"gaps\":")?;
+    let gaps: Vec<GapRow<'_>> = report.gaps().collect();
+    list(to, gaps.iter().map(gap))?;
+    to.write_all(b"},\n\"rules\":")?;
+    list(to, report.rules().map(|r| Rule { rule: r.rule, status: r.status, subjects: r.subjects, findings: r.findings, inconclusive: r.inconclusive, needs: r.needs }))?;
+    to.write_all(b",\n\"findings\":")?;
+    list(to, report.findings().map(|row| finding(&row)))?;
+    to.write_all(b"}\n")?;
+    Ok(())
+}

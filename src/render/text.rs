@@ -1,0 +1,75 @@
+//! For a terminal. Texts from outside lose their control characters, so that none can move the cursor or colour
+//! what follows.
+
+use super::RenderError;
+use crate::report::{Report, Sheet};
+use std::io::Write;
+
+/// A text without control characters and without marks that reorder what is shown.
+pub fn clean(text: &str) -> String {
+    let hidden = |c: char| c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
+    text.chars().map(|c| if hidden(c) { '\u{fffd}' } else { c }).collect()
+}
+
+pub(super) fn write(report: &Report<'_>, to: &mut dyn Write) -> Result<(), RenderError> {
+    for row in report.findings().filter(|r| r.disposition() == "open") {
+        writeln!(to, "{:<8} {:<26} {}", row.severity(), row.rule(), clean(row.message()))?;
+    }
+    for gap in report.gaps() {
+        let mark = if gap.blocking { "missing" } else { "note" };
+        let times = if gap.count > 1 { format!(" ({} times)", gap.count) } else { String::new() };
+        let place = gap.location.map(|(path, line, column)| format!("{}:{line}:{column}: ", clean(path))).unwrap_or_default();
+        writeln!(to, "{mark:<8} {:<26} {place}{}{times}", gap.source, clean(&gap.detail))?;
+    }
+    writeln!(to, "{}", summary(report))?;
+    Ok(())
+}
+
+/// The verdict in a sentence.
+pub(crate) fn summary(report: &Report<'_>) -> String {
+    let totals = report.totals();
+    let open: Vec<String> = totals.open.iter().filter(|(_, n)| *n > 0).map(|(name, n)| format!("{n} {name}")).collect();
+    let counts = report.counts();
+    let found = if open.is_empty() { "no open findings".to_owned() } else { format!("open findings: {}", open.join(", ")) };
+    let blocked = report.gaps().filter(|g| g.blocking).count();
+    let missing = if blocked > 0 { format!("; {blocked} gap(s) could hide more") } else { String::new() };
+    format!(
+        "verdict {}: {found}{missing} ({} assignments, {} identities, {} subscriptions)",
+        report.verdict(), counts.assignments, counts.identities, counts.subscriptions
+    )
+}
+
+/// What an identity can do, for a terminal.
+pub fn sheet(sheet: &Sheet<'_>) -> String {
+    let identity = &sheet.identity;
+    let mut out = format!("{} ({}), {} grant(s)\n", clean(identity.name), identity.kind, sheet.grants.len());
+    for grant in &sheet.grants {
+        let condition = if grant.condition.is_empty() { "" } else { ", under a condition" };
+        out.push_str(&format!(
+            "  {:<14} {} on {} {} ({}, {}{condition}{})\n    through {}\n",
+            grant.risk,
+            clean(grant.role),
+            grant.level,
+            clean(grant.scope),
+            clean(&grant.via),
+            grant.state,
+            if grant.where_held == "inherited" { ", inherited" } else { "" },
+            clean(&grant.assignment),
+        ));
+    }
+    for vault in &sheet.vaults {
+        out.push_str(&format!("  credential     access policy of {}\n", clean(vault)));
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::clean;
+
+    #[test]
+    fn nothing_can_move_the_cursor() {
+        assert_eq!(clean("a\x1b[31mb\u{202e}c\n"), "a\u{fffd}[31mb\u{fffd}c\u{fffd}");
+        assert_eq!(clean("größe"), "größe");
+    }
+}

@@ -1,0 +1,132 @@
+//! What a run found, as plain rows for whoever draws them: words, numbers, nothing of the domain.
+//!
+//! Rows are made one at a time while a renderer asks for them, so that a report of a million grants costs no memory
+//! of its own. Not here: formats and escaping (`render`).
+
+mod controls;
+mod identities;
+mod rows;
+mod sheet;
+mod totals;
+
+pub use controls::ControlRow;
+pub use identities::IdentityRow;
+pub use rows::{AssignmentRow, EvidenceRow, FindingRow, GapRow, RuleRow};
+pub use sheet::{Sheet, SheetGrant};
+pub use totals::{HeatRow, Queue, Totals};
+
+use crate::finding::{Disposition, Severity};
+use crate::graph::AccessGraph;
+use crate::model::Instant;
+use crate::rules::{Judged, RuleSet};
+use std::collections::HashMap;
+
+/// Where an estate came from and when it was judged.
+#[derive(Clone, Debug, Default)]
+pub struct Provenance {
+    /// `demo`, `snapshot`, `arm-export`, …
+    pub kind: String,
+    /// What the user named.
+    pub name: String,
+    /// When the estate was read.
+    pub collected_at: Option<Instant>,
+    /// The time that ages are judged at.
+    pub judged_at: Option<Instant>,
+    /// The time that waivers are judged at.
+    pub decided_at: Option<Instant>,
+}
+
+/// Distinct things that were read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Subscriptions.
+    pub subscriptions: usize,
+    /// User-assigned identities.
+    pub identities: usize,
+    /// Role assignments, of everyone.
+    pub assignments: usize,
+    /// Role definitions that came; the catalogue's are not counted.
+    pub role_definitions: usize,
+    /// Resources.
+    pub resources: usize,
+}
+
+/// A report.
+#[derive(Debug)]
+pub struct Report<'a> {
+    graph: &'a AccessGraph,
+    judged: &'a Judged,
+    rules: &'a RuleSet,
+    /// Where it came from.
+    pub provenance: Provenance,
+    /// The severity from which a finding decides the verdict.
+    pub threshold: Severity,
+    open_by_subject: HashMap<String, usize>,
+    open_by_principal: HashMap<&'a str, usize>,
+}
+
+impl<'a> Report<'a> {
+    /// Puts a run into a report.
+    pub fn new(graph: &'a AccessGraph, judged: &'a Judged, rules: &'a RuleSet, provenance: Provenance, threshold: Severity) -> Report<'a> {
+        let mut open_by_subject: HashMap<String, usize> = HashMap::new();
+        let mut open_by_principal: HashMap<&str, usize> = HashMap::new();
+        for finding in judged.findings.iter().filter(|f| f.disposition == Disposition::Open) {
+            *open_by_subject.entry(finding.subject.to_ascii_lowercase()).or_default() += 1;
+            if let Some(identity) = &finding.identity {
+                let key = identity.principal_id.as_deref().or(identity.id.as_deref());
+                *open_by_principal.entry(key.unwrap_or("")).or_default() += 1;
+            }
+        }
+        Report { graph, judged, rules, provenance, threshold, open_by_subject, open_by_principal }
+    }
+
+    /// The version of this program.
+    pub fn version(&self) -> &'static str {
+        env!("CARGO_PKG_VERSION")
+    }
+
+    /// The catalogue that roles were read with: its date and the start of its digest.
+    pub fn catalog(&self) -> String {
+        let digest: String = self.graph.catalog().digest().chars().take(12).collect();
+        format!("{} {digest}", self.graph.catalog().date())
+    }
+
+    /// The tenant's id.
+    pub fn tenant(&self) -> Option<&str> {
+        self.graph.estate().tenant.map(|t| self.graph.text(t))
+    }
+
+    /// What was read, in numbers.
+    pub fn counts(&self) -> Counts {
+        let estate = self.graph.estate();
+        Counts {
+            subscriptions: estate.subscription_count(),
+            identities: estate.identities.len(),
+            assignments: estate.assignments.len(),
+            role_definitions: estate.roles.len(),
+            resources: estate.resources.len(),
+        }
+    }
+
+    /// Whether nothing at all is missing.
+    pub fn complete(&self) -> bool {
+        self.judged.gaps.is_empty()
+    }
+
+    /// Whether something is missing that could hide a finding that counts.
+    pub fn blocked(&self) -> bool {
+        self.judged.gaps.iter().any(|g| g.blocking)
+    }
+
+    /// `findings`, `incomplete` or `clean`.
+    pub fn verdict(&self) -> &'static str {
+        let counts = |f: &crate::finding::Finding| f.disposition == Disposition::Open && f.severity >= self.threshold;
+        if self.judged.findings.iter().any(counts) {
+            "findings"
+        } else if self.blocked() {
+            "incomplete"
+        } else {
+            "clean"
+        }
+    }
+}
