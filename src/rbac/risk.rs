@@ -169,7 +169,8 @@ pub fn classify(plane: Plane, name: &str) -> Class {
         Plane::Control if is(IDENTITY) => Class::Identity,
         Plane::Control if is(CREDENTIAL) || gives_secret(name) => Class::Credential,
         Plane::Control if is(EXECUTION) => Class::Execution,
-        Plane::Control if name.ends_with("/read") => Class::Read,
+        // Signs with the holder's own data rights and gives none of its own.
+        Plane::Control if name.ends_with("/read") || name.ends_with("/generateuserdelegationkey/action") => Class::Read,
         Plane::Control => Class::Write,
         Plane::Data if is(DATA_CREDENTIAL) => Class::Credential,
         Plane::Data if is(DATA_EXECUTION) => Class::Execution,

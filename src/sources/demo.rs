@@ -98,7 +98,7 @@ impl Demo {
         let id = format!("{group}/providers/{kind}/{name}");
         let own = Self::principal(&id);
         let uses: Vec<String> = uses.iter().map(|u| (*u).clone()).collect();
-        self.b.resource(&id, kind, system.then_some(own.as_str()), &uses, &[], ago(400));
+        self.b.resource(&id, kind, system.then_some(own.as_str()), &uses, &[("costcenter", "4711")], ago(400));
         if system {
             self.signed_in(&id, 1);
         }
