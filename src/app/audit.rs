@@ -60,7 +60,13 @@ pub struct Outcome {
 ///
 /// # Errors
 /// If the input cannot be read or a report cannot be written.
-pub fn audit(request: &Request, policy: &Policy, catalog: &'static Catalog, to: &mut dyn Write, progress: &dyn Progress) -> Result<Outcome, AppError> {
+pub fn audit(
+    request: &Request,
+    policy: &Policy,
+    catalog: &'static Catalog,
+    to: &mut dyn Write,
+    progress: &dyn Progress,
+) -> Result<Outcome, AppError> {
     let loaded = load(&request.input, &request.activity, request.times, progress)?;
     progress.step("building the graph");
     let provenance = loaded.provenance;
@@ -102,7 +108,9 @@ pub fn audit(request: &Request, policy: &Policy, catalog: &'static Catalog, to: 
         Some(folder) => outcome.files = write_all(&report, request, folder)?,
         None => {
             let format = request.formats.first().copied().unwrap_or(Format::Text);
-            format.write(format.files().first().copied().unwrap_or(""), &report, &request.csv, to).map_err(|e| failed("the report", e))?;
+            format
+                .write(format.files().first().copied().unwrap_or(""), &report, &request.csv, to)
+                .map_err(|e| failed("the report", e))?;
         }
     }
     Ok(outcome)
@@ -116,9 +124,15 @@ fn failed(what: &str, error: RenderError) -> AppError {
 }
 
 /// Two at a time: the page costs about as much as everything else.
-fn write_all(report: &Report<'_>, request: &Request, folder: &std::path::Path) -> Result<Vec<PathBuf>, AppError> {
-    std::fs::create_dir_all(folder).map_err(|e| AppError::usage(format!("cannot make the folder `{}`: {e}", folder.display())))?;
-    let mut jobs: Vec<(Format, &'static str)> = request.formats.iter().flat_map(|f| f.files().iter().map(|name| (*f, *name))).collect();
+fn write_all(
+    report: &Report<'_>,
+    request: &Request,
+    folder: &std::path::Path,
+) -> Result<Vec<PathBuf>, AppError> {
+    std::fs::create_dir_all(folder)
+        .map_err(|e| AppError::usage(format!("cannot make the folder `{}`: {e}", folder.display())))?;
+    let mut jobs: Vec<(Format, &'static str)> =
+        request.formats.iter().flat_map(|f| f.files().iter().map(|name| (*f, *name))).collect();
     jobs.dedup();
     let one = |(format, name): (Format, &'static str)| {
         let path = folder.join(name);

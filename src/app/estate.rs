@@ -1,8 +1,8 @@
 //! Where an estate comes from: the demo, a snapshot, or an export of Azure's answers.
 
+use super::Progress;
 use super::error::AppError;
 use super::store::Folder;
-use super::Progress;
 use crate::model::{Estate, Instant};
 use crate::report::Provenance;
 use crate::sources::{arm, demo, read_activity, snapshot};
@@ -49,26 +49,35 @@ pub struct Loaded {
 ///
 /// # Errors
 /// If the input is not there or holds nothing that can be read.
-pub fn load(input: &Input, activity: &[PathBuf], times: Times, progress: &dyn Progress) -> Result<Loaded, AppError> {
+pub fn load(
+    input: &Input,
+    activity: &[PathBuf],
+    times: Times,
+    progress: &dyn Progress,
+) -> Result<Loaded, AppError> {
     let (mut estate, kind, name) = match input {
         Input::Demo => (demo::estate(), "demo", "Contoso (demo)".to_owned()),
         Input::Snapshot(path) => {
             progress.step("reading the snapshot");
             let shown = path.display();
-            let file = File::open(path).map_err(|e| AppError::usage(format!("cannot read `{shown}`: {e}")))?;
+            let file =
+                File::open(path).map_err(|e| AppError::usage(format!("cannot read `{shown}`: {e}")))?;
             let estate = snapshot::read(file).map_err(|e| {
-                AppError::usage(format!("`{shown}`: {e}")).help("make a snapshot with `leastwise collect`, or read an export with --arm-export")
+                AppError::usage(format!("`{shown}`: {e}"))
+                    .help("make a snapshot with `leastwise collect`, or read an export with --arm-export")
             })?;
             (estate, "snapshot", file_name(path))
         }
         Input::ArmExport(path) => {
             let folder = Folder::open(path)?;
             let step = |file: &str| progress.step(&format!("reading {file}"));
-            let failed = |e: std::io::Error| AppError::usage(format!("cannot list `{}`: {e}", path.display()));
+            let failed =
+                |e: std::io::Error| AppError::usage(format!("cannot list `{}`: {e}", path.display()));
             let estate = arm::read(&folder, step).map_err(failed)?;
             if !estate.coverage.iter().any(|(_, extent)| extent != crate::model::Extent::Absent) {
                 let message = format!("`{}` holds nothing that can be read", path.display());
-                return Err(AppError::usage(message).help("give a folder with Azure's answers as *.json, see docs/usage.md"));
+                return Err(AppError::usage(message)
+                    .help("give a folder with Azure's answers as *.json, see docs/usage.md"));
             }
             (estate, "arm-export", file_name(path))
         }
@@ -78,7 +87,9 @@ pub fn load(input: &Input, activity: &[PathBuf], times: Times, progress: &dyn Pr
         let shown = path.display().to_string();
         let file = File::open(path).map_err(|e| AppError::usage(format!("cannot read `{shown}`: {e}")))?;
         read_activity(&mut estate, &shown, file).map_err(|e| AppError::usage(e.to_string()))?;
-        estate.gaps.retain(|g| g.source != crate::model::Source::SignIns || g.reason != crate::model::Reason::NotCollected);
+        estate.gaps.retain(|g| {
+            g.source != crate::model::Source::SignIns || g.reason != crate::model::Reason::NotCollected
+        });
     }
     if !activity.is_empty() {
         estate.settle();

@@ -1,9 +1,9 @@
 //! The first step: a configuration that fits what is there.
 
+use super::Progress;
 use super::error::AppError;
 use super::estate::{Input, Times, load};
 use super::store::write_atomically;
-use super::Progress;
 use crate::graph::IdentityKind;
 use crate::policy::{Environments, Template};
 use std::collections::BTreeMap;
@@ -14,10 +14,16 @@ use std::path::{Path, PathBuf};
 ///
 /// # Errors
 /// If there is a configuration already, or the estate cannot be read.
-pub fn init(folder: &Path, input: Option<&Input>, times: Times, progress: &dyn Progress) -> Result<PathBuf, AppError> {
+pub fn init(
+    folder: &Path,
+    input: Option<&Input>,
+    times: Times,
+    progress: &dyn Progress,
+) -> Result<PathBuf, AppError> {
     let path = folder.join("leastwise.toml");
     if path.exists() {
-        return Err(AppError::usage(format!("`{}` is already there", path.display())).help("remove it first, or edit it"));
+        return Err(AppError::usage(format!("`{}` is already there", path.display()))
+            .help("remove it first, or edit it"));
     }
     let mut naming = format!("# identity = {:?}\n", crate::policy::DEFAULT_IDENTITY);
     if let Some(input) = input {
@@ -26,7 +32,8 @@ pub fn init(folder: &Path, input: Option<&Input>, times: Times, progress: &dyn P
         let named = graph.identities().iter().filter(|(_, i)| i.kind == IdentityKind::UserAssigned);
         let names: Vec<&str> = named.map(|(_, i)| graph.identity_name(i)).collect();
         let (template, fitting) = infer(&names);
-        naming = format!("# fits {fitting} of {} names that are there\nidentity = {template:?}\n", names.len());
+        naming =
+            format!("# fits {fitting} of {} names that are there\nidentity = {template:?}\n", names.len());
     }
     let text = format!(
         "# How leastwise judges this repository's or tenant's identities. `leastwise schema config` has every key.\n\n\
@@ -47,7 +54,8 @@ fn infer(names: &[&str]) -> (String, usize) {
     for name in names {
         *prefixes.entry(name.split('-').next().unwrap_or(name)).or_default() += 1;
     }
-    let common = prefixes.into_iter().max_by(|a, b| a.1.cmp(&b.1).then_with(|| b.0.cmp(a.0))).map_or("id", |(p, _)| p);
+    let common =
+        prefixes.into_iter().max_by(|a, b| a.1.cmp(&b.1).then_with(|| b.0.cmp(a.0))).map_or("id", |(p, _)| p);
     let shapes = [
         "{p}-{workload}-{env}[-{region}][-{instance}]",
         "{p}-{env}-{workload}[-{region}][-{instance}]",
@@ -58,7 +66,10 @@ fn infer(names: &[&str]) -> (String, usize) {
     for shape in shapes {
         let text = shape.replace("{p}", &common.to_ascii_lowercase());
         let Ok(template) = Template::new(&text) else { continue };
-        let fits = names.iter().filter(|n| naming.judge(&template, n, &environments, None) == crate::policy::Verdict::Fits).count();
+        let fits = names
+            .iter()
+            .filter(|n| naming.judge(&template, n, &environments, None) == crate::policy::Verdict::Fits)
+            .count();
         if fits > best.1 {
             best = (text, fits);
         }

@@ -72,7 +72,11 @@ pub fn more_rules(folders: &[PathBuf]) -> Result<Vec<(String, String)>, AppError
     for folder in folders {
         let entries = fs::read_dir(folder)
             .map_err(|e| AppError::usage(format!("cannot read the rules in `{}`: {e}", folder.display())))?;
-        let mut files: Vec<PathBuf> = entries.flatten().map(|e| e.path()).filter(|p| p.extension().is_some_and(|e| e == "toml")).collect();
+        let mut files: Vec<PathBuf> = entries
+            .flatten()
+            .map(|e| e.path())
+            .filter(|p| p.extension().is_some_and(|e| e == "toml"))
+            .collect();
         files.sort();
         for file in files {
             more.push((shown(&file), read(&file)?));

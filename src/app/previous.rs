@@ -36,7 +36,8 @@ pub(super) fn apply(path: &Path, findings: &mut [Finding], now: &str) -> Result<
         return Err(bad(format!("expected schema leastwise.findings/1, found `{}`", file.schema)));
     }
     let earlier = file.source.judged_at;
-    let known: HashMap<String, Option<String>> = file.findings.into_iter().map(|r| (r.fingerprint, r.first_seen)).collect();
+    let known: HashMap<String, Option<String>> =
+        file.findings.into_iter().map(|r| (r.fingerprint, r.first_seen)).collect();
     let mut new = 0;
     for finding in findings {
         finding.first_seen = match known.get(&finding.fingerprint) {

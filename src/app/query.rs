@@ -1,9 +1,9 @@
 //! Questions to the graph: what can an identity do, and who can do something.
 
+use super::Progress;
 use super::error::AppError;
 use super::estate::{Input, Times, load};
 use super::policy::Policy;
-use super::Progress;
 use crate::finding::Severity;
 use crate::graph::{AccessGraph, Identity, ScopeNode};
 use crate::model::{GrantState, Ix, Operation};
@@ -25,7 +25,11 @@ pub struct Ask {
     pub times: Times,
 }
 
-fn graph(ask: &Ask, catalog: &'static Catalog, progress: &dyn Progress) -> Result<(AccessGraph, crate::report::Provenance), AppError> {
+fn graph(
+    ask: &Ask,
+    catalog: &'static Catalog,
+    progress: &dyn Progress,
+) -> Result<(AccessGraph, crate::report::Provenance), AppError> {
     let loaded = load(&ask.input, &ask.activity, ask.times, progress)?;
     let graph = AccessGraph::build(loaded.estate, catalog, loaded.provenance.judged_at);
     Ok((graph, loaded.provenance))
@@ -59,7 +63,10 @@ fn scope(graph: &AccessGraph, text: &str) -> Result<Ix<ScopeNode>, AppError> {
 fn identity(graph: &AccessGraph, wanted: &str) -> Result<Ix<Identity>, AppError> {
     let fits = |identity: &Identity| {
         let ids = [identity.id, identity.client, identity.party.map(|p| graph.parties()[p].principal)];
-        let by_id = ids.into_iter().flatten().any(|s| graph.text(s).eq_ignore_ascii_case(wanted.trim_end_matches('/')));
+        let by_id = ids
+            .into_iter()
+            .flatten()
+            .any(|s| graph.text(s).eq_ignore_ascii_case(wanted.trim_end_matches('/')));
         (by_id, graph.identity_name(identity).eq_ignore_ascii_case(wanted))
     };
     let mut named = Vec::new();
@@ -75,7 +82,12 @@ fn identity(graph: &AccessGraph, wanted: &str) -> Result<Ix<Identity>, AppError>
         [] => Err(AppError::usage(format!("no identity `{wanted}` in the estate"))
             .help("give its name, ARM id, object id or application id; identities.csv lists them")),
         many => {
-            let ids: Vec<&str> = many.iter().filter_map(|at| graph.identities()[*at].id).map(|s| graph.text(s)).take(5).collect();
+            let ids: Vec<&str> = many
+                .iter()
+                .filter_map(|at| graph.identities()[*at].id)
+                .map(|s| graph.text(s))
+                .take(5)
+                .collect();
             let message = format!("{} identities are called `{wanted}`: {}", many.len(), ids.join(", "));
             Err(AppError::usage(message).help("give its ARM id or object id"))
         }
@@ -86,7 +98,15 @@ fn identity(graph: &AccessGraph, wanted: &str) -> Result<Ix<Identity>, AppError>
 ///
 /// # Errors
 /// If the estate, the identity or the scope is not there.
-pub fn can(ask: &Ask, policy: &Policy, who: &str, on: Option<&str>, markdown: bool, catalog: &'static Catalog, progress: &dyn Progress) -> Result<String, AppError> {
+pub fn can(
+    ask: &Ask,
+    policy: &Policy,
+    who: &str,
+    on: Option<&str>,
+    markdown: bool,
+    catalog: &'static Catalog,
+    progress: &dyn Progress,
+) -> Result<String, AppError> {
     let (graph, provenance) = graph(ask, catalog, progress)?;
     let at = identity(&graph, who)?;
     let on = on.map(|text| scope(&graph, text)).transpose()?;
@@ -109,10 +129,17 @@ pub fn can(ask: &Ask, policy: &Policy, who: &str, on: Option<&str>, markdown: bo
 ///
 /// # Errors
 /// If the estate or the scope is not there.
-pub fn who_can(ask: &Ask, operation: &Operation, on: Option<&str>, catalog: &'static Catalog, progress: &dyn Progress) -> Result<String, AppError> {
+pub fn who_can(
+    ask: &Ask,
+    operation: &Operation,
+    on: Option<&str>,
+    catalog: &'static Catalog,
+    progress: &dyn Progress,
+) -> Result<String, AppError> {
     let (graph, _) = graph(ask, catalog, progress)?;
     if operation.name.contains('*') {
-        return Err(AppError::usage(format!("`{}` is a pattern", operation.name)).help("give one operation, such as Microsoft.Web/sites/write"));
+        return Err(AppError::usage(format!("`{}` is a pattern", operation.name))
+            .help("give one operation, such as Microsoft.Web/sites/write"));
     }
     let mut out = String::new();
     let Some(on) = on else {
@@ -122,7 +149,8 @@ pub fn who_can(ask: &Ask, operation: &Operation, on: Option<&str>, catalog: &'st
         for one in reach {
             let principal = graph.text(graph.parties()[one.party].principal);
             let places = format!("on {} scope(s) with {} known resource(s)", one.ranges.len(), one.resources);
-            let _ = writeln!(out, "{}", who_can_text("allow", graph.party_name(one.party), principal, &places));
+            let _ =
+                writeln!(out, "{}", who_can_text("allow", graph.party_name(one.party), principal, &places));
         }
         return Ok(out);
     };
@@ -151,7 +179,11 @@ pub fn who_can(ask: &Ask, operation: &Operation, on: Option<&str>, catalog: &'st
             let _ = write!(how, ", deny assignment {}", graph.estate().strings.show_id(deny));
         }
         let principal = graph.text(graph.parties()[answer.party].principal);
-        let _ = writeln!(out, "{}", who_can_text(answer.access.name(), graph.party_name(answer.party), principal, &how));
+        let _ = writeln!(
+            out,
+            "{}",
+            who_can_text(answer.access.name(), graph.party_name(answer.party), principal, &how)
+        );
     }
     Ok(out)
 }

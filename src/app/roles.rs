@@ -36,11 +36,13 @@ pub fn check_batch(catalog: &Catalog, input: impl BufRead, output: &mut dyn Writ
         let line = line.map_err(failed)?;
         let bad = |what: &str| AppError::usage(format!("line {}: expected {what}", n + 1));
         let mut fields = line.split('\t');
-        let (Some(guid), Some(plane), Some(name), None) = (fields.next(), fields.next(), fields.next(), fields.next())
+        let (Some(guid), Some(plane), Some(name), None) =
+            (fields.next(), fields.next(), fields.next(), fields.next())
         else {
             return Err(bad("`role-guid<TAB>control|data<TAB>operation`"));
         };
-        let plane = Plane::ALL.into_iter().find(|p| p.name() == plane).ok_or_else(|| bad("`control` or `data`"))?;
+        let plane =
+            Plane::ALL.into_iter().find(|p| p.name() == plane).ok_or_else(|| bad("`control` or `data`"))?;
         if !compiled.contains_key(guid) {
             let role = catalog.role(guid).map(|r| CompiledRole::compile(&r.permissions, operations));
             compiled.insert(guid.to_owned(), role);

@@ -30,7 +30,11 @@ pub fn page(rule: &Rule) -> String {
     for (name, value) in &rule.params {
         row(&format!("parameter `{name}`"), format!("{value}"));
     }
-    let _ = write!(out, "\n## What it flags\n\n{}\n\n## Why that is bad\n\n{}\n\n## What to do\n\n{}\n", rule.what, rule.why, rule.text.fix);
+    let _ = write!(
+        out,
+        "\n## What it flags\n\n{}\n\n## Why that is bad\n\n{}\n\n## What to do\n\n{}\n",
+        rule.what, rule.why, rule.text.fix
+    );
     let _ = write!(out, "\n## When exactly\n\n```cel\n{}\n```\n", rule.when_text);
     for (severity, when) in &rule.severities_text {
         let _ = write!(out, "\n{} when:\n\n```cel\n{}\n```\n", capital(severity.name()), when);
@@ -59,7 +63,13 @@ fn capital(text: &str) -> String {
 pub fn index(rules: &RuleSet) -> String {
     let mut out = String::from("# Rules\n\n| rule | severity | flags |\n|---|---|---|\n");
     for rule in rules.iter() {
-        let _ = writeln!(out, "| [{0}]({0}.md) | {1} | {2} |", rule.slug(), rule.severity.name(), rule.text.title);
+        let _ = writeln!(
+            out,
+            "| [{0}]({0}.md) | {1} | {2} |",
+            rule.slug(),
+            rule.severity.name(),
+            rule.text.title
+        );
     }
     out
 }
@@ -80,7 +90,8 @@ pub struct CaseResult {
 /// # Errors
 /// If the folder or a case cannot be read.
 pub fn test(folder: &Path, more: &[(String, String)]) -> Result<Vec<CaseResult>, AppError> {
-    let failed = |path: &Path, e: std::io::Error| AppError::usage(format!("cannot read `{}`: {e}", path.display()));
+    let failed =
+        |path: &Path, e: std::io::Error| AppError::usage(format!("cannot read `{}`: {e}", path.display()));
     let list = |path: &Path| -> Result<Vec<PathBuf>, AppError> {
         let entries = std::fs::read_dir(path).map_err(|e| failed(path, e))?;
         let mut paths: Vec<PathBuf> = entries.flatten().map(|e| e.path()).collect();
@@ -127,9 +138,16 @@ fn one(slug: &str, path: &str, text: &str, more: &[(String, String)]) -> Result<
     };
     let judged = run(&graph, &judging);
     let shown = judged.findings.iter().map(|f| {
-        let who = f.identity.as_deref().map_or_else(|| crate::model::role_key(&f.subject).to_owned(), |i| i.name.clone());
+        let who = f
+            .identity
+            .as_deref()
+            .map_or_else(|| crate::model::role_key(&f.subject).to_owned(), |i| i.name.clone());
         let name = if f.rule.slug == slug { String::new() } else { format!("{} ", f.rule.slug) };
-        let became = if f.disposition == crate::finding::Disposition::Open { String::new() } else { format!(" {}", f.disposition.name()) };
+        let became = if f.disposition == crate::finding::Disposition::Open {
+            String::new()
+        } else {
+            format!(" {}", f.disposition.name())
+        };
         format!("{name}{} {who}{became}", f.severity.name())
     });
     let mut found: Vec<String> = shown.collect();

@@ -48,16 +48,26 @@ fn texts() -> Value {
 
 /// An object all of whose members must be there.
 fn whole(members: Value) -> Value {
-    let required: Vec<&String> = members.as_object().map(|m| m.keys().collect()).unwrap_or_default();
-    json!({"type": "object", "required": required, "properties": members.clone()})
+    let required: Vec<String> = members.as_object().map(|m| m.keys().cloned().collect()).unwrap_or_default();
+    Value::Object(
+        [("type", "object".into()), ("required", required.into()), ("properties", members)]
+            .map(|(k, v): (&str, Value)| (k.to_owned(), v))
+            .into_iter()
+            .collect(),
+    )
 }
 
 fn or_null(schema: Value) -> Value {
-    json!({"anyOf": [schema, {"type": "null"}]})
+    json!({"anyOf": Value::Array(vec![schema, json!({"type": "null"})])})
 }
 
 fn list(schema: Value) -> Value {
-    json!({"type": "array", "items": schema})
+    Value::Object(
+        [("type", "array".into()), ("items", schema)]
+            .map(|(k, v): (&str, Value)| (k.to_owned(), v))
+            .into_iter()
+            .collect(),
+    )
 }
 
 fn findings() -> Value {
@@ -78,7 +88,9 @@ fn findings() -> Value {
         "source": text(), "scope": text(), "reason": text(), "detail": text(), "blocking": {"type": "boolean"}, "rules": texts(),
         "location": or_null(whole(json!({"path": text(), "line": count(), "column": count()}))), "grant": maybe("string"), "count": count(),
     }));
-    let counts = whole(json!({"subscriptions": count(), "identities": count(), "assignments": count(), "role_definitions": count(), "resources": count()}));
+    let counts = whole(
+        json!({"subscriptions": count(), "identities": count(), "assignments": count(), "role_definitions": count(), "resources": count()}),
+    );
     whole(json!({
         "schema": {"const": "leastwise.findings/1"},
         "tool": whole(json!({"name": text(), "version": text(), "catalog": text()})),
@@ -91,7 +103,8 @@ fn findings() -> Value {
 }
 
 fn snapshot() -> Value {
-    let coverage = json!({"type": "object", "additionalProperties": {"enum": ["complete", "partial", "absent"]}});
+    let coverage =
+        json!({"type": "object", "additionalProperties": {"enum": ["complete", "partial", "absent"]}});
     json!({"anyOf": [
         {"description": "the first line", "type": "object", "required": ["schema"], "properties": {"schema": text(), "tool": {"type": "object"}, "collected_at": text(), "cloud": text(), "tenant": text(), "coverage": coverage}},
         {"description": "before each section", "type": "object", "required": ["section", "count"], "properties": {"section": text(), "count": count()}},
@@ -103,7 +116,8 @@ fn snapshot() -> Value {
 fn config() -> Value {
     let level = json!({"enum": ["off", "on", "critical", "high", "medium", "low", "info"]});
     let rule = json!({"type": "object", "properties": {"level": level}});
-    let section = |members: Value| json!({"type": "object", "additionalProperties": false, "properties": members});
+    let section =
+        |members: Value| json!({"type": "object", "additionalProperties": false, "properties": members});
     section(json!({
         "naming": section(json!({"identity": text(), "role": text(), "federated_credential": text(), "ignore": texts()})),
         "environments": section(json!({"names": {"type": "object", "additionalProperties": texts()}, "neutral": texts(), "tags": texts(), "scopes": {"type": "object", "additionalProperties": text()}})),
@@ -132,7 +146,10 @@ fn waivers() -> Value {
 }
 
 fn rule() -> Value {
-    let kinds: Vec<Value> = crate::finding::SubjectKind::ALL.iter().map(|k| json!({"subject": k.name(), "facts_of": roots(*k)})).collect();
+    let kinds: Vec<Value> = crate::finding::SubjectKind::ALL
+        .iter()
+        .map(|k| json!({"subject": k.name(), "facts_of": roots(*k)}))
+        .collect();
     let facts: Vec<Value> = vocabulary()
         .map(|f| {
             let kind = match f.kind {

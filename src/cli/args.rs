@@ -5,7 +5,13 @@ use std::path::PathBuf;
 
 /// The least-privilege auditor for Azure managed identities. It only ever reads.
 #[derive(Parser, Debug)]
-#[command(name = "leastwise", version, about, max_term_width = 100, after_help = "Example:\n  leastwise audit --demo -o out")]
+#[command(
+    name = "leastwise",
+    version,
+    about,
+    max_term_width = 100,
+    after_help = "Example:\n  leastwise audit --demo -o out"
+)]
 pub(super) struct Args {
     #[command(flatten)]
     pub(super) global: Global,
@@ -48,10 +54,14 @@ pub(super) enum LogFormat {
 #[derive(Subcommand, Debug)]
 pub(super) enum Command {
     /// Judge an estate and write reports.
-    #[command(after_help = "Examples:\n  leastwise audit --demo -o out\n  leastwise audit --arm-export answers/ -o out --fail-on high")]
+    #[command(
+        after_help = "Examples:\n  leastwise audit --demo -o out\n  leastwise audit --arm-export answers/ -o out --fail-on high"
+    )]
     Audit(Box<Audit>),
     /// Show what an identity can do, and how it comes to that.
-    #[command(after_help = "Example:\n  leastwise can id-crm-installer-prod-weu --demo\n  leastwise can id-crm-installer-prod-weu --demo --format markdown")]
+    #[command(
+        after_help = "Example:\n  leastwise can id-crm-installer-prod-weu --demo\n  leastwise can id-crm-installer-prod-weu --demo --format markdown"
+    )]
     Can {
         /// Its name, ARM id, object id or application id.
         identity: String,
@@ -67,7 +77,9 @@ pub(super) enum Command {
         policy: Policy,
     },
     /// Show who can do an operation, and through which grant and group.
-    #[command(after_help = "Example:\n  leastwise who-can Microsoft.Authorization/roleAssignments/write --on sub-crm-prod --demo")]
+    #[command(
+        after_help = "Example:\n  leastwise who-can Microsoft.Authorization/roleAssignments/write --on sub-crm-prod --demo"
+    )]
     WhoCan {
         /// The operation, such as Microsoft.Web/sites/write.
         action: String,
@@ -206,7 +218,9 @@ pub(super) enum Roles {
         role: String,
     },
     /// Say whether a role allows an operation: allow, deny or conditional. Conditions are not evaluated.
-    #[command(after_help = "Examples:\n  leastwise roles check Contributor Microsoft.Authorization/roleAssignments/write\n  leastwise roles check --batch < lines\n\nEvery pattern, also in NotActions, matches zero segments at `/*/`.")]
+    #[command(
+        after_help = "Examples:\n  leastwise roles check Contributor Microsoft.Authorization/roleAssignments/write\n  leastwise roles check --batch < lines\n\nEvery pattern, also in NotActions, matches zero segments at `/*/`."
+    )]
     Check {
         /// Its name, an old name, or its GUID.
         #[arg(required_unless_present = "batch")]
@@ -261,7 +275,9 @@ pub(super) enum Catalog {
     #[command(after_help = "Example:\n  leastwise catalog info")]
     Info,
     /// Make one from role definitions and operations, newest first.
-    #[command(after_help = "Example:\n  az role definition list -o json > roles.json\n  leastwise catalog update roles.json operations.tsv --date 2026-08-22 -o catalog.txt\n\nFiles: JSON of role definitions (ARM, CLI or PowerShell shape), of provider operations, or of role\nnames with their GUIDs; or lines `operation<TAB>A|D`.")]
+    #[command(
+        after_help = "Example:\n  az role definition list -o json > roles.json\n  leastwise catalog update roles.json operations.tsv --date 2026-08-22 -o catalog.txt\n\nFiles: JSON of role definitions (ARM, CLI or PowerShell shape), of provider operations, or of role\nnames with their GUIDs; or lines `operation<TAB>A|D`."
+    )]
     Update {
         /// The files.
         #[arg(required = true)]

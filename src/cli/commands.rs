@@ -28,7 +28,15 @@ pub(super) fn run(args: Args, terminal: &Terminal) -> Result<Code, AppError> {
         Command::Can { identity, on, format, estate, policy } => {
             let ask = ask(&estate)?;
             let loaded = policy::load(&places(&policy, &ask.input))?;
-            let text = can(&ask, &loaded, &identity, on.as_deref(), format == SheetFormat::Markdown, catalog, terminal)?;
+            let text = can(
+                &ask,
+                &loaded,
+                &identity,
+                on.as_deref(),
+                format == SheetFormat::Markdown,
+                catalog,
+                terminal,
+            )?;
             put(&mut out, &text)?
         }
         Command::WhoCan { action, on, data, estate } => {
@@ -66,9 +74,21 @@ pub(super) fn run(args: Args, terminal: &Terminal) -> Result<Code, AppError> {
             let (read, info) = catalog::update(&files, &date, &to)?;
             for file in read {
                 let r = file.read;
-                terminal.say(&format!("{}: {} roles, {} names, {} operations, {} skipped", file.path.display(), r.roles, r.names, r.operations, r.skipped));
+                terminal.say(&format!(
+                    "{}: {} roles, {} names, {} operations, {} skipped",
+                    file.path.display(),
+                    r.roles,
+                    r.names,
+                    r.operations,
+                    r.skipped
+                ));
             }
-            terminal.say(&format!("wrote {} with {} roles and {} operations", to.display(), info.roles, info.control + info.data));
+            terminal.say(&format!(
+                "wrote {} with {} roles and {} operations",
+                to.display(),
+                info.roles,
+                info.control + info.data
+            ));
             exit::DONE
         }
         Command::Schema { name } => put(&mut out, &format!("{}\n", schema::schema(&name)?))?,
@@ -95,7 +115,8 @@ pub(super) fn run(args: Args, terminal: &Terminal) -> Result<Code, AppError> {
 }
 
 fn put(out: &mut dyn Write, text: &str) -> Result<Code, AppError> {
-    out.write_all(text.as_bytes()).map_err(|e| AppError::usage(format!("cannot write to standard output: {e}")))?;
+    out.write_all(text.as_bytes())
+        .map_err(|e| AppError::usage(format!("cannot write to standard output: {e}")))?;
     Ok(exit::DONE)
 }
 
@@ -104,7 +125,10 @@ fn times(estate: &Estate) -> Result<Times, AppError> {
     let now = Instant::from_seconds(i64::try_from(since).unwrap_or(i64::MAX));
     let as_of = match &estate.as_of {
         Some(text) => {
-            let bad = || AppError::usage(format!("`{text}` is no time")).help("expected RFC 3339, such as 2026-06-01T08:00:00Z");
+            let bad = || {
+                AppError::usage(format!("`{text}` is no time"))
+                    .help("expected RFC 3339, such as 2026-06-01T08:00:00Z")
+            };
             Some(Instant::parse(text).ok_or_else(bad)?)
         }
         None => None,
@@ -135,34 +159,51 @@ fn places(policy: &Policy, input: &Input) -> Places {
     Places { config: policy.config.clone(), start, rules: policy.rules.clone(), demo: *input == Input::Demo }
 }
 
-fn run_audit(args: &Audit, catalog: &'static crate::rbac::Catalog, out: &mut dyn Write, terminal: &Terminal) -> Result<Code, AppError> {
+fn run_audit(
+    args: &Audit,
+    catalog: &'static crate::rbac::Catalog,
+    out: &mut dyn Write,
+    terminal: &Terminal,
+) -> Result<Code, AppError> {
     let input = input(&args.estate)?;
     let fail_on = match args.fail_on.as_str() {
         "none" => None,
         name => Some(Severity::named(name).ok_or_else(|| {
-            AppError::usage(format!("`{name}` is no severity")).help("expected critical, high, medium, low, info or none")
+            AppError::usage(format!("`{name}` is no severity"))
+                .help("expected critical, high, medium, low, info or none")
         })?),
     };
     let min_confidence = Confidence::named(&args.min_confidence).ok_or_else(|| {
-        AppError::usage(format!("`{}` is no confidence", args.min_confidence)).help("expected high, medium or low")
+        AppError::usage(format!("`{}` is no confidence", args.min_confidence))
+            .help("expected high, medium or low")
     })?;
     let mut formats = Vec::new();
     for name in &args.format {
         let names: Vec<&str> = Format::ALL.iter().map(|f| f.name()).collect();
         let found = Format::named(name).ok_or_else(|| {
-            AppError::usage(format!("`{name}` is no format")).help(format!("expected one of {}", names.join(", ")))
+            AppError::usage(format!("`{name}` is no format"))
+                .help(format!("expected one of {}", names.join(", ")))
         })?;
         formats.push(found);
     }
     if formats.is_empty() {
-        formats = if args.out.is_some() { vec![Format::Html, Format::Csv, Format::Json] } else { vec![Format::Text] };
+        formats = if args.out.is_some() {
+            vec![Format::Html, Format::Csv, Format::Json]
+        } else {
+            vec![Format::Text]
+        };
     }
     if args.out.is_none() && (formats.len() > 1 || formats.contains(&Format::Csv)) {
-        return Err(AppError::usage("several files cannot go to standard output").help("give a folder with -o DIR"));
+        return Err(
+            AppError::usage("several files cannot go to standard output").help("give a folder with -o DIR")
+        );
     }
     let delimiter = match args.csv_delimiter.as_bytes() {
         [one] if !matches!(one, b'"' | b'\r' | b'\n') => *one,
-        _ => return Err(AppError::usage(format!("`{}` cannot stand between fields", args.csv_delimiter)).help("expected one character, such as ;")),
+        _ => {
+            return Err(AppError::usage(format!("`{}` cannot stand between fields", args.csv_delimiter))
+                .help("expected one character, such as ;"));
+        }
     };
     let policy = policy::load(&places(&args.policy, &input))?;
     let request = Request {
@@ -199,7 +240,12 @@ fn page(slug: &str, places: &Places) -> Result<String, AppError> {
 }
 
 fn run_rules(command: Rules, out: &mut dyn Write, terminal: &Terminal) -> Result<Code, AppError> {
-    let places_of = |policy: &Policy| Places { config: policy.config.clone(), start: None, rules: policy.rules.clone(), demo: false };
+    let places_of = |policy: &Policy| Places {
+        config: policy.config.clone(),
+        start: None,
+        rules: policy.rules.clone(),
+        demo: false,
+    };
     match command {
         Rules::List { policy } => {
             let loaded = policy::load(&places_of(&policy))?;
@@ -227,7 +273,9 @@ fn run_rules(command: Rules, out: &mut dyn Write, terminal: &Terminal) -> Result
         }
         Rules::Docs { dir } => {
             let loaded = policy::load(&Places::default())?;
-            let write = |path: PathBuf, text: &str| write_atomically(&path, false, |file| file.write_all(text.as_bytes()));
+            let write = |path: PathBuf, text: &str| {
+                write_atomically(&path, false, |file| file.write_all(text.as_bytes()))
+            };
             for rule in loaded.rules.iter() {
                 write(dir.join(format!("{}.md", rule.slug())), &rules::page(rule))?;
             }
@@ -245,7 +293,12 @@ fn show_role(role: &crate::rbac::catalog::CatalogRole) -> String {
     out.push_str(&format!("assignable at {}\n", role.assignable_scopes.join(", ")));
     for (n, block) in role.permissions.iter().enumerate() {
         out.push_str(&format!("block {}\n", n + 1));
-        let lists = [("+", &block.actions), ("-", &block.not_actions), ("data +", &block.data_actions), ("data -", &block.not_data_actions)];
+        let lists = [
+            ("+", &block.actions),
+            ("-", &block.not_actions),
+            ("data +", &block.data_actions),
+            ("data -", &block.not_data_actions),
+        ];
         for (sign, list) in lists {
             for pattern in list {
                 out.push_str(&format!("  {sign} {}\n", pattern.text()));

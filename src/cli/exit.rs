@@ -1,7 +1,7 @@
 //! Exit codes. Where several hold, the first of 5, 2, 4, 1, 6, 3, 0 is taken.
 
-use crate::app::{AppError, Failure};
 use crate::app::audit::Outcome;
+use crate::app::{AppError, Failure};
 use std::process::ExitCode;
 
 /// An exit code.
@@ -53,7 +53,13 @@ mod tests {
 
     #[test]
     fn precedence() {
-        let outcome = |failing, blocked, expired| Outcome { failing, blocked, gaps: blocked, waiver_expired: expired, ..Outcome::default() };
+        let outcome = |failing, blocked, expired| Outcome {
+            failing,
+            blocked,
+            gaps: blocked,
+            waiver_expired: expired,
+            ..Outcome::default()
+        };
         assert_eq!(of_audit(&outcome(1, true, true), true, true, true), FAILED);
         assert_eq!(of_audit(&outcome(0, true, true), true, true, true), OVERDUE);
         assert_eq!(of_audit(&outcome(0, true, true), true, false, false), BLOCKED);

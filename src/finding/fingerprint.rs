@@ -30,7 +30,8 @@ pub fn fingerprint(parts: &FingerprintParts<'_>) -> String {
     let mut hasher = Sha256::new();
     let fold = |t: &str| t.trim_end_matches('/').to_ascii_lowercase();
     let ordinal = parts.ordinal.to_string();
-    let texts = [fold(parts.subject), fold(parts.principal), fold(parts.role), fold(parts.scope), condition, ordinal];
+    let texts =
+        [fold(parts.subject), fold(parts.principal), fold(parts.role), fold(parts.scope), condition, ordinal];
     for text in [VERSION, parts.rule].into_iter().chain(texts.iter().map(String::as_str)) {
         hasher.update(text.as_bytes());
         hasher.update([0]);
@@ -54,7 +55,15 @@ mod tests {
 
     #[test]
     fn case_does_not_matter_and_everything_else_does() {
-        let base = FingerprintParts { rule: "r", subject: "/A", principal: "P", role: "G", scope: "/S/", condition: "c", ordinal: 0 };
+        let base = FingerprintParts {
+            rule: "r",
+            subject: "/A",
+            principal: "P",
+            role: "G",
+            scope: "/S/",
+            condition: "c",
+            ordinal: 0,
+        };
         let same = FingerprintParts { subject: "/a", principal: "p", role: "g", scope: "/s", ..base };
         assert_eq!(fingerprint(&base), fingerprint(&same));
         let others = [

@@ -25,7 +25,8 @@ pub enum Severity {
 
 impl Severity {
     /// All of them, worst first.
-    pub const ALL: [Severity; 5] = [Severity::Critical, Severity::High, Severity::Medium, Severity::Low, Severity::Info];
+    pub const ALL: [Severity; 5] =
+        [Severity::Critical, Severity::High, Severity::Medium, Severity::Low, Severity::Info];
 
     /// The name in reports.
     pub const fn name(self) -> &'static str {

@@ -16,13 +16,15 @@ impl AccessGraph {
         let scopes = Scopes::build(&mut estate);
         let roles = RoleTable::build(&estate, catalog, &mut gaps);
         let Parties { parties, identities, by_principal, .. } = Parties::build(&estate, &scopes);
-        let mut build = Build { estate: &estate, scopes: &scopes, roles: &roles, by_principal: &by_principal, gaps };
+        let mut build =
+            Build { estate: &estate, scopes: &scopes, roles: &roles, by_principal: &by_principal, gaps };
         let (grants, conditions) = build.grants(now);
         let denies = build.denies();
         build.unknown_places(&grants);
         let mut gaps = build.gaps;
         let bounds = bounds(&roles, catalog, &grants, &conditions);
-        let (graph, party_nodes, scope_nodes) = wire(&estate, &scopes, &parties, &identities, &by_principal, &grants);
+        let (graph, party_nodes, scope_nodes) =
+            wire(&estate, &scopes, &parties, &identities, &by_principal, &grants);
         gaps = crate::model::tidy(gaps);
         AccessGraph {
             estate,
@@ -113,7 +115,8 @@ impl Build<'_> {
             match self.scopes.find(self.estate, record.scope) {
                 Some(scope) => denies.push(Deny::new(self.estate, record, scope)),
                 None => {
-                    let (id, shown) = (self.estate.strings.show_id(record.id), self.estate.strings.text(record.scope));
+                    let (id, shown) =
+                        (self.estate.strings.show_id(record.id), self.estate.strings.text(record.scope));
                     let detail = format!("the deny assignment's scope is no scope: `{shown}`");
                     self.gaps.push(Gap::new(Source::DenyAssignments, id, Reason::Unparsed, detail));
                 }
@@ -152,7 +155,11 @@ impl Build<'_> {
             let node = &self.scopes.nodes()[at];
             let text = strings.text(node.id);
             let detail = format!("grants are held at `{text}` or below, which the inventory does not have");
-            let source = if node.level == Level::Subscription { Source::Subscriptions } else { Source::ResourceGroups };
+            let source = if node.level == Level::Subscription {
+                Source::Subscriptions
+            } else {
+                Source::ResourceGroups
+            };
             // It hides nothing: the grants themselves were read.
             self.gaps.push(Gap::new(source, text, Reason::Disagreement, detail));
         }
@@ -197,7 +204,8 @@ fn wire(
     let nodes = parties.len() + scopes.nodes().len();
     let mut graph = DiGraph::with_capacity(nodes, grants.len() + nodes);
     let party_nodes: Vec<NodeIndex> = parties.iter().map(|(at, _)| graph.add_node(Node::Party(at))).collect();
-    let scope_nodes: Vec<NodeIndex> = scopes.nodes().iter().map(|(at, _)| graph.add_node(Node::Scope(at))).collect();
+    let scope_nodes: Vec<NodeIndex> =
+        scopes.nodes().iter().map(|(at, _)| graph.add_node(Node::Scope(at))).collect();
     let party = |at: Ix<Party>| party_nodes.get(at.index()).copied();
     let scope = |at: Ix<ScopeNode>| scope_nodes.get(at.index()).copied();
     for (at, node) in scopes.nodes().iter() {
@@ -206,7 +214,9 @@ fn wire(
         }
     }
     for group in &estate.groups {
-        let Some(to) = by_principal.get(&estate.strings.class(group.id)).copied().and_then(party) else { continue };
+        let Some(to) = by_principal.get(&estate.strings.class(group.id)).copied().and_then(party) else {
+            continue;
+        };
         for member in &group.members {
             // Members that hold nothing and are nothing we know need no node.
             if let Some(from) = by_principal.get(&estate.strings.class(*member)).copied().and_then(party) {

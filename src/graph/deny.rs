@@ -33,15 +33,24 @@ impl Deny {
             everyone: record.principals.iter().any(|p| strings.text(*p) == EVERYONE),
             principals: classes(&record.principals),
             excluded: classes(&record.excluded),
-            permissions: permissions.map(|p| (p.clone(), p.condition.as_deref().map(ParsedCondition::new))).collect(),
+            permissions: permissions
+                .map(|p| (p.clone(), p.condition.as_deref().map(ParsedCondition::new)))
+                .collect(),
             condition: record.condition.map(|c| ParsedCondition::new(strings.text(c))),
         }
     }
 
     /// Whether it takes `operation` on `target` from whoever has these ids: the party's own and its groups', as
     /// classes. A deny that hits a group hits its members; one that spares a group spares them.
-    pub(super) fn takes(&self, scopes: &Scopes, ids: &[Sym], operation: &Operation, target: Ix<ScopeNode>) -> Tri {
-        let there = if self.this_scope_only { self.scope == target } else { scopes.contains(self.scope, target) };
+    pub(super) fn takes(
+        &self,
+        scopes: &Scopes,
+        ids: &[Sym],
+        operation: &Operation,
+        target: Ix<ScopeNode>,
+    ) -> Tri {
+        let there =
+            if self.this_scope_only { self.scope == target } else { scopes.contains(self.scope, target) };
         let any = |list: &[Sym]| ids.iter().any(|id| list.contains(id));
         if !self.enforced || !there || any(&self.excluded) || !(self.everyone || any(&self.principals)) {
             return Tri::False;

@@ -121,7 +121,15 @@ impl Parties {
         };
         all.user_assigned(estate, scopes);
         for resource in &estate.resources {
-            all.block(estate, scopes, resource.id, resource.identity.as_deref(), resource.tags, resource.created, None);
+            all.block(
+                estate,
+                scopes,
+                resource.id,
+                resource.identity.as_deref(),
+                resource.tags,
+                resource.created,
+                None,
+            );
             for mentioned in &resource.mentions {
                 all.host(estate, scopes, *mentioned, resource.id, false);
             }
@@ -270,13 +278,18 @@ impl Parties {
             if self.parties[at].identity.is_some() || matches!(kind, PartyKind::User | PartyKind::Group) {
                 continue;
             }
-            let known = principal.resource.and_then(|r| self.by_resource.get(&estate.strings.class(r))).copied();
+            let known =
+                principal.resource.and_then(|r| self.by_resource.get(&estate.strings.class(r))).copied();
             if let (Some(identity), PartyKind::ManagedIdentity) = (known, kind) {
                 self.join(estate, principal.id, identity);
                 continue;
             }
             let kind = match kind {
-                PartyKind::ManagedIdentity if principal.resource.is_some_and(|r| is_user_assigned(estate, r)) => IdentityKind::UserAssigned,
+                PartyKind::ManagedIdentity
+                    if principal.resource.is_some_and(|r| is_user_assigned(estate, r)) =>
+                {
+                    IdentityKind::UserAssigned
+                }
                 PartyKind::ManagedIdentity => IdentityKind::SystemAssigned,
                 PartyKind::Application => IdentityKind::ServicePrincipal,
                 _ => IdentityKind::Unknown,
@@ -299,7 +312,11 @@ impl Parties {
         let at = self.party(estate, principal, kind);
         let party = &mut self.parties[at];
         // One record without a type, another with: the one that says more holds.
-        if known && party.kind == PartyKind::Unknown && kind != PartyKind::Unknown && party.exists != Some(true) {
+        if known
+            && party.kind == PartyKind::Unknown
+            && kind != PartyKind::Unknown
+            && party.exists != Some(true)
+        {
             party.kind = kind;
         }
         // People are not collected, so that one is not found says nothing.
@@ -346,5 +363,7 @@ fn bare(
 
 fn is_user_assigned(estate: &Estate, id: Sym) -> bool {
     let scope = crate::model::Scope::parse(estate.strings.text(id));
-    scope.and_then(|s| s.resource_type()).is_some_and(|k| k.eq_ignore_ascii_case("Microsoft.ManagedIdentity/userAssignedIdentities"))
+    scope
+        .and_then(|s| s.resource_type())
+        .is_some_and(|k| k.eq_ignore_ascii_case("Microsoft.ManagedIdentity/userAssignedIdentities"))
 }

@@ -52,7 +52,9 @@ impl AccessGraph {
     pub fn party_name(&self, party: Ix<Party>) -> &str {
         let party = &self.parties[party];
         match (party.identity, party.name) {
-            (Some(identity), _) if party.kind != PartyKind::Unknown => self.identity_name(&self.identities[identity]),
+            (Some(identity), _) if party.kind != PartyKind::Unknown => {
+                self.identity_name(&self.identities[identity])
+            }
             (_, Some(name)) => self.text(name),
             _ => self.text(party.principal),
         }
@@ -90,10 +92,12 @@ impl AccessGraph {
     fn direct(&self, party: Ix<Party>) -> Vec<Ix<Grant>> {
         let Some(node) = self.party_node(party) else { return Vec::new() };
         let edges = self.graph.edges_directed(node, Direction::Outgoing);
-        let mut grants: Vec<Ix<Grant>> = edges.filter_map(|e| match e.weight() {
-            Edge::Holds(grant) => Some(*grant),
-            _ => None,
-        }).collect();
+        let mut grants: Vec<Ix<Grant>> = edges
+            .filter_map(|e| match e.weight() {
+                Edge::Holds(grant) => Some(*grant),
+                _ => None,
+            })
+            .collect();
         grants.sort_unstable();
         grants
     }
@@ -115,7 +119,8 @@ impl AccessGraph {
         for scope in self.scopes.up(target) {
             let Some(node) = self.scope_node(scope) else { continue };
             for edge in self.graph.edges_directed(node, Direction::Incoming) {
-                let (Edge::Holds(at), Some(Node::Party(holder))) = (edge.weight(), self.graph.node_weight(edge.source()))
+                let (Edge::Holds(at), Some(Node::Party(holder))) =
+                    (edge.weight(), self.graph.node_weight(edge.source()))
                 else {
                     continue;
                 };
@@ -128,7 +133,9 @@ impl AccessGraph {
                 }
             }
         }
-        answers.sort_by(|a, b| (a.party, a.held.grant, a.held.via.len()).cmp(&(b.party, b.held.grant, b.held.via.len())));
+        answers.sort_by(|a, b| {
+            (a.party, a.held.grant, a.held.via.len()).cmp(&(b.party, b.held.grant, b.held.via.len()))
+        });
         answers.dedup_by(|a, b| (a.party, a.held.grant) == (b.party, b.held.grant));
         answers
     }
@@ -149,16 +156,32 @@ impl AccessGraph {
     pub fn can(&self, party: Ix<Party>, operation: &Operation, target: Ix<ScopeNode>) -> Access {
         let held = self.held_by(party);
         let there = held.iter().filter(|h| self.scopes.contains(self.grants[h.grant].scope, target));
-        let best = there.map(|h| self.grant_allows(&self.grants[h.grant], operation)).max().unwrap_or(Access::Denied);
+        let best = there
+            .map(|h| self.grant_allows(&self.grants[h.grant], operation))
+            .max()
+            .unwrap_or(Access::Denied);
         self.after_denies(party, best, operation, target).0
     }
 
-    fn answer(&self, party: Ix<Party>, held: Held, access: Access, operation: &Operation, target: Ix<ScopeNode>) -> Answer {
+    fn answer(
+        &self,
+        party: Ix<Party>,
+        held: Held,
+        access: Access,
+        operation: &Operation,
+        target: Ix<ScopeNode>,
+    ) -> Answer {
         let (access, denied_by) = self.after_denies(party, access, operation, target);
         Answer { party, held, access, denied_by }
     }
 
-    fn after_denies(&self, party: Ix<Party>, access: Access, operation: &Operation, target: Ix<ScopeNode>) -> (Access, Option<Id>) {
+    fn after_denies(
+        &self,
+        party: Ix<Party>,
+        access: Access,
+        operation: &Operation,
+        target: Ix<ScopeNode>,
+    ) -> (Access, Option<Id>) {
         if self.denies.is_empty() || access == Access::Denied {
             return (access, None);
         }

@@ -30,7 +30,9 @@ impl AccessGraph {
             .collect();
         let mut found: Vec<(Ix<Party>, Range<u32>)> = Vec::new();
         for (_, grant) in self.grants.iter() {
-            if by_role.get(grant.role.index()) != Some(&Some(Access::Allowed)) || grant.state == GrantState::Eligible {
+            if by_role.get(grant.role.index()) != Some(&Some(Access::Allowed))
+                || grant.state == GrantState::Eligible
+            {
                 continue;
             }
             if grant.condition.is_some() && self.grant_allows(grant, operation) != Access::Allowed {
@@ -39,7 +41,9 @@ impl AccessGraph {
             found.push((grant.party, self.scopes.range(grant.scope)));
         }
         // Wider ranges first among those that start together: ranges of a tree nest or are apart.
-        found.sort_unstable_by(|a, b| (a.0, a.1.start, std::cmp::Reverse(a.1.end)).cmp(&(b.0, b.1.start, std::cmp::Reverse(b.1.end))));
+        found.sort_unstable_by(|a, b| {
+            (a.0, a.1.start, std::cmp::Reverse(a.1.end)).cmp(&(b.0, b.1.start, std::cmp::Reverse(b.1.end)))
+        });
         let mut reach: Vec<Reach> = Vec::new();
         for (party, range) in found {
             let resources = self.scopes.resources_in(range.clone());

@@ -70,14 +70,21 @@ impl RoleTable {
                 let (old, new) = (&roles.table[*known].compiled.blocks, &definition.permissions);
                 let same = old.len() == new.len() && old.iter().zip(new).all(|(o, n)| o.permission == *n);
                 if !same {
-                    let detail = format!("role `{key}` has different permissions in different places; the first is used");
+                    let detail = format!(
+                        "role `{key}` has different permissions in different places; the first is used"
+                    );
                     gaps.push(Gap::new(Source::RoleDefinitions, id, Reason::Disagreement, detail));
                 }
                 continue;
             }
             let (compiled, profile) = compile(&definition.permissions);
-            if compiled.blocks.iter().any(|b| matches!(b.condition.as_deref(), Some(ParsedCondition::Unreadable))) {
-                let detail = format!("a condition in the role `{}` could not be read", strings.text(definition.name));
+            if compiled
+                .blocks
+                .iter()
+                .any(|b| matches!(b.condition.as_deref(), Some(ParsedCondition::Unreadable)))
+            {
+                let detail =
+                    format!("a condition in the role `{}` could not be read", strings.text(definition.name));
                 gaps.push(Gap::new(Source::RoleDefinitions, id.clone(), Reason::Unparsed, detail));
             }
             let scopes = definition.assignable_scopes.iter().map(|s| strings.text(*s).to_owned());
@@ -107,15 +114,39 @@ impl RoleTable {
                         let (compiled, profile) = compile(&role.permissions);
                         let (name, kind, id) = (role.name, RoleKind::BuiltIn, None);
                         let assignable_scopes = role.assignable_scopes;
-                        roles.add(Role { key, name, kind, id, assignable_scopes, defined: true, compiled, profile })
+                        roles.add(Role {
+                            key,
+                            name,
+                            kind,
+                            id,
+                            assignable_scopes,
+                            defined: true,
+                            compiled,
+                            profile,
+                        })
                     }
                     None => {
-                        let detail = format!("role `{key}` is assigned, but nothing that was read defines it");
-                        gaps.push(Gap::new(Source::RoleDefinitions, strings.text(id), Reason::Unresolved, detail));
+                        let detail =
+                            format!("role `{key}` is assigned, but nothing that was read defines it");
+                        gaps.push(Gap::new(
+                            Source::RoleDefinitions,
+                            strings.text(id),
+                            Reason::Unresolved,
+                            detail,
+                        ));
                         let (compiled, profile) = compile(&[]);
                         let (name, kind, id) = (key.clone(), RoleKind::Custom, None);
                         let assignable_scopes = Vec::new();
-                        roles.add(Role { key, name, kind, id, assignable_scopes, defined: false, compiled, profile })
+                        roles.add(Role {
+                            key,
+                            name,
+                            kind,
+                            id,
+                            assignable_scopes,
+                            defined: false,
+                            compiled,
+                            profile,
+                        })
                     }
                 },
             };

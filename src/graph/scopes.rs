@@ -40,7 +40,9 @@ impl Scopes {
     pub(super) fn build(estate: &mut Estate) -> Scopes {
         let mut parents: FastMap<Sym, Sym> = FastMap::default();
         let groups = estate.management_groups.iter().filter_map(|g| Some((g.id, g.parent?)));
-        for (child, parent) in groups.chain(estate.subscriptions.iter().filter_map(|s| Some((s.id, s.parent?)))) {
+        for (child, parent) in
+            groups.chain(estate.subscriptions.iter().filter_map(|s| Some((s.id, s.parent?))))
+        {
             parents.insert(estate.strings.class(child), parent);
         }
         let mut ids: Vec<Sym> = Vec::new();
@@ -62,7 +64,13 @@ impl Scopes {
         scopes
     }
 
-    fn insert(&mut self, estate: &mut Estate, parents: &FastMap<Sym, Sym>, id: Sym, depth: usize) -> Option<Ix<ScopeNode>> {
+    fn insert(
+        &mut self,
+        estate: &mut Estate,
+        parents: &FastMap<Sym, Sym>,
+        id: Sym,
+        depth: usize,
+    ) -> Option<Ix<ScopeNode>> {
         if let Some(found) = self.by_id.get(&estate.strings.class(id)) {
             return Some(*found);
         }
@@ -105,7 +113,16 @@ impl Scopes {
             Level::ResourceGroup => Some(at),
             _ => above.as_ref().and_then(|a| a.resource_group),
         };
-        self.nodes.push(ScopeNode { id, level, parent, subscription, resource_group, enter: 0, exit: 0, resources: 0 });
+        self.nodes.push(ScopeNode {
+            id,
+            level,
+            parent,
+            subscription,
+            resource_group,
+            enter: 0,
+            exit: 0,
+            resources: 0,
+        });
         self.by_id.insert(class, at);
         Some(at)
     }
@@ -213,7 +230,13 @@ mod tests {
         estate.management_groups.push(ManagementGroup { id: top, name: top, parent: None });
         estate.management_groups.push(ManagementGroup { id: low, name: low, parent: Some(top) });
         for (id, parent) in [(s1, Some(low)), (s2, None)] {
-            estate.subscriptions.push(Subscription { id, name: id, tenant: None, parent, tags: Tags::default() });
+            estate.subscriptions.push(Subscription {
+                id,
+                name: id,
+                tenant: None,
+                parent,
+                tags: Tags::default(),
+            });
         }
         estate
     }

@@ -63,7 +63,11 @@ impl<'s> Text<'s> {
     fn policies(self, many: &[AccessPolicy]) -> Self {
         let mut texts: Vec<String> = many
             .iter()
-            .map(|p| p.permissions.iter().fold(self.0.text(p.principal).to_owned(), |t, s| t + " " + self.0.text(*s)))
+            .map(|p| {
+                p.permissions
+                    .iter()
+                    .fold(self.0.text(p.principal).to_owned(), |t, s| t + " " + self.0.text(*s))
+            })
             .collect();
         texts.sort_unstable();
         self.raw(&texts)

@@ -138,6 +138,9 @@ impl Coverage {
 
     /// Every kind with its extent, in a fixed order.
     pub fn iter(&self) -> impl Iterator<Item = (Source, Extent)> + '_ {
-        Source::ALL.into_iter().filter(|s| !matches!(s, Source::Files | Source::Other)).map(|s| (s, self.of(s)))
+        Source::ALL
+            .into_iter()
+            .filter(|s| !matches!(s, Source::Files | Source::Other))
+            .map(|s| (s, self.of(s)))
     }
 }

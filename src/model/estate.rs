@@ -110,7 +110,8 @@ impl Estate {
         }
         let named = |sym: Sym| super::Scope::parse(self.strings.text(sym)).and_then(|s| s.subscription);
         let scopes = self.assignments.iter().map(|a| a.scope);
-        let ids = scopes.chain(self.resources.iter().map(|r| r.id)).chain(self.identities.iter().map(|i| i.id));
+        let ids =
+            scopes.chain(self.resources.iter().map(|r| r.id)).chain(self.identities.iter().map(|i| i.id));
         let mut seen: Vec<String> = ids.filter_map(named).map(str::to_ascii_lowercase).collect();
         seen.sort_unstable();
         seen.dedup();

@@ -94,7 +94,12 @@ pub struct Gap {
 
 impl Gap {
     /// A gap of one.
-    pub fn new(source: super::Source, scope: impl Into<String>, reason: Reason, detail: impl Into<String>) -> Gap {
+    pub fn new(
+        source: super::Source,
+        scope: impl Into<String>,
+        reason: Reason,
+        detail: impl Into<String>,
+    ) -> Gap {
         let (scope, detail) = (scope.into(), detail.into());
         Gap { source, scope, reason, detail, location: None, grant: None, count: 1 }
     }

@@ -13,7 +13,9 @@ impl Instant {
     pub fn parse(text: &str) -> Option<Instant> {
         let text = text.trim();
         let read = |t: &str| OffsetDateTime::parse(t, &Rfc3339).ok();
-        let moment = read(text).or_else(|| read(&format!("{text}Z"))).or_else(|| read(&format!("{text}T00:00:00Z")))?;
+        let moment = read(text)
+            .or_else(|| read(&format!("{text}Z")))
+            .or_else(|| read(&format!("{text}T00:00:00Z")))?;
         i64::try_from(moment.unix_timestamp_nanos().div_euclid(1000)).ok().map(Instant)
     }
 

@@ -60,7 +60,13 @@ impl<'a> Scope<'a> {
             return None;
         }
         let text = text.trim_end_matches('/');
-        let none = Scope { level: Level::Root, text: "/", subscription: None, resource_group: None, management_group: None };
+        let none = Scope {
+            level: Level::Root,
+            text: "/",
+            subscription: None,
+            resource_group: None,
+            management_group: None,
+        };
         if text.is_empty() {
             return Some(none);
         }
@@ -168,13 +174,23 @@ mod tests {
     #[test]
     fn levels_are_read_in_any_case() {
         assert_eq!(level("/"), Some(Level::Root));
-        assert_eq!(level("/providers/microsoft.management/ManagementGroups/mg"), Some(Level::ManagementGroup));
+        assert_eq!(
+            level("/providers/microsoft.management/ManagementGroups/mg"),
+            Some(Level::ManagementGroup)
+        );
         assert_eq!(level("/Subscriptions/s/"), Some(Level::Subscription));
         assert_eq!(level("/subscriptions/s/resourcegroups/rg"), Some(Level::ResourceGroup));
         assert_eq!(level("/subscriptions/s/resourceGroups/rg/providers/P/t/n"), Some(Level::Resource));
         assert_eq!(level("/subscriptions/s/providers/P/t/n"), Some(Level::Resource));
         assert_eq!(level("/providers/Microsoft.Capacity"), Some(Level::Resource));
-        for bad in ["", "subscriptions/s", "/subscriptions", "/subscriptions//x", "/what/ever", "/subscriptions/s/resourceGroups/"] {
+        for bad in [
+            "",
+            "subscriptions/s",
+            "/subscriptions",
+            "/subscriptions//x",
+            "/what/ever",
+            "/subscriptions/s/resourceGroups/",
+        ] {
             let read = level(bad);
             assert!(read.is_none() || bad.ends_with("resourceGroups/"), "{bad}: {read:?}");
         }
@@ -195,8 +211,14 @@ mod tests {
         let climb = |t: &'static str| Scope::parse(t).unwrap().parent().map(|p| p.text);
         let rg = "/subscriptions/s/resourceGroups/rg";
         assert_eq!(climb("/subscriptions/s/resourceGroups/rg/providers/P/t/n"), Some(rg));
-        assert_eq!(climb("/subscriptions/s/resourceGroups/rg/providers/P/t/n/c/m"), Some("/subscriptions/s/resourceGroups/rg/providers/P/t/n"));
-        assert_eq!(climb("/subscriptions/s/resourceGroups/rg/providers/P/t/n/providers/Q/u/m"), Some("/subscriptions/s/resourceGroups/rg/providers/P/t/n"));
+        assert_eq!(
+            climb("/subscriptions/s/resourceGroups/rg/providers/P/t/n/c/m"),
+            Some("/subscriptions/s/resourceGroups/rg/providers/P/t/n")
+        );
+        assert_eq!(
+            climb("/subscriptions/s/resourceGroups/rg/providers/P/t/n/providers/Q/u/m"),
+            Some("/subscriptions/s/resourceGroups/rg/providers/P/t/n")
+        );
         assert_eq!(climb(rg), Some("/subscriptions/s"));
         assert_eq!(climb("/subscriptions/s"), None);
         assert_eq!(climb("/providers/Microsoft.Capacity"), Some("/"));
@@ -205,7 +227,10 @@ mod tests {
     #[test]
     fn types_are_read_from_ids() {
         let kind = |t| Scope::parse(t).unwrap().resource_type();
-        assert_eq!(kind("/subscriptions/s/resourceGroups/rg/providers/Microsoft.Web/sites/a/slots/b").as_deref(), Some("Microsoft.Web/sites/slots"));
+        assert_eq!(
+            kind("/subscriptions/s/resourceGroups/rg/providers/Microsoft.Web/sites/a/slots/b").as_deref(),
+            Some("Microsoft.Web/sites/slots")
+        );
         assert_eq!(kind("/subscriptions/s"), None);
     }
 }

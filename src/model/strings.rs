@@ -168,7 +168,8 @@ impl Strings {
             }
             (rank.get(self.class(id.dir).ix()).copied().unwrap_or(0), u128::from_be_bytes(first))
         };
-        let mut keyed: Vec<((u32, u128), usize)> = ids.iter().enumerate().map(|(n, id)| (key(id), n)).collect();
+        let mut keyed: Vec<((u32, u128), usize)> =
+            ids.iter().enumerate().map(|(n, id)| (key(id), n)).collect();
         let name = |n: usize| ids.get(n).map_or("", |id| self.text(id.name));
         keyed.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| cmp_folded(name(a.1), name(b.1))));
         keyed.into_iter().map(|(_, n)| n).collect()
@@ -214,7 +215,8 @@ mod tests {
     #[test]
     fn ids_are_ordered_by_head_then_name() {
         let mut strings = Strings::default();
-        let texts = ["/b/x", "/A/z", "/a/B", "/a/a", "bare", "/a/aaaaaaaaaaaaaaaaaaaaZ", "/a/aaaaaaaaaaaaaaaaaaaab"];
+        let texts =
+            ["/b/x", "/A/z", "/a/B", "/a/a", "bare", "/a/aaaaaaaaaaaaaaaaaaaaZ", "/a/aaaaaaaaaaaaaaaaaaaab"];
         let ids: Vec<Id> = texts.iter().map(|t| strings.intern_id(t)).collect();
         let shown: Vec<String> = strings.order_ids(&ids).iter().map(|n| strings.show_id(ids[*n])).collect();
         let expected =

@@ -104,14 +104,20 @@ impl<T> From<Vec<T>> for Table<T> {
 impl<T> std::ops::Index<Ix<T>> for Table<T> {
     type Output = T;
 
-    #[expect(clippy::indexing_slicing, reason = "an Ix comes from push or iter of this table, and rows are never removed after")]
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "an Ix comes from push or iter of this table, and rows are never removed after"
+    )]
     fn index(&self, at: Ix<T>) -> &T {
         &self.0[at.index()]
     }
 }
 
 impl<T> std::ops::IndexMut<Ix<T>> for Table<T> {
-    #[expect(clippy::indexing_slicing, reason = "an Ix comes from push or iter of this table, and rows are never removed after")]
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "an Ix comes from push or iter of this table, and rows are never removed after"
+    )]
     fn index_mut(&mut self, at: Ix<T>) -> &mut T {
         &mut self.0[at.index()]
     }

@@ -213,7 +213,8 @@ pub fn parse(path: &str, text: &str) -> Result<Config, PolicyError> {
     };
     let mut rules = Vec::new();
     for (slug, entries) in raw.rules {
-        let mut rule = RuleConfig { span: slug.span(), slug: slug.into_inner(), level: None, params: Vec::new() };
+        let mut rule =
+            RuleConfig { span: slug.span(), slug: slug.into_inner(), level: None, params: Vec::new() };
         for (key, value) in entries {
             if key.get_ref() == "level" {
                 let text = value.get_ref().as_str().unwrap_or_default();

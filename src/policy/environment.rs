@@ -41,7 +41,10 @@ impl Environments {
     /// The environment that a word means.
     pub fn of_word(&self, word: &str) -> Option<&str> {
         let is = |w: &String| w.eq_ignore_ascii_case(word);
-        self.names.iter().find(|(name, words)| is(name) || words.iter().any(is)).map(|(name, _)| name.as_str())
+        self.names
+            .iter()
+            .find(|(name, words)| is(name) || words.iter().any(is))
+            .map(|(name, _)| name.as_str())
     }
 
     fn is_neutral(&self, word: &str) -> bool {

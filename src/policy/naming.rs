@@ -26,17 +26,106 @@ const PREFIXES: &[&str] = &["id", "mi", "msi", "uami", "umi", "identity", "manag
 
 /// Regions by their programmatic names and common short forms.
 const REGIONS: &[&str] = &[
-    "westeurope", "weu", "northeurope", "neu", "eastus", "eus", "eastus2", "eus2", "westus", "wus", "westus2", "wus2",
-    "westus3", "wus3", "centralus", "cus", "northcentralus", "ncus", "southcentralus", "scus", "westcentralus", "wcus",
-    "canadacentral", "cac", "canadaeast", "cae", "brazilsouth", "brs", "uksouth", "uks", "ukwest", "ukw",
-    "francecentral", "frc", "francesouth", "frs", "germanywestcentral", "gwc", "germanynorth", "gn",
-    "switzerlandnorth", "szn", "switzerlandwest", "szw", "norwayeast", "nwe", "norwaywest", "nww", "swedencentral",
-    "sdc", "polandcentral", "plc", "italynorth", "itn", "spaincentral", "spc", "austriaeast", "belgiumcentral",
-    "southeastasia", "sea", "eastasia", "ea", "japaneast", "jpe", "japanwest", "jpw", "koreacentral", "krc",
-    "koreasouth", "krs", "centralindia", "inc", "southindia", "ins", "westindia", "inw", "australiaeast", "ae",
-    "australiasoutheast", "ase", "australiacentral", "acl", "newzealandnorth", "nzn", "southafricanorth", "san",
-    "southafricawest", "saw", "uaenorth", "uan", "uaecentral", "uac", "qatarcentral", "qac", "israelcentral", "ilc",
-    "mexicocentral", "mxc", "global", "glb",
+    "westeurope",
+    "weu",
+    "northeurope",
+    "neu",
+    "eastus",
+    "eus",
+    "eastus2",
+    "eus2",
+    "westus",
+    "wus",
+    "westus2",
+    "wus2",
+    "westus3",
+    "wus3",
+    "centralus",
+    "cus",
+    "northcentralus",
+    "ncus",
+    "southcentralus",
+    "scus",
+    "westcentralus",
+    "wcus",
+    "canadacentral",
+    "cac",
+    "canadaeast",
+    "cae",
+    "brazilsouth",
+    "brs",
+    "uksouth",
+    "uks",
+    "ukwest",
+    "ukw",
+    "francecentral",
+    "frc",
+    "francesouth",
+    "frs",
+    "germanywestcentral",
+    "gwc",
+    "germanynorth",
+    "gn",
+    "switzerlandnorth",
+    "szn",
+    "switzerlandwest",
+    "szw",
+    "norwayeast",
+    "nwe",
+    "norwaywest",
+    "nww",
+    "swedencentral",
+    "sdc",
+    "polandcentral",
+    "plc",
+    "italynorth",
+    "itn",
+    "spaincentral",
+    "spc",
+    "austriaeast",
+    "belgiumcentral",
+    "southeastasia",
+    "sea",
+    "eastasia",
+    "ea",
+    "japaneast",
+    "jpe",
+    "japanwest",
+    "jpw",
+    "koreacentral",
+    "krc",
+    "koreasouth",
+    "krs",
+    "centralindia",
+    "inc",
+    "southindia",
+    "ins",
+    "westindia",
+    "inw",
+    "australiaeast",
+    "ae",
+    "australiasoutheast",
+    "ase",
+    "australiacentral",
+    "acl",
+    "newzealandnorth",
+    "nzn",
+    "southafricanorth",
+    "san",
+    "southafricawest",
+    "saw",
+    "uaenorth",
+    "uan",
+    "uaecentral",
+    "uac",
+    "qatarcentral",
+    "qac",
+    "israelcentral",
+    "ilc",
+    "mexicocentral",
+    "mxc",
+    "global",
+    "glb",
 ];
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -87,7 +176,10 @@ pub struct Naming {
 
 impl Default for Naming {
     fn default() -> Self {
-        let identity = Template { text: DEFAULT_IDENTITY.to_owned(), parts: parse(DEFAULT_IDENTITY).unwrap_or_default() };
+        let identity = Template {
+            text: DEFAULT_IDENTITY.to_owned(),
+            parts: parse(DEFAULT_IDENTITY).unwrap_or_default(),
+        };
         Naming { identity, role: None, federated: None, ignore: Vec::new(), configured: false }
     }
 }
@@ -120,7 +212,9 @@ fn parse_until(rest: &mut &str, optional: bool) -> Result<Vec<Part>, String> {
             Some('{') => {
                 let (name, after) = chars.as_str().split_once('}').ok_or("expected `}` to end the token")?;
                 if !["workload", "env", "region", "instance", "any"].contains(&name) {
-                    return Err(format!("expected a token `{{workload}}`, `{{env}}`, `{{region}}`, `{{instance}}` or `{{any}}`, found `{{{name}}}`"));
+                    return Err(format!(
+                        "expected a token `{{workload}}`, `{{env}}`, `{{region}}`, `{{instance}}` or `{{any}}`, found `{{{name}}}`"
+                    ));
                 }
                 parts.push(Part::Token(name.to_owned()));
                 *rest = after;
@@ -141,7 +235,12 @@ fn parse_until(rest: &mut &str, optional: bool) -> Result<Vec<Part>, String> {
 
 impl Naming {
     /// Judges the name of a user-assigned identity. `environment` is what is otherwise known, for the proposal.
-    pub fn judge_identity(&self, name: &str, environments: &Environments, environment: Option<&str>) -> Verdict {
+    pub fn judge_identity(
+        &self,
+        name: &str,
+        environments: &Environments,
+        environment: Option<&str>,
+    ) -> Verdict {
         if MADE_BY_AZURE.iter().any(|p| super::glob(p, name)) {
             return Verdict::Exempt;
         }
@@ -149,7 +248,13 @@ impl Naming {
     }
 
     /// Judges a name by a template.
-    pub fn judge(&self, template: &Template, name: &str, environments: &Environments, environment: Option<&str>) -> Verdict {
+    pub fn judge(
+        &self,
+        template: &Template,
+        name: &str,
+        environments: &Environments,
+        environment: Option<&str>,
+    ) -> Verdict {
         if self.ignore.iter().any(|p| super::glob(p, name)) {
             return Verdict::Exempt;
         }
@@ -182,7 +287,13 @@ fn token_fits(token: &str, text: &str, environments: &Environments) -> bool {
 
 /// Tries every way; names are at most 128 characters and templates a few tokens. Keeps the furthest place that
 /// was reached, with what was expected there.
-fn fits(parts: &[&Part], rest: &str, total: usize, environments: &Environments, furthest: &mut (usize, String)) -> bool {
+fn fits(
+    parts: &[&Part],
+    rest: &str,
+    total: usize,
+    environments: &Environments,
+    furthest: &mut (usize, String),
+) -> bool {
     let at = total - rest.len();
     let mut fail = |expected: String| {
         if at >= furthest.0 {
@@ -200,7 +311,8 @@ fn fits(parts: &[&Part], rest: &str, total: usize, environments: &Environments, 
         },
         Part::Optional(inner) => {
             let with: Vec<&Part> = inner.iter().chain(after.iter().copied()).collect();
-            fits(&with, rest, total, environments, furthest) || fits(after, rest, total, environments, furthest)
+            fits(&with, rest, total, environments, furthest)
+                || fits(after, rest, total, environments, furthest)
         }
         Part::Token(token) => {
             let ends = rest.char_indices().map(|(n, c)| n + c.len_utf8()).take(128).collect::<Vec<_>>();
@@ -228,8 +340,11 @@ fn fits(parts: &[&Part], rest: &str, total: usize, environments: &Environments, 
 /// Fills a template's required parts from the words of a name.
 fn propose(parts: &[Part], name: &str, environments: &Environments, environment: Option<&str>) -> String {
     let lower = split_camel(name);
-    let mut words: Vec<&str> = lower.split(|c: char| !c.is_ascii_alphanumeric()).filter(|w| !w.is_empty()).collect();
-    let mut take = |fits: &dyn Fn(&str) -> bool| words.iter().position(|w| fits(w)).map(|at| words.remove(at).to_owned());
+    let mut words: Vec<&str> =
+        lower.split(|c: char| !c.is_ascii_alphanumeric()).filter(|w| !w.is_empty()).collect();
+    let mut take = |fits: &dyn Fn(&str) -> bool| {
+        words.iter().position(|w| fits(w)).map(|at| words.remove(at).to_owned())
+    };
     let env = environment.map(str::to_owned).or_else(|| take(&|w| environments.of_word(w).is_some()));
     let region = take(&|w| REGIONS.contains(&w));
     let instance = take(&|w| w.len() >= 2 && w.bytes().all(|b| b.is_ascii_digit()));
@@ -263,7 +378,8 @@ fn split_camel(name: &str) -> String {
     let mut out = String::new();
     let mut before = ' ';
     for c in name.chars() {
-        let edge = (before.is_lowercase() && c.is_uppercase()) || (before.is_alphabetic() && c.is_ascii_digit() && before.is_lowercase() && out.len() > 2);
+        let edge = (before.is_lowercase() && c.is_uppercase())
+            || (before.is_alphabetic() && c.is_ascii_digit() && before.is_lowercase() && out.len() > 2);
         if edge {
             out.push('-');
         }
@@ -295,7 +411,10 @@ mod tests {
         assert_eq!(why, "expected `-`, the name ends");
         assert_eq!(proposal, "id-shop-<env>-weu");
         let Verdict::Fails { why, proposal } = judge("uami-shop-prod") else { panic!("fits") };
-        assert_eq!((why.as_str(), proposal.as_str()), ("expected `id-`, found `uami-shop-prod`", "id-shop-prod"));
+        assert_eq!(
+            (why.as_str(), proposal.as_str()),
+            ("expected `id-`, found `uami-shop-prod`", "id-shop-prod")
+        );
         let Verdict::Fails { proposal, .. } = judge("myIdentityProd") else { panic!("fits") };
         assert_eq!(proposal, "id-my-prod");
     }

@@ -115,7 +115,10 @@ pub fn parse(path: &str, text: &str) -> Result<Vec<Waiver>, PolicyError> {
         let t = w.target.get_ref();
         let given = [&t.identity, &t.principal_id, &t.role, &t.scope, &t.subject, &t.fingerprint];
         if given.iter().all(|g| g.as_ref().is_none_or(|g| g.trim_matches('*').is_empty())) {
-            return fail(&w.target.span(), "expected a target: identity, principal_id, role, scope, subject or fingerprint");
+            return fail(
+                &w.target.span(),
+                "expected a target: identity, principal_id, role, scope, subject or fingerprint",
+            );
         }
         if w.reason.get_ref().trim().chars().count() < 15 {
             return fail(&w.reason.span(), "expected a reason of at least 15 characters");

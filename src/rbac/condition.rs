@@ -27,8 +27,12 @@ impl Tri {
     pub fn or(self, other: Tri) -> Tri {
         self.max(other)
     }
-    /// The opposite.
-    pub fn not(self) -> Tri {
+}
+
+impl std::ops::Not for Tri {
+    type Output = Tri;
+
+    fn not(self) -> Tri {
         match self {
             Tri::True => Tri::False,
             Tri::Unknown => Tri::Unknown,
@@ -61,12 +65,16 @@ pub fn evaluate(condition: &Condition, facts: &Facts<'_>) -> Tri {
     match condition {
         Condition::And(all) => all.iter().fold(Tri::True, |t, c| t.and(evaluate(c, facts))),
         Condition::Or(any) => any.iter().fold(Tri::False, |t, c| t.or(evaluate(c, facts))),
-        Condition::Not(inner) => evaluate(inner, facts).not(),
+        Condition::Not(inner) => !evaluate(inner, facts),
         Condition::ActionMatches(patterns) => patterns.iter().any(|p| matches(p, facts.action)).into(),
         // Which sub-operation a request has is decided by the service.
         Condition::SubOperationMatches(_) => Tri::Unknown,
         Condition::Exists(attribute) => {
-            if value_of(attribute, facts).is_some() { Tri::True } else { Tri::Unknown }
+            if value_of(attribute, facts).is_some() {
+                Tri::True
+            } else {
+                Tri::Unknown
+            }
         }
         Condition::Compare { left, quantifier, operator, right } => {
             compare(left, *quantifier, *operator, right, facts)
@@ -74,7 +82,13 @@ pub fn evaluate(condition: &Condition, facts: &Facts<'_>) -> Tri {
     }
 }
 
-fn compare(left: &Operand, quantifier: Quantifier, operator: Operator, right: &[Operand], facts: &Facts<'_>) -> Tri {
+fn compare(
+    left: &Operand,
+    quantifier: Quantifier,
+    operator: Operator,
+    right: &[Operand],
+    facts: &Facts<'_>,
+) -> Tri {
     let Some(left) = operand(left, facts) else { return Tri::Unknown };
     let results = right.iter().map(|r| operand(r, facts).map_or(Tri::Unknown, |r| one(left, operator, r)));
     // Every attribute known here has a single value, so only the right side's half of the quantifier matters.
@@ -211,14 +225,21 @@ mod tests {
         let write = Facts { action: WRITE, principal_type: Some("ServicePrincipal"), ..Facts::default() };
         let token = "@Resource[HasObotoken] boolequals true";
         assert_eq!(ask(token, &write), Tri::Unknown);
-        let kind = "@Request[Microsoft.Authorization/roleAssignments:PrincipalType] StringEqualsIgnoreCase 'user'";
+        let kind =
+            "@Request[Microsoft.Authorization/roleAssignments:PrincipalType] StringEqualsIgnoreCase 'user'";
         assert_eq!(ask(&format!("{token} && {kind}"), &write), Tri::False);
         assert_eq!(ask(&format!("{token} || !({kind})"), &write), Tri::True);
     }
 
     #[test]
     fn like_takes_stars_and_question_marks() {
-        for (pattern, text, expected) in [("a*c", "abbc", true), ("a?c", "abc", true), ("*", "", true), ("a*", "b", false), ("?", "", false)] {
+        for (pattern, text, expected) in [
+            ("a*c", "abbc", true),
+            ("a?c", "abc", true),
+            ("*", "", true),
+            ("a*", "b", false),
+            ("?", "", false),
+        ] {
             assert_eq!(like(pattern.as_bytes(), text.as_bytes()), expected, "{pattern} {text}");
         }
     }

@@ -39,7 +39,9 @@ pub fn assignable(
     if blocks.is_empty() {
         return Bound::None;
     }
-    let free = |c: Option<&ParsedCondition>| c.is_none_or(|c| c.evaluate(&Facts { action: ASSIGN, ..Facts::default() }) == Tri::True);
+    let free = |c: Option<&ParsedCondition>| {
+        c.is_none_or(|c| c.evaluate(&Facts { action: ASSIGN, ..Facts::default() }) == Tri::True)
+    };
     if free(own) && blocks.iter().any(|b| free(b.condition.as_deref())) {
         return Bound::Unbounded;
     }
@@ -49,7 +51,8 @@ pub fn assignable(
     }
     let admits = |guid: &str| {
         ["ServicePrincipal", "User", "Group"].iter().any(|kind| {
-            let facts = Facts { action: ASSIGN, role: Some(guid), principal_type: Some(kind), principal: None };
+            let facts =
+                Facts { action: ASSIGN, role: Some(guid), principal_type: Some(kind), principal: None };
             let passes = |c: Option<&ParsedCondition>| c.map_or(Tri::True, |c| c.evaluate(&facts));
             passes(own) != Tri::False && blocks.iter().any(|b| passes(b.condition.as_deref()) != Tri::False)
         })

@@ -158,14 +158,23 @@ impl CompiledRole {
     /// Whether the role holds an operation, conditions not evaluated: what `roles check` answers.
     pub fn holds(&self, operation: &Operation, operations: &Operations) -> Access {
         let holding = self.blocks.iter().filter(|b| b.holds(operation, operations));
-        holding.map(|b| if b.condition.is_some() { Access::Conditional } else { Access::Allowed }).max().unwrap_or(Access::Denied)
+        holding
+            .map(|b| if b.condition.is_some() { Access::Conditional } else { Access::Allowed })
+            .max()
+            .unwrap_or(Access::Denied)
     }
 
     /// Whether the role, under the assignment's own condition, allows an operation for a request of which only the
     /// action is known.
-    pub fn allows(&self, operation: &Operation, operations: &Operations, own: Option<&ParsedCondition>) -> Access {
+    pub fn allows(
+        &self,
+        operation: &Operation,
+        operations: &Operations,
+        own: Option<&ParsedCondition>,
+    ) -> Access {
         let facts = Facts { action: &operation.name, ..Facts::default() };
-        let role = self.blocks.iter().map(|b| b.allows(operation, operations, &facts)).max().unwrap_or(Tri::False);
+        let role =
+            self.blocks.iter().map(|b| b.allows(operation, operations, &facts)).max().unwrap_or(Tri::False);
         if role == Tri::False {
             return Access::Denied;
         }
@@ -205,9 +214,19 @@ mod tests {
     }
 
     fn pattern() -> impl Strategy<Value = String> {
-        let words = ["*", "*/read", "Microsoft.Authorization/*", "Microsoft.Authorization/*/write", "microsoft.storage/storageaccounts/*",
-            "Microsoft.Compute/virtualMachines/*/action", "Microsoft.Web/*", "Microsoft.ManagedIdentity/userAssignedIdentities/*/assign/action",
-            "Microsoft.KeyVault/vaults/secrets/*", "Microsoft.New*/x", "Contoso.Things/*"];
+        let words = [
+            "*",
+            "*/read",
+            "Microsoft.Authorization/*",
+            "Microsoft.Authorization/*/write",
+            "microsoft.storage/storageaccounts/*",
+            "Microsoft.Compute/virtualMachines/*/action",
+            "Microsoft.Web/*",
+            "Microsoft.ManagedIdentity/userAssignedIdentities/*/assign/action",
+            "Microsoft.KeyVault/vaults/secrets/*",
+            "Microsoft.New*/x",
+            "Contoso.Things/*",
+        ];
         prop::sample::select(words.to_vec()).prop_map(str::to_owned)
     }
 
@@ -239,11 +258,16 @@ mod tests {
     fn what_one_block_takes_another_gives() {
         let operations = Catalog::embedded().operations();
         let texts = |t: &[&str]| t.iter().map(|s| s.to_string()).collect::<Vec<_>>();
-        let first = permission([&texts(&["*"]), &texts(&["Microsoft.Authorization/*/Write"]), &[], &[]], false);
-        let second = permission([&texts(&["Microsoft.Authorization/roleAssignments/write"]), &[], &[], &[]], false);
+        let first =
+            permission([&texts(&["*"]), &texts(&["Microsoft.Authorization/*/Write"]), &[], &[]], false);
+        let second =
+            permission([&texts(&["Microsoft.Authorization/roleAssignments/write"]), &[], &[], &[]], false);
         let write = Operation::control("Microsoft.Authorization/roleAssignments/write");
         let alone = CompiledRole::compile(std::slice::from_ref(&first), operations);
         assert_eq!(alone.holds(&write, operations), Access::Denied);
-        assert_eq!(CompiledRole::compile(&[first, second], operations).holds(&write, operations), Access::Allowed);
+        assert_eq!(
+            CompiledRole::compile(&[first, second], operations).holds(&write, operations),
+            Access::Allowed
+        );
     }
 }

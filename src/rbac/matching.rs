@@ -103,7 +103,10 @@ mod tests {
         assert!(hit(uami, "microsoft.managedidentity/userassignedidentities/assign/action"));
         assert!(hit(uami, "microsoft.managedidentity/userassignedidentities/x/y/assign/action"));
         assert!(hit("*/read", "a/b/c/read"));
-        assert!(hit("Microsoft.Compute/virtualMachines/*", "microsoft.compute/virtualmachines/extensions/write"));
+        assert!(hit(
+            "Microsoft.Compute/virtualMachines/*",
+            "microsoft.compute/virtualmachines/extensions/write"
+        ));
         assert!(!hit("Microsoft.Compute/virtualMachines/*", "microsoft.compute/virtualmachines"));
         assert!(!hit("*/read", "read"));
         assert!(hit("Microsoft.Network/virtualNetworks/read ", "microsoft.network/virtualnetworks/read"));

@@ -102,6 +102,8 @@ impl OpSet {
     /// The operations of a plane, by position.
     pub fn iter(&self, plane: Plane) -> impl Iterator<Item = usize> + '_ {
         let words = self.words(plane).iter().enumerate();
-        words.flat_map(|(n, word)| (0..64).filter(move |bit| word >> bit & 1 == 1).map(move |bit| n * 64 + bit))
+        words.flat_map(|(n, word)| {
+            (0..64).filter(move |bit| word >> bit & 1 == 1).map(move |bit| n * 64 + bit)
+        })
     }
 }

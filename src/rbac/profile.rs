@@ -91,7 +91,9 @@ impl RoleProfile {
             let name = operations.name(Plane::Control, at);
             match classify(Plane::Control, name) {
                 Class::Read => continue,
-                Class::Credential if profile.secret_operations.len() < 5 => profile.secret_operations.push(name.to_owned()),
+                Class::Credential if profile.secret_operations.len() < 5 => {
+                    profile.secret_operations.push(name.to_owned())
+                }
                 _ => {}
             }
             written.insert(provider(name));

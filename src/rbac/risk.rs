@@ -159,7 +159,8 @@ const DATA_CREDENTIAL: &[&str] = &[
     "microsoft.containerservice/managedclusters/secrets/read",
 ];
 
-const SECRET_WORDS: &[&str] = &["key", "secret", "credential", "connectionstring", "token", "sas", "password"];
+const SECRET_WORDS: &[&str] =
+    &["key", "secret", "credential", "connectionstring", "token", "sas", "password"];
 
 /// The class of an operation; its name in lower case.
 pub fn classify(plane: Plane, name: &str) -> Class {
@@ -170,7 +171,9 @@ pub fn classify(plane: Plane, name: &str) -> Class {
         Plane::Control if is(CREDENTIAL) || gives_secret(name) => Class::Credential,
         Plane::Control if is(EXECUTION) => Class::Execution,
         // Signs with the holder's own data rights and gives none of its own.
-        Plane::Control if name.ends_with("/read") || name.ends_with("/generateuserdelegationkey/action") => Class::Read,
+        Plane::Control if name.ends_with("/read") || name.ends_with("/generateuserdelegationkey/action") => {
+            Class::Read
+        }
         Plane::Control => Class::Write,
         Plane::Data if is(DATA_CREDENTIAL) => Class::Credential,
         Plane::Data if is(DATA_EXECUTION) => Class::Execution,
@@ -205,8 +208,14 @@ mod tests {
         assert_eq!(control("microsoft.storage/storageaccounts/listkeys/action"), Class::Credential);
         assert_eq!(control("microsoft.keyvault/vaults/secrets/read"), Class::Read);
         assert_eq!(control("microsoft.compute/virtualmachines/runcommand/action"), Class::Execution);
-        assert_eq!(classify(Plane::Data, "microsoft.keyvault/vaults/secrets/getsecret/action"), Class::Credential);
-        assert_eq!(classify(Plane::Data, "microsoft.storage/storageaccounts/blobservices/containers/blobs/read"), Class::DataRead);
+        assert_eq!(
+            classify(Plane::Data, "microsoft.keyvault/vaults/secrets/getsecret/action"),
+            Class::Credential
+        );
+        assert_eq!(
+            classify(Plane::Data, "microsoft.storage/storageaccounts/blobservices/containers/blobs/read"),
+            Class::DataRead
+        );
         assert_eq!(classify_pattern(Plane::Control, &ActionPattern::new("New.Provider/*")), Class::Write);
         assert_eq!(classify_pattern(Plane::Control, &ActionPattern::new("New.Provider/*/read")), Class::Read);
     }
@@ -214,11 +223,18 @@ mod tests {
     #[test]
     fn every_listed_operation_exists() {
         let operations = Catalog::embedded().operations();
-        let lists = [(Plane::Control, AUTHORIZATION), (Plane::Control, IDENTITY), (Plane::Control, EXECUTION),
-            (Plane::Control, CREDENTIAL), (Plane::Data, DATA_EXECUTION), (Plane::Data, DATA_CREDENTIAL)];
-        let missing: Vec<&str> = lists.iter().flat_map(|(plane, list)| {
-            list.iter().copied().filter(|n| operations.find(*plane, n).is_none())
-        }).collect();
+        let lists = [
+            (Plane::Control, AUTHORIZATION),
+            (Plane::Control, IDENTITY),
+            (Plane::Control, EXECUTION),
+            (Plane::Control, CREDENTIAL),
+            (Plane::Data, DATA_EXECUTION),
+            (Plane::Data, DATA_CREDENTIAL),
+        ];
+        let missing: Vec<&str> = lists
+            .iter()
+            .flat_map(|(plane, list)| list.iter().copied().filter(|n| operations.find(*plane, n).is_none()))
+            .collect();
         assert!(missing.is_empty(), "{missing:?}");
     }
 }

@@ -82,11 +82,20 @@ fn guard(text: &str) -> Cow<'_, str> {
     if text.starts_with(risky) { format!("'{text}").into() } else { text.into() }
 }
 
-pub(super) fn write(table: CsvTable, report: &Report<'_>, options: &CsvOptions, to: &mut dyn Write) -> Result<(), RenderError> {
+pub(super) fn write(
+    table: CsvTable,
+    report: &Report<'_>,
+    options: &CsvOptions,
+    to: &mut dyn Write,
+) -> Result<(), RenderError> {
     if options.bom {
         to.write_all(b"\xEF\xBB\xBF")?;
     }
-    let writer = ::csv::WriterBuilder::new().delimiter(options.delimiter).terminator(::csv::Terminator::CRLF).buffer_capacity(1 << 18).from_writer(to);
+    let writer = ::csv::WriterBuilder::new()
+        .delimiter(options.delimiter)
+        .terminator(::csv::Terminator::CRLF)
+        .buffer_capacity(1 << 18)
+        .from_writer(to);
     let mut out = Table { writer, raw: options.raw };
     let header = match table {
         CsvTable::Findings => FINDINGS,
@@ -117,10 +126,32 @@ fn findings(report: &Report<'_>, out: &mut Table<'_>) -> Result<(), RenderError>
         for text in [row.rule(), row.severity(), row.confidence(), row.disposition()] {
             out.field(text)?;
         }
-        for text in [row.identity(), row.identity_id(), row.principal_id(), row.role(), row.role_id(), row.scope(), row.scope_level(), row.subscription(), row.environment(), row.owner()] {
+        for text in [
+            row.identity(),
+            row.identity_id(),
+            row.principal_id(),
+            row.role(),
+            row.role_id(),
+            row.scope(),
+            row.scope_level(),
+            row.subscription(),
+            row.environment(),
+            row.owner(),
+        ] {
             out.field(text.unwrap_or(""))?;
         }
-        for text in [row.message(), row.fix(), &known(row.waiver()), &known(row.first_seen()), &controls.join(" "), row.fingerprint(), row.subject_kind(), row.subject(), tenant, &collected] {
+        for text in [
+            row.message(),
+            row.fix(),
+            &known(row.waiver()),
+            &known(row.first_seen()),
+            &controls.join(" "),
+            row.fingerprint(),
+            row.subject_kind(),
+            row.subject(),
+            tenant,
+            &collected,
+        ] {
             out.field(text)?;
         }
         match row.location() {
@@ -141,7 +172,17 @@ fn findings(report: &Report<'_>, out: &mut Table<'_>) -> Result<(), RenderError>
 fn identities(report: &Report<'_>, out: &mut Table<'_>) -> Result<(), RenderError> {
     let (tenant, collected) = (report.tenant().unwrap_or(""), collected(report));
     for row in report.identities() {
-        for text in [row.name, row.kind, row.id, row.principal_id, row.client_id, row.subscription, row.resource_group, row.environment, row.owner] {
+        for text in [
+            row.name,
+            row.kind,
+            row.id,
+            row.principal_id,
+            row.client_id,
+            row.subscription,
+            row.resource_group,
+            row.environment,
+            row.owner,
+        ] {
             out.field(text)?;
         }
         out.number(row.hosts)?;
@@ -149,7 +190,13 @@ fn identities(report: &Report<'_>, out: &mut Table<'_>) -> Result<(), RenderErro
         for number in [row.federated_credentials, row.grants, row.groups] {
             out.number(number)?;
         }
-        for text in [row.highest_risk, row.last_activity, row.last_activity_source, row.unused_verdict, row.name_verdict] {
+        for text in [
+            row.highest_risk,
+            row.last_activity,
+            row.last_activity_source,
+            row.unused_verdict,
+            row.name_verdict,
+        ] {
             out.field(text)?;
         }
         out.number(row.findings)?;
@@ -165,7 +212,25 @@ fn identities(report: &Report<'_>, out: &mut Table<'_>) -> Result<(), RenderErro
 fn assignments(report: &Report<'_>, out: &mut Table<'_>) -> Result<(), RenderError> {
     let (tenant, collected) = (report.tenant().unwrap_or(""), collected(report));
     for row in report.assignments() {
-        for text in [&row.assignment_id, row.identity, row.identity_id, row.principal_id, row.principal_type, &row.via, row.role, row.role_id, row.role_kind, row.scope, row.scope_level, row.subscription, row.condition, row.state, &row.created_on, row.created_by, row.risk] {
+        for text in [
+            &row.assignment_id,
+            row.identity,
+            row.identity_id,
+            row.principal_id,
+            row.principal_type,
+            &row.via,
+            row.role,
+            row.role_id,
+            row.role_kind,
+            row.scope,
+            row.scope_level,
+            row.subscription,
+            row.condition,
+            row.state,
+            &row.created_on,
+            row.created_by,
+            row.risk,
+        ] {
             out.field(text)?;
         }
         out.number(row.findings)?;
@@ -180,7 +245,8 @@ fn assignments(report: &Report<'_>, out: &mut Table<'_>) -> Result<(), RenderErr
 fn controls(report: &Report<'_>, out: &mut Table<'_>) -> Result<(), RenderError> {
     for row in report.controls() {
         // Titles, automation and strength belong to a framework's own file; a rule's mapping does not know them.
-        for text in [row.framework.as_str(), &row.version, &row.control_id, "", "partial", "", "", row.status] {
+        for text in [row.framework.as_str(), &row.version, &row.control_id, "", "partial", "", "", row.status]
+        {
             out.field(text)?;
         }
         for number in [row.subjects, row.failed, row.waived, row.inconclusive] {

@@ -154,7 +154,9 @@ fn frame(report: &Report<'_>, context: &mut tera::Context) {
         source: g.source,
         reason: g.reason,
         detail: g.detail.into_owned(),
-        place: g.location.map_or_else(|| g.scope.to_owned(), |(path, line, column)| format!("{path}:{line}:{column}")),
+        place: g
+            .location
+            .map_or_else(|| g.scope.to_owned(), |(path, line, column)| format!("{path}:{line}:{column}")),
         blocking: g.blocking,
         count: g.count,
     });
@@ -216,7 +218,9 @@ fn frame(report: &Report<'_>, context: &mut tera::Context) {
         .collect();
     context.insert("identities", &plain);
     context.insert("identity_total", &identities.len());
-    let tally = |pick: &dyn Fn(&crate::report::IdentityRow<'_>) -> bool| identities.iter().filter(|i| pick(i)).count();
+    let tally = |pick: &dyn Fn(&crate::report::IdentityRow<'_>) -> bool| {
+        identities.iter().filter(|i| pick(i)).count()
+    };
     let unused = [
         ("used", tally(&|i| i.unused_verdict == "used")),
         ("unused", tally(&|i| i.unused_verdict == "unused")),
@@ -289,7 +293,8 @@ fn data(report: &Report<'_>) -> (String, Vec<(&'static str, usize)>) {
     };
     let identities = report.identities();
     let identity_rows = take("identities", identities.len());
-    let by_row: HashMap<usize, usize> = identities.iter().take(identity_rows).enumerate().map(|(n, i)| (i.row, n)).collect();
+    let by_row: HashMap<usize, usize> =
+        identities.iter().take(identity_rows).enumerate().map(|(n, i)| (i.row, n)).collect();
     let by_key: HashMap<(&str, &str), usize> =
         identities.iter().take(identity_rows).enumerate().map(|(n, i)| ((i.principal_id, i.id), n)).collect();
     let finding_rows = take("findings", report.findings().len());
@@ -339,7 +344,10 @@ fn data(report: &Report<'_>) -> (String, Vec<(&'static str, usize)>) {
         table.put_list("o", &hosts);
     }
     let mut grants = Columns::default();
-    let held: Vec<_> = report.assignments().filter_map(|a| a.identity_row.and_then(|r| by_row.get(&r).copied()).map(|n| (n, a))).collect();
+    let held: Vec<_> = report
+        .assignments()
+        .filter_map(|a| a.identity_row.and_then(|r| by_row.get(&r).copied()).map(|n| (n, a)))
+        .collect();
     let grant_rows = take("assignments", held.len());
     for (identity, row) in held.into_iter().take(grant_rows) {
         grants.put("x", identity);
@@ -355,7 +363,11 @@ fn data(report: &Report<'_>) -> (String, Vec<(&'static str, usize)>) {
     }
     let mut out = String::from("{\"t\":");
     texts.json(&mut out);
-    for (name, columns, rows) in [("findings", &findings, finding_rows), ("identities", &table, identity_rows), ("grants", &grants, grant_rows)] {
+    for (name, columns, rows) in [
+        ("findings", &findings, finding_rows),
+        ("identities", &table, identity_rows),
+        ("grants", &grants, grant_rows),
+    ] {
         let _ = write!(out, ",\n\"{name}\":{{\"rows\":{rows},\"c\":");
         columns.json(&mut out);
         out.push('}');

@@ -202,27 +202,48 @@ pub(super) fn write(report: &Report<'_>, to: &mut dyn Write) -> Result<(), Rende
     write!(to, "{{\"schema\":\"{SCHEMA}\",\n\"tool\":")?;
     put(to, &Tool { name: "leastwise", version: report.version(), catalog: report.catalog() })?;
     to.write_all(b",\n\"source\":")?;
-    put(to, &Source {
-        kind: &p.kind,
-        name: &p.name,
-        tenant: report.tenant(),
-        collected_at: time(p.collected_at),
-        judged_at: time(p.judged_at),
-        decided_at: time(p.decided_at),
-    })?;
-    write!(to, ",\n\"verdict\":\"{}\",\n\"coverage\":{{\"complete\":{},\"counts\":", report.verdict(), report.complete())?;
-    put(to, &Counts {
-        subscriptions: counts.subscriptions,
-        identities: counts.identities,
-        assignments: counts.assignments,
-        role_definitions: counts.role_definitions,
-        resources: counts.resources,
-    })?;
+    put(
+        to,
+        &Source {
+            kind: &p.kind,
+            name: &p.name,
+            tenant: report.tenant(),
+            collected_at: time(p.collected_at),
+            judged_at: time(p.judged_at),
+            decided_at: time(p.decided_at),
+        },
+    )?;
+    write!(
+        to,
+        ",\n\"verdict\":\"{}\",\n\"coverage\":{{\"complete\":{},\"counts\":",
+        report.verdict(),
+        report.complete()
+    )?;
+    put(
+        to,
+        &Counts {
+            subscriptions: counts.subscriptions,
+            identities: counts.identities,
+            assignments: counts.assignments,
+            role_definitions: counts.role_definitions,
+            resources: counts.resources,
+        },
+    )?;
     to.write_all(b",\"gaps\":")?;
     let gaps: Vec<GapRow<'_>> = report.gaps().collect();
     list(to, gaps.iter().map(gap))?;
     to.write_all(b"},\n\"rules\":")?;
-    list(to, report.rules().map(|r| Rule { rule: r.rule, status: r.status, subjects: r.subjects, findings: r.findings, inconclusive: r.inconclusive, needs: r.needs }))?;
+    list(
+        to,
+        report.rules().map(|r| Rule {
+            rule: r.rule,
+            status: r.status,
+            subjects: r.subjects,
+            findings: r.findings,
+            inconclusive: r.inconclusive,
+            needs: r.needs,
+        }),
+    )?;
     to.write_all(b",\n\"findings\":")?;
     list(to, report.findings().map(|row| finding(&row)))?;
     to.write_all(b"}\n")?;

@@ -47,11 +47,22 @@ pub fn sheet(sheet: &Sheet<'_>) -> String {
     if sheet.grants.is_empty() {
         out.push_str("None.\n");
     } else {
-        out.push_str("| role | scope | level | risk | through | state | condition |\n|---|---|---|---|---|---|---|\n");
+        out.push_str(
+            "| role | scope | level | risk | through | state | condition |\n|---|---|---|---|---|---|---|\n",
+        );
     }
     for g in &sheet.grants {
         let condition = if g.condition.is_empty() { "none" } else { "yes" };
-        let _ = writeln!(out, "| {} | {} | {} | {} | {} | {} | {condition} |", escape(g.role), escape(g.scope), g.level, g.risk, escape(&g.via), g.state);
+        let _ = writeln!(
+            out,
+            "| {} | {} | {} | {} | {} | {} | {condition} |",
+            escape(g.role),
+            escape(g.scope),
+            g.level,
+            g.risk,
+            escape(&g.via),
+            g.state
+        );
     }
     for vault in &sheet.vaults {
         let _ = writeln!(out, "\nAccess policy of {}.", escape(vault));

@@ -11,8 +11,8 @@ mod text;
 
 pub use csv::{CsvOptions, CsvTable};
 pub use markdown::{sheet as sheet_markdown, who_can as who_can_text};
-pub use text::{clean, sheet as sheet_text};
 pub(crate) use text::summary;
+pub use text::{clean, sheet as sheet_text};
 
 use crate::report::Report;
 use std::io::Write;
@@ -74,7 +74,13 @@ impl Format {
     ///
     /// # Errors
     /// If the destination fails.
-    pub fn write(self, file: &str, report: &Report<'_>, options: &CsvOptions, to: &mut dyn Write) -> Result<(), RenderError> {
+    pub fn write(
+        self,
+        file: &str,
+        report: &Report<'_>,
+        options: &CsvOptions,
+        to: &mut dyn Write,
+    ) -> Result<(), RenderError> {
         match self {
             Format::Html => html::write(report, to),
             Format::Csv => csv::write(CsvTable::of_file(file), report, options, to),

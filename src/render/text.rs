@@ -7,7 +7,10 @@ use std::io::Write;
 
 /// A text without control characters and without marks that reorder what is shown.
 pub fn clean(text: &str) -> String {
-    let hidden = |c: char| c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
+    let hidden = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+    };
     text.chars().map(|c| if hidden(c) { '\u{fffd}' } else { c }).collect()
 }
 
@@ -18,7 +21,10 @@ pub(super) fn write(report: &Report<'_>, to: &mut dyn Write) -> Result<(), Rende
     for gap in report.gaps() {
         let mark = if gap.blocking { "missing" } else { "note" };
         let times = if gap.count > 1 { format!(" ({} times)", gap.count) } else { String::new() };
-        let place = gap.location.map(|(path, line, column)| format!("{}:{line}:{column}: ", clean(path))).unwrap_or_default();
+        let place = gap
+            .location
+            .map(|(path, line, column)| format!("{}:{line}:{column}: ", clean(path)))
+            .unwrap_or_default();
         writeln!(to, "{mark:<8} {:<26} {place}{}{times}", gap.source, clean(&gap.detail))?;
     }
     writeln!(to, "{}", summary(report))?;
@@ -28,14 +34,22 @@ pub(super) fn write(report: &Report<'_>, to: &mut dyn Write) -> Result<(), Rende
 /// The verdict in a sentence.
 pub(crate) fn summary(report: &Report<'_>) -> String {
     let totals = report.totals();
-    let open: Vec<String> = totals.open.iter().filter(|(_, n)| *n > 0).map(|(name, n)| format!("{n} {name}")).collect();
+    let open: Vec<String> =
+        totals.open.iter().filter(|(_, n)| *n > 0).map(|(name, n)| format!("{n} {name}")).collect();
     let counts = report.counts();
-    let found = if open.is_empty() { "no open findings".to_owned() } else { format!("open findings: {}", open.join(", ")) };
+    let found = if open.is_empty() {
+        "no open findings".to_owned()
+    } else {
+        format!("open findings: {}", open.join(", "))
+    };
     let blocked = report.gaps().filter(|g| g.blocking).count();
     let missing = if blocked > 0 { format!("; {blocked} gap(s) could hide more") } else { String::new() };
     format!(
         "verdict {}: {found}{missing} ({} assignments, {} identities, {} subscriptions)",
-        report.verdict(), counts.assignments, counts.identities, counts.subscriptions
+        report.verdict(),
+        counts.assignments,
+        counts.identities,
+        counts.subscriptions
     )
 }
 

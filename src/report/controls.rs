@@ -62,7 +62,11 @@ impl Report<'_> {
                     inconclusive += outcome.inconclusive;
                     if outcome.status == Status::Inconclusive {
                         let needs: Vec<&str> = outcome.needs.iter().map(|s| s.name()).collect();
-                        blocked.push(if needs.is_empty() { (*slug).to_owned() } else { format!("{slug} (needs {})", needs.join(", ")) });
+                        blocked.push(if needs.is_empty() {
+                            (*slug).to_owned()
+                        } else {
+                            format!("{slug} (needs {})", needs.join(", "))
+                        });
                     }
                 }
             }
@@ -78,7 +82,18 @@ impl Report<'_> {
                 ("satisfied", format!("{subjects} looked at"))
             };
             let rules = rules.into_iter().map(str::to_owned).collect();
-            ControlRow { framework, version, control_id: control.to_owned(), status, subjects, failed, waived, inconclusive, rules, reason }
+            ControlRow {
+                framework,
+                version,
+                control_id: control.to_owned(),
+                status,
+                subjects,
+                failed,
+                waived,
+                inconclusive,
+                rules,
+                reason,
+            }
         };
         rules.into_iter().map(row).collect()
     }
@@ -87,7 +102,9 @@ impl Report<'_> {
 /// `cis-azure-6.0` is version `6.0` of `cis-azure`; `nist-800-53-r5` is `r5`.
 fn split_version(name: &str) -> (String, String) {
     match name.rsplit_once('-') {
-        Some((framework, version)) if version.chars().any(|c| c.is_ascii_digit()) => (framework.to_owned(), version.to_owned()),
+        Some((framework, version)) if version.chars().any(|c| c.is_ascii_digit()) => {
+            (framework.to_owned(), version.to_owned())
+        }
         _ => (name.to_owned(), String::new()),
     }
 }

@@ -76,14 +76,20 @@ impl<'a> Report<'a> {
     }
 
     /// The row of one identity.
-    pub fn identity(&self, at: Ix<Identity>, identity: &'a Identity, facts: &'a IdentityFacts) -> IdentityRow<'a> {
+    pub fn identity(
+        &self,
+        at: Ix<Identity>,
+        identity: &'a Identity,
+        facts: &'a IdentityFacts,
+    ) -> IdentityRow<'a> {
         let graph = self.graph;
         let estate = graph.estate();
         let text = |sym: Option<crate::model::Sym>| sym.map_or("", |s| graph.text(s));
         let principal = identity.party.map(|p| graph.parties()[p].principal);
         let node = |level: Level| {
             let mut up = identity.scope.into_iter().flat_map(|s| graph.scopes().up(s));
-            up.find(|s| graph.scopes().nodes()[*s].level == level).map_or("", |s| crate::model::role_key(graph.text(graph.scopes().nodes()[s].id)))
+            up.find(|s| graph.scopes().nodes()[*s].level == level)
+                .map_or("", |s| crate::model::role_key(graph.text(graph.scopes().nodes()[s].id)))
         };
         let key = principal.or(identity.id).map_or("", |s| graph.text(s));
         IdentityRow {
@@ -113,7 +119,12 @@ impl<'a> Report<'a> {
                 None => "not-judged",
             },
             findings: self.open_by_principal.get(key).copied().unwrap_or(0),
-            tags: estate.tags.pairs(identity.tags).iter().map(|(k, v)| (graph.text(*k), graph.text(*v))).collect(),
+            tags: estate
+                .tags
+                .pairs(identity.tags)
+                .iter()
+                .map(|(k, v)| (graph.text(*k), graph.text(*v)))
+                .collect(),
             platform: facts.platform,
             row: at.index(),
         }

@@ -67,7 +67,13 @@ pub struct Report<'a> {
 
 impl<'a> Report<'a> {
     /// Puts a run into a report.
-    pub fn new(graph: &'a AccessGraph, judged: &'a Judged, rules: &'a RuleSet, provenance: Provenance, threshold: Severity) -> Report<'a> {
+    pub fn new(
+        graph: &'a AccessGraph,
+        judged: &'a Judged,
+        rules: &'a RuleSet,
+        provenance: Provenance,
+        threshold: Severity,
+    ) -> Report<'a> {
         let mut open_by_subject: HashMap<String, usize> = HashMap::new();
         let mut open_by_principal: HashMap<&str, usize> = HashMap::new();
         for finding in judged.findings.iter().filter(|f| f.disposition == Disposition::Open) {
@@ -120,7 +126,8 @@ impl<'a> Report<'a> {
 
     /// `findings`, `incomplete` or `clean`.
     pub fn verdict(&self) -> &'static str {
-        let counts = |f: &crate::finding::Finding| f.disposition == Disposition::Open && f.severity >= self.threshold;
+        let counts =
+            |f: &crate::finding::Finding| f.disposition == Disposition::Open && f.severity >= self.threshold;
         if self.judged.findings.iter().any(counts) {
             "findings"
         } else if self.blocked() {

@@ -244,14 +244,18 @@ impl<'a> Report<'a> {
     pub fn assignments(&self) -> impl Iterator<Item = AssignmentRow<'a>> + '_ {
         let direct = self.graph.grants().iter().map(|(_, grant)| self.assignment(grant, None));
         let groups = !self.graph.estate().groups.is_empty();
-        let through = self.graph.identities().iter().filter(move |_| groups).flat_map(move |(at, identity)| {
-            let judged = self.judged.identities.get(at.index()).is_some_and(|i| i.judged && i.group_grants > 0);
-            let held = identity.party.filter(|_| judged).map(|p| (p, self.graph.held_by(p)));
-            held.into_iter().flat_map(move |(party, held)| {
-                let through = held.into_iter().filter(|h| !h.via.is_empty());
-                through.map(move |h| self.assignment(&self.graph.grants()[h.grant], Some((party, &h)))).collect::<Vec<_>>()
-            })
-        });
+        let through =
+            self.graph.identities().iter().filter(move |_| groups).flat_map(move |(at, identity)| {
+                let judged =
+                    self.judged.identities.get(at.index()).is_some_and(|i| i.judged && i.group_grants > 0);
+                let held = identity.party.filter(|_| judged).map(|p| (p, self.graph.held_by(p)));
+                held.into_iter().flat_map(move |(party, held)| {
+                    let through = held.into_iter().filter(|h| !h.via.is_empty());
+                    through
+                        .map(move |h| self.assignment(&self.graph.grants()[h.grant], Some((party, &h))))
+                        .collect::<Vec<_>>()
+                })
+            });
         direct.chain(through)
     }
 
@@ -291,7 +295,9 @@ impl<'a> Report<'a> {
             role_kind: role.kind.name(),
             scope: graph.text(node.id),
             scope_level: node.level.name(),
-            subscription: node.subscription.map_or("", |s| crate::model::role_key(graph.text(graph.scopes().nodes()[s].id))),
+            subscription: node
+                .subscription
+                .map_or("", |s| crate::model::role_key(graph.text(graph.scopes().nodes()[s].id))),
             condition: graph.condition(grant).map_or("", |c| graph.text(c.text)),
             state: grant.state.name(),
             created_on: record.and_then(|r| r.created_on).map(|t| t.to_string()).unwrap_or_default(),

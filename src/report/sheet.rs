@@ -50,7 +50,9 @@ impl<'a> Report<'a> {
         let identity = &graph.identities()[at];
         let row = self.identity(at, identity, self.judged.identities.get(at.index())?);
         let held = identity.party.map(|p| graph.held_by(p)).unwrap_or_default();
-        let holds = |h: &&crate::graph::Held| on.is_none_or(|on| graph.scopes().contains(graph.grants()[h.grant].scope, on));
+        let holds = |h: &&crate::graph::Held| {
+            on.is_none_or(|on| graph.scopes().contains(graph.grants()[h.grant].scope, on))
+        };
         let grants = held.iter().filter(holds).map(|h| {
             let grant = &graph.grants()[h.grant];
             let node = &graph.scopes().nodes()[grant.scope];
@@ -60,7 +62,11 @@ impl<'a> Report<'a> {
                 role: &role.name,
                 level: node.level.name(),
                 scope: graph.text(node.id),
-                via: if groups.is_empty() { "direct".to_owned() } else { format!("group {}", groups.join(" > ")) },
+                via: if groups.is_empty() {
+                    "direct".to_owned()
+                } else {
+                    format!("group {}", groups.join(" > "))
+                },
                 state: grant.state.name(),
                 condition: graph.condition(grant).map_or("", |c| graph.text(c.text)),
                 risk: match (role.defined, grant.state) {
@@ -68,7 +74,10 @@ impl<'a> Report<'a> {
                     (_, GrantState::Eligible) => "none until activated",
                     _ => role.profile.worst().map_or("none", Class::name),
                 },
-                assignment: graph.record(grant).map(|r| graph.estate().strings.show_id(r.id)).unwrap_or_default(),
+                assignment: graph
+                    .record(grant)
+                    .map(|r| graph.estate().strings.show_id(r.id))
+                    .unwrap_or_default(),
                 where_held: if on == Some(grant.scope) || on.is_none() { "here" } else { "inherited" },
             }
         });
@@ -78,11 +87,16 @@ impl<'a> Report<'a> {
             format!("{}: {}, {subject}", graph.text(c.id.name), graph.text(c.issuer))
         });
         let names = |v: &&crate::model::Vault| {
-            !v.uses_roles && v.policies.iter().any(|p| identity.party.is_some() && graph.party_of(p.principal) == identity.party)
+            !v.uses_roles
+                && v.policies
+                    .iter()
+                    .any(|p| identity.party.is_some() && graph.party_of(p.principal) == identity.party)
         };
         let findings = self.findings().filter(|f| {
-            let same = |a: Option<&str>, b: &str| !b.is_empty() && a.is_some_and(|a| a.eq_ignore_ascii_case(b));
-            same(f.principal_id(), row.principal_id) || (row.principal_id.is_empty() && same(f.identity_id(), row.id))
+            let same =
+                |a: Option<&str>, b: &str| !b.is_empty() && a.is_some_and(|a| a.eq_ignore_ascii_case(b));
+            same(f.principal_id(), row.principal_id)
+                || (row.principal_id.is_empty() && same(f.identity_id(), row.id))
         });
         Some(Sheet {
             grants: grants.collect(),

@@ -61,7 +61,9 @@ impl Report<'_> {
     /// Findings in numbers.
     pub fn totals(&self) -> Totals {
         let count = |pick: &dyn Fn(&Finding) -> bool| self.judged.findings.iter().filter(|f| pick(f)).count();
-        let open = Severity::ALL.iter().map(|s| (s.name(), count(&|f| f.disposition == Disposition::Open && f.severity == *s)));
+        let open = Severity::ALL
+            .iter()
+            .map(|s| (s.name(), count(&|f| f.disposition == Disposition::Open && f.severity == *s)));
         Totals {
             open: open.collect(),
             waived: count(&|f| f.disposition == Disposition::Waived),
@@ -79,7 +81,8 @@ impl Report<'_> {
         }
         let queue = groups.into_iter().filter_map(|((rule, severity, role, level), findings)| {
             let first = findings.first()?;
-            let mut identities: Vec<&str> = findings.iter().filter_map(|f| f.identity.as_deref()).map(|i| i.name.as_str()).collect();
+            let mut identities: Vec<&str> =
+                findings.iter().filter_map(|f| f.identity.as_deref()).map(|i| i.name.as_str()).collect();
             identities.sort_unstable();
             identities.dedup();
             let queue = Queue {
@@ -96,7 +99,12 @@ impl Report<'_> {
             Some((severity, queue))
         });
         let mut queue: Vec<(Severity, Queue)> = queue.collect();
-        queue.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| b.1.count.cmp(&a.1.count)).then_with(|| a.1.rule.cmp(&b.1.rule)).then_with(|| a.1.role.cmp(&b.1.role)));
+        queue.sort_by(|a, b| {
+            b.0.cmp(&a.0)
+                .then_with(|| b.1.count.cmp(&a.1.count))
+                .then_with(|| a.1.rule.cmp(&b.1.rule))
+                .then_with(|| a.1.role.cmp(&b.1.role))
+        });
         queue.into_iter().map(|(_, q)| q).collect()
     }
 
@@ -114,11 +122,13 @@ impl Report<'_> {
             let row = nodes[grant.scope].subscription.unwrap_or(grant.scope);
             let worst = graph.roles()[grant.role].profile.worst().unwrap_or(Class::Read);
             let column = Class::ALL.iter().position(|c| *c == worst).unwrap_or(0);
-            if let Some(slot) = cells.entry(row.index()).or_insert_with(|| vec![0; Class::ALL.len()]).get_mut(column) {
+            if let Some(slot) =
+                cells.entry(row.index()).or_insert_with(|| vec![0; Class::ALL.len()]).get_mut(column)
+            {
                 *slot += 1;
             }
         }
-        let mut children: HashMap<usize, Vec<usize>> = HashMap::new();
+        let mut children: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         for (at, node) in nodes.iter().filter(|(_, n)| n.level <= Level::Subscription) {
             if let Some(parent) = node.parent {
                 children.entry(parent.index()).or_default().push(at.index());

@@ -49,8 +49,15 @@ pub struct RuleOutcome {
 }
 
 impl RuleOutcome {
-    pub(super) fn new(rule: &Rule, coverage: &Coverage, subjects: usize, findings: usize, inconclusive: usize) -> RuleOutcome {
-        let needs: Vec<Source> = rule.needs.iter().copied().filter(|s| coverage.of(*s) != Extent::Complete).collect();
+    pub(super) fn new(
+        rule: &Rule,
+        coverage: &Coverage,
+        subjects: usize,
+        findings: usize,
+        inconclusive: usize,
+    ) -> RuleOutcome {
+        let needs: Vec<Source> =
+            rule.needs.iter().copied().filter(|s| coverage.of(*s) != Extent::Complete).collect();
         let status = if !rule.enabled {
             Status::Disabled
         } else if !needs.is_empty() || inconclusive > 0 {
@@ -79,7 +86,14 @@ pub struct JudgedGap {
 
 /// Joins gaps with the rules that need what is missing. A gap blocks if one of those can give a finding at or above
 /// `threshold`, or if the configuration requires its source.
-pub(super) fn judge(gaps: Vec<Gap>, coverage: &Coverage, rules: &RuleSet, config: &Config, threshold: Severity, now: Instant) -> Vec<JudgedGap> {
+pub(super) fn judge(
+    gaps: Vec<Gap>,
+    coverage: &Coverage,
+    rules: &RuleSet,
+    config: &Config,
+    threshold: Severity,
+    now: Instant,
+) -> Vec<JudgedGap> {
     let mut gaps = gaps;
     for source in &config.require {
         if coverage.of(*source) != Extent::Complete && !gaps.iter().any(|g| g.source == *source) {
@@ -89,10 +103,12 @@ pub(super) fn judge(gaps: Vec<Gap>, coverage: &Coverage, rules: &RuleSet, config
     }
     let judge = |gap: Gap| {
         let hides = gap.reason.can_hide();
-        let concerned = |r: &&Rule| r.enabled && hides && (gap.source == Source::Files || r.needs.contains(&gap.source));
+        let concerned =
+            |r: &&Rule| r.enabled && hides && (gap.source == Source::Files || r.needs.contains(&gap.source));
         let concerned: Vec<&Rule> = rules.iter().filter(concerned).collect();
         let required = hides && config.require.contains(&gap.source);
-        let accepted = config.accept.iter().find(|a| a.source == gap.source && now < a.until).map(|a| a.reason.clone());
+        let accepted =
+            config.accept.iter().find(|a| a.source == gap.source && now < a.until).map(|a| a.reason.clone());
         let blocking = required || concerned.iter().any(|r| r.worst() >= threshold);
         JudgedGap {
             blocking: blocking && accepted.is_none(),

@@ -7,12 +7,15 @@ use super::facts::{FactId, IdentityFacts, Lens, Subject, Value, get};
 use super::schema::{Rule, Whom};
 use super::set::RuleSet;
 use super::waive;
-use crate::finding::{Confidence, Disposition, Finding, FingerprintParts, IdentityRef, Place, Severity, SubjectKind, fingerprint};
+use crate::finding::{
+    Confidence, Disposition, Finding, FingerprintParts, IdentityRef, Place, Severity, SubjectKind,
+    fingerprint,
+};
 use crate::graph::AccessGraph;
 use crate::model::{Instant, Ix, cmp_folded};
 use crate::policy::{Config, Waiver};
 use crate::rbac::Tri;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -84,7 +87,7 @@ struct Run<'a, 'g> {
     lens: &'g Lens<'g>,
     judging: &'a Judging<'a>,
     findings: Vec<Finding>,
-    tallies: HashMap<&'a str, Tally>,
+    tallies: BTreeMap<&'a str, Tally>,
     identities: HashMap<usize, Arc<IdentityRef>>,
     roles: HashMap<usize, Arc<(String, String)>>,
     places: HashMap<usize, Arc<Place>>,
@@ -107,9 +110,7 @@ pub fn run(graph: &AccessGraph, judging: &Judging<'_>) -> Judged {
     let mut last = Run::new(&lens, judging);
     last.kind(SubjectKind::Waiver);
     findings.extend(last.findings);
-    for (slug, tally) in last.tallies {
-        tallies.insert(slug, tally);
-    }
+    tallies.extend(last.tallies);
     findings.sort_by(|a, b| {
         (b.severity.cmp(&a.severity))
             .then_with(|| a.rule.slug.cmp(&b.rule.slug))
@@ -139,7 +140,7 @@ impl<'a, 'g> Run<'a, 'g> {
             lens,
             judging,
             findings: Vec::new(),
-            tallies: HashMap::new(),
+            tallies: BTreeMap::new(),
             identities: HashMap::new(),
             roles: HashMap::new(),
             places: HashMap::new(),
@@ -164,7 +165,11 @@ impl<'a, 'g> Run<'a, 'g> {
                 subjects.extend(all.map(|(at, _)| Subject { identity: Some(at), ..Subject::default() }));
             }
             SubjectKind::RoleDefinition => {
-                let custom = lens.graph.roles().iter().filter(|(_, r)| r.defined && r.kind == crate::model::RoleKind::Custom);
+                let custom = lens
+                    .graph
+                    .roles()
+                    .iter()
+                    .filter(|(_, r)| r.defined && r.kind == crate::model::RoleKind::Custom);
                 subjects.extend(custom.map(|(at, _)| Subject { role: Some(at), ..Subject::default() }));
             }
             SubjectKind::FederatedCredential => {
@@ -181,12 +186,18 @@ impl<'a, 'g> Run<'a, 'g> {
                 }));
             }
             SubjectKind::Vault => {
-                subjects.extend((0..estate.vaults.len()).map(|at| Subject { vault: Some(at), ..Subject::default() }));
+                subjects.extend(
+                    (0..estate.vaults.len()).map(|at| Subject { vault: Some(at), ..Subject::default() }),
+                );
             }
             SubjectKind::PolicyAssignment => {
                 for (at, identity) in lens.graph.identities().iter() {
                     if let Some(policy) = identity.policy {
-                        subjects.push(Subject { policy: Some(policy), identity: Some(at), ..Subject::default() });
+                        subjects.push(Subject {
+                            policy: Some(policy),
+                            identity: Some(at),
+                            ..Subject::default()
+                        });
                     }
                 }
             }
@@ -196,7 +207,9 @@ impl<'a, 'g> Run<'a, 'g> {
                 subjects.extend(hosts.map(|(at, _)| Subject { resource: Some(at), ..Subject::default() }));
             }
             SubjectKind::Waiver => {
-                subjects.extend((0..lens.waivers.len()).map(|at| Subject { waiver: Some(at), ..Subject::default() }));
+                subjects.extend(
+                    (0..lens.waivers.len()).map(|at| Subject { waiver: Some(at), ..Subject::default() }),
+                );
             }
             SubjectKind::File => subjects.push(Subject::default()),
         }
@@ -205,24 +218,34 @@ impl<'a, 'g> Run<'a, 'g> {
 
     fn assignments(&mut self, rules: Vec<&'a Rule>) {
         let lens = self.lens;
-        let (all, identities): (Vec<&Rule>, Vec<&Rule>) = rules.into_iter().partition(|r| r.whom == Whom::Anyone);
+        let (all, identities): (Vec<&Rule>, Vec<&Rule>) =
+            rules.into_iter().partition(|r| r.whom == Whom::Anyone);
         let grants = lens.graph.grants().iter().map(|(at, grant)| {
             let identity = lens.graph.parties()[grant.party].identity;
             Subject { grant: Some(at), identity, ..Subject::default() }
         });
         // What somebody may activate is not held, and a managed identity cannot activate anything.
-        let in_force = |s: &Subject| s.grant.is_some_and(|at| lens.graph.grants()[at].state != crate::model::GrantState::Eligible);
+        let in_force = |s: &Subject| {
+            s.grant.is_some_and(|at| lens.graph.grants()[at].state != crate::model::GrantState::Eligible)
+        };
         let mut every: Vec<Subject> = grants.filter(in_force).collect();
         if !all.is_empty() {
             self.group(&Group::new(all), &every);
         }
         every.retain(|s| s.identity.is_some_and(|i| lens.identity(i).judged));
-        every.extend(lens.group_grants.iter().enumerate().filter(|(_, g)| lens.identity(g.identity).judged).map(|(at, g)| Subject {
-            grant: Some(g.held.grant),
-            via: Some(at),
-            identity: Some(g.identity),
-            ..Subject::default()
-        }).filter(in_force));
+        every.extend(
+            lens.group_grants
+                .iter()
+                .enumerate()
+                .filter(|(_, g)| lens.identity(g.identity).judged)
+                .map(|(at, g)| Subject {
+                    grant: Some(g.held.grant),
+                    via: Some(at),
+                    identity: Some(g.identity),
+                    ..Subject::default()
+                })
+                .filter(in_force),
+        );
         if !identities.is_empty() {
             self.group(&Group::new(identities), &every);
         }
@@ -250,7 +273,8 @@ impl<'a, 'g> Run<'a, 'g> {
     fn group(&mut self, group: &Group<'a>, subjects: &[Subject]) {
         let lens: &'g Lens<'g> = self.lens;
         let getters: Vec<_> = group.facts.iter().map(|id| get(*id)).collect();
-        let mut memo: HashMap<Box<[Value<'g>]>, Rc<[Outcome]>, foldhash::fast::RandomState> = HashMap::default();
+        let mut memo: HashMap<Box<[Value<'g>]>, Rc<[Outcome]>, foldhash::fast::RandomState> =
+            HashMap::default();
         let mut key: Vec<Value<'g>> = Vec::with_capacity(getters.len());
         let mut tallies = vec![Tally::default(); group.rules.len()];
         for subject in subjects {
@@ -263,7 +287,8 @@ impl<'a, 'g> Run<'a, 'g> {
                         let at = group.facts.iter().position(|f| *f == id);
                         at.and_then(|at| key.get(at)).copied().unwrap_or(Value::Missing)
                     };
-                    let fresh: Rc<[Outcome]> = group.rules.iter().map(|rule| outcome(rule, &lookup)).collect();
+                    let fresh: Rc<[Outcome]> =
+                        group.rules.iter().map(|rule| outcome(rule, &lookup)).collect();
                     memo.insert(key.clone().into_boxed_slice(), Rc::clone(&fresh));
                     fresh
                 }
@@ -297,17 +322,21 @@ impl<'a, 'g> Run<'a, 'g> {
         let role_at = subject.role.or(grant.map(|g| g.role));
         let role = role_at.map(|at| {
             let role = &graph.roles()[at];
-            Arc::clone(self.roles.entry(at.index()).or_insert_with(|| Arc::new((role.name.clone(), role.key.clone()))))
+            Arc::clone(
+                self.roles
+                    .entry(at.index())
+                    .or_insert_with(|| Arc::new((role.name.clone(), role.key.clone()))),
+            )
         });
         let scope = grant.map(|g| g.scope).or_else(|| self.own_scope(subject));
-        let place = scope.map(|at| {
-            Arc::clone(self.places.entry(at.index()).or_insert_with(|| Arc::new(place(lens, at))))
-        });
+        let place = scope
+            .map(|at| Arc::clone(self.places.entry(at.index()).or_insert_with(|| Arc::new(place(lens, at)))));
         let subject_id = self.subject_id(subject);
         let fact = |id: FactId| get(id)(lens, subject);
         let mut message = rule.message.fill(&subject_id, &fact, false);
         let mut confidence = rule.confidence;
-        let judges_identity = rule.whom == Whom::Identities && !matches!(rule.subject, SubjectKind::RoleDefinition);
+        let judges_identity =
+            rule.whom == Whom::Identities && !matches!(rule.subject, SubjectKind::RoleDefinition);
         if judges_identity && facts.is_some_and(|f| f.uncertain) {
             message.push_str(" (nothing that was read says whether the principal is a managed identity)");
             confidence = confidence.min(Confidence::Medium);
@@ -418,7 +447,12 @@ fn number_equals(findings: &mut [Finding]) {
     for finding in findings.iter_mut() {
         let count = seen.entry(finding.fingerprint.clone()).or_default();
         if *count > 0 {
-            let again = FingerprintParts { rule: &finding.rule.slug, subject: &finding.fingerprint, ordinal: *count, ..Default::default() };
+            let again = FingerprintParts {
+                rule: &finding.rule.slug,
+                subject: &finding.fingerprint,
+                ordinal: *count,
+                ..Default::default()
+            };
             finding.fingerprint = fingerprint(&again);
         }
         *count += 1;
@@ -433,17 +467,21 @@ fn subsume(findings: &mut [Finding], rules: &RuleSet) {
         (f.subject_kind, f.subject.to_ascii_lowercase(), principal)
     };
     let stronger: BTreeSet<&str> = rules.iter().flat_map(|r| &r.subsumed_by).map(String::as_str).collect();
-    let mut by_subject: HashMap<(SubjectKind, String, String), Vec<Arc<crate::finding::RuleText>>> = HashMap::new();
+    let mut by_subject: HashMap<(SubjectKind, String, String), Vec<Arc<crate::finding::RuleText>>> =
+        HashMap::new();
     let mut by_policy: HashMap<String, Vec<Arc<crate::finding::RuleText>>> = HashMap::new();
     for finding in findings.iter().filter(|f| stronger.contains(f.rule.slug.as_str())) {
         by_subject.entry(key(finding)).or_default().push(Arc::clone(&finding.rule));
         if finding.subject_kind == SubjectKind::PolicyAssignment {
-            let principal = finding.identity.as_deref().and_then(|i| i.principal_id.clone()).unwrap_or_default();
+            let principal =
+                finding.identity.as_deref().and_then(|i| i.principal_id.clone()).unwrap_or_default();
             by_policy.entry(principal).or_default().push(Arc::clone(&finding.rule));
         }
     }
     for finding in findings.iter_mut() {
-        let Some(rule) = rules.get(&finding.rule.slug).filter(|r| !r.subsumed_by.is_empty()) else { continue };
+        let Some(rule) = rules.get(&finding.rule.slug).filter(|r| !r.subsumed_by.is_empty()) else {
+            continue;
+        };
         let principal = finding.identity.as_deref().and_then(|i| i.principal_id.clone()).unwrap_or_default();
         let same = by_subject.get(&key(finding)).into_iter().flatten();
         let policy = by_policy.get(&principal).into_iter().flatten().filter(|_| !principal.is_empty());

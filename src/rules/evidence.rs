@@ -16,11 +16,19 @@ pub(super) fn gather(lens: &Lens<'_>, subject: &Subject) -> Vec<Evidence> {
         if let Some(held) = subject.via.and_then(|v| lens.group_grants.get(v)) {
             for (group, name) in held.held.via.iter().zip(&held.groups) {
                 let id = lens.graph.text(lens.graph.parties()[*group].principal).to_owned();
-                all.push(Evidence { kind: "group", text: format!("through the group `{name}`"), id: Some(id) });
+                all.push(Evidence {
+                    kind: "group",
+                    text: format!("through the group `{name}`"),
+                    id: Some(id),
+                });
             }
         }
         if let Some(condition) = lens.graph.condition(grant) {
-            all.push(Evidence { kind: "condition", text: lens.graph.text(condition.text).to_owned(), id: None });
+            all.push(Evidence {
+                kind: "condition",
+                text: lens.graph.text(condition.text).to_owned(),
+                id: None,
+            });
         }
         let role = &lens.graph.roles()[grant.role];
         if !role.profile.secret_operations.is_empty() {

@@ -148,12 +148,26 @@ impl Lower<'_> {
         }
         match find_fact(root, field) {
             Some((id, kind)) if self.names.roots.contains(&root) => Ok((Expr::Fact(id), kind)),
-            Some(_) => self.fail(node, format!("`{root}` is no fact of this rule's subject; expected one of {}", self.names.roots.join(", "))),
-            None => self.fail(node, format!("unknown fact `{root}.{field}`; `leastwise schema rule` lists them")),
+            Some(_) => self.fail(
+                node,
+                format!(
+                    "`{root}` is no fact of this rule's subject; expected one of {}",
+                    self.names.roots.join(", ")
+                ),
+            ),
+            None => {
+                self.fail(node, format!("unknown fact `{root}.{field}`; `leastwise schema rule` lists them"))
+            }
         }
     }
 
-    fn call(&self, node: &IdedExpr, function: &str, args: &[&IdedExpr], depth: usize) -> Result<Typed, ExprError> {
+    fn call(
+        &self,
+        node: &IdedExpr,
+        function: &str,
+        args: &[&IdedExpr],
+        depth: usize,
+    ) -> Result<Typed, ExprError> {
         let mut typed = Vec::new();
         for arg in args {
             typed.push(self.expr(arg, depth + 1)?);
@@ -169,7 +183,8 @@ impl Lower<'_> {
             (op::GREATER, Comparison::Greater),
             (op::GREATER_EQUALS, Comparison::GreaterOrEqual),
         ];
-        let comparison = comparisons.into_iter().find(|(name, _)| *name == function).map(|(_, c)| compare(c).1);
+        let comparison =
+            comparisons.into_iter().find(|(name, _)| *name == function).map(|(_, c)| compare(c).1);
         let test = match function {
             "startsWith" => Some(TextTest::StartsWith),
             "endsWith" => Some(TextTest::EndsWith),
@@ -190,7 +205,9 @@ impl Lower<'_> {
             (op::IN, Some((a, Type::Text)), Some((b, Type::List)), None) => {
                 Ok((Expr::In(Box::new(a), Box::new(b)), Type::Bool))
             }
-            ("size", Some((a, Type::List | Type::Text)), None, None) => Ok((Expr::Size(Box::new(a)), Type::Int)),
+            ("size", Some((a, Type::List | Type::Text)), None, None) => {
+                Ok((Expr::Size(Box::new(a)), Type::Int))
+            }
             (_, Some((a, Type::Text)), Some((b, Type::Text)), None) if test.is_some() => match test {
                 Some(test) => Ok((Expr::Text(test, Box::new(a), Box::new(b)), Type::Bool)),
                 None => self.fail(node, "expected a test of a text"),
@@ -202,9 +219,16 @@ impl Lower<'_> {
                 Some(c) if left == right && left == Type::Int => {
                     Ok((Expr::Compare(c, Box::new(a), Box::new(b)), Type::Bool))
                 }
-                _ => self.fail(node, format!("a {} cannot be compared with a {} here", left.name(), right.name())),
+                _ => self
+                    .fail(node, format!("a {} cannot be compared with a {} here", left.name(), right.name())),
             },
-            _ => self.fail(node, format!("`{}` is not part of rules, or not with these types", function.trim_matches(['_', '@', '?', ':', '[', ']']))),
+            _ => self.fail(
+                node,
+                format!(
+                    "`{}` is not part of rules, or not with these types",
+                    function.trim_matches(['_', '@', '?', ':', '[', ']'])
+                ),
+            ),
         }
     }
 }
@@ -240,7 +264,11 @@ impl Expr {
                 }
             }
             Expr::Not(a) | Expr::Size(a) => a.facts(into),
-            Expr::And(a, b) | Expr::Or(a, b) | Expr::Compare(_, a, b) | Expr::In(a, b) | Expr::Text(_, a, b) => {
+            Expr::And(a, b)
+            | Expr::Or(a, b)
+            | Expr::Compare(_, a, b)
+            | Expr::In(a, b)
+            | Expr::Text(_, a, b) => {
                 a.facts(into);
                 b.facts(into);
             }
@@ -258,7 +286,7 @@ impl Expr {
                 Tri::True => Tri::True,
                 left => left.or(b.evaluate(fact)),
             },
-            Expr::Not(a) => a.evaluate(fact).not(),
+            Expr::Not(a) => !a.evaluate(fact),
             _ => match self.value(fact) {
                 Value::Bool(b) => b.into(),
                 _ => Tri::Unknown,
@@ -326,7 +354,11 @@ mod tests {
         assert!(error("identity.grants").starts_with("expected a condition, found a number"));
         assert!(error("identity.grants == 'x'").contains("cannot be compared"));
         assert!(error("has(identity.grants)").contains("loops, maps"));
-        assert!(error("role.classes.exists(c, c == 'x')").contains("not part of rules"), "{}", error("role.classes.exists(c, c == 'x')"));
+        assert!(
+            error("role.classes.exists(c, c == 'x')").contains("not part of rules"),
+            "{}",
+            error("role.classes.exists(c, c == 'x')")
+        );
         assert!(error("params.x > 1").contains("no parameter `x`"));
         assert!(compile("identity.grants >", &NAMES).is_err());
         assert!(compile(&"(".repeat(3000), &NAMES).is_err());
@@ -348,14 +380,25 @@ mod tests {
 
     fn text() -> impl Strategy<Value = String> {
         let leaf = prop::sample::select(vec![
-            "identity.grants > 1", "identity.grants == 2", "scope.level == 'root'", "scope.level in ['root', 'resource']",
-            "'write' in role.classes", "role.control_wildcard", "size(role.classes) >= 1", "scope.level.startsWith('r')", "true", "1 > 2",
-        ]).prop_map(str::to_owned);
-        leaf.prop_recursive(4, 24, 2, |inner| prop_oneof![
-            (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a}) && ({b})")),
-            (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a}) || ({b})")),
-            inner.prop_map(|a| format!("!({a})")),
+            "identity.grants > 1",
+            "identity.grants == 2",
+            "scope.level == 'root'",
+            "scope.level in ['root', 'resource']",
+            "'write' in role.classes",
+            "role.control_wildcard",
+            "size(role.classes) >= 1",
+            "scope.level.startsWith('r')",
+            "true",
+            "1 > 2",
         ])
+        .prop_map(str::to_owned);
+        leaf.prop_recursive(4, 24, 2, |inner| {
+            prop_oneof![
+                (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a}) && ({b})")),
+                (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a}) || ({b})")),
+                inner.prop_map(|a| format!("!({a})")),
+            ]
+        })
     }
 
     proptest! {

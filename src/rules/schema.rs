@@ -147,11 +147,17 @@ impl Rule {
     ///
     /// # Errors
     /// At the first thing that is wrong, with its place in the file.
-    pub(super) fn parse(slug: &str, path: &str, text: &str, overrides: &[(String, toml::Value)]) -> Result<Rule, PolicyError> {
+    pub(super) fn parse(
+        slug: &str,
+        path: &str,
+        text: &str,
+        overrides: &[(String, toml::Value)],
+    ) -> Result<Rule, PolicyError> {
         let raw: Raw = toml::from_str(text).map_err(|e| PolicyError::toml(path, text, &e))?;
         let fail = |span: &Span, message: String| PolicyError::at(path, text, span, message);
         let severity = |name: &Spanned<String>| {
-            Severity::named(name.get_ref()).ok_or_else(|| fail(&name.span(), "expected critical, high, medium, low or info".into()))
+            Severity::named(name.get_ref())
+                .ok_or_else(|| fail(&name.span(), "expected critical, high, medium, low or info".into()))
         };
         let confidence = Confidence::named(raw.confidence.get_ref())
             .ok_or_else(|| fail(&raw.confidence.span(), "expected high, medium or low".into()))?;
@@ -174,17 +180,22 @@ impl Rule {
         let mut literals = Vec::new();
         for (name, value) in &raw.params {
             let chosen = overrides.iter().find(|(n, _)| n == name).map_or(value.get_ref(), |(_, v)| v);
-            let literal = literal(chosen).ok_or_else(|| fail(&value.span(), "expected a number, a text, a truth value or a list of texts".into()))?;
+            let literal = literal(chosen).ok_or_else(|| {
+                fail(&value.span(), "expected a number, a text, a truth value or a list of texts".into())
+            })?;
             literals.push((name.clone(), literal));
             params.push((name.clone(), chosen.clone()));
         }
         let names = Names { roots: roots(subject), params: &literals };
         let estate_names = Names { roots: roots(SubjectKind::File), params: &literals };
         let compiled = |when: &Spanned<String>, names: &Names<'_>| {
-            compile(when.get_ref(), names).map_err(|e| fail(&inside(text, &when.span(), when.get_ref(), e.at), e.message))
+            compile(when.get_ref(), names)
+                .map_err(|e| fail(&inside(text, &when.span(), when.get_ref(), e.at), e.message))
         };
         let expr = |when: &Spanned<String>| compiled(when, &names);
-        let filled = |t: &Spanned<String>, names: &Names<'_>| Template::parse(t.get_ref(), names).map_err(|e| fail(&t.span(), e));
+        let filled = |t: &Spanned<String>, names: &Names<'_>| {
+            Template::parse(t.get_ref(), names).map_err(|e| fail(&t.span(), e))
+        };
         let template = |t: &Spanned<String>| filled(t, &names);
         let estate = match &raw.estate {
             Some(e) => Some(EstateRule {
@@ -200,9 +211,15 @@ impl Rule {
             severities.push((severity(&case.severity)?, expr(&case.when)?));
             severities_text.push((severity(&case.severity)?, case.when.get_ref().clone()));
         }
-        let controls = raw.controls.into_iter().flat_map(|(f, ids)| ids.into_iter().map(move |id| (f.clone(), id)));
+        let controls =
+            raw.controls.into_iter().flat_map(|(f, ids)| ids.into_iter().map(move |id| (f.clone(), id)));
         Ok(Rule {
-            text: Arc::new(RuleText { slug: slug.to_owned(), title: raw.title, fix: raw.fix, controls: controls.collect() }),
+            text: Arc::new(RuleText {
+                slug: slug.to_owned(),
+                title: raw.title,
+                fix: raw.fix,
+                controls: controls.collect(),
+            }),
             since: raw.since,
             severity: severity(&raw.severity)?,
             confidence,

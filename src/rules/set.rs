@@ -21,9 +21,15 @@ impl RuleSet {
     ///
     /// # Errors
     /// If a rule is broken, or the configuration or a waiver names a rule or a parameter that there is not.
-    pub fn load(more: &[(String, String)], config: &Config, waivers: (&str, &str, &[Waiver])) -> Result<RuleSet, RuleError> {
+    pub fn load(
+        more: &[(String, String)],
+        config: &Config,
+        waivers: (&str, &str, &[Waiver]),
+    ) -> Result<RuleSet, RuleError> {
         let embedded = EMBEDDED.iter().map(|(name, text)| (format!("rules/{name}"), *name, *text));
-        let own = more.iter().map(|(path, text)| (path.clone(), path.rsplit('/').next().unwrap_or(path), text.as_str()));
+        let own = more
+            .iter()
+            .map(|(path, text)| (path.clone(), path.rsplit('/').next().unwrap_or(path), text.as_str()));
         let mut by_slug: BTreeMap<String, Rule> = BTreeMap::new();
         for (path, name, text) in embedded.chain(own) {
             let slug = name.trim_end_matches(".toml");
@@ -37,13 +43,28 @@ impl RuleSet {
                 };
                 for (name, value, span) in &entry.params {
                     match rule.params.iter().find(|(n, _)| n == name) {
-                        None if rule.params.is_empty() => return fail(span, format!("rule `{slug}` has no parameters, only `level`")),
+                        None if rule.params.is_empty() => {
+                            return fail(span, format!("rule `{slug}` has no parameters, only `level`"));
+                        }
                         None => {
                             let known: Vec<&str> = rule.params.iter().map(|(n, _)| n.as_str()).collect();
-                            return fail(span, format!("rule `{slug}` has no parameter `{name}`; expected level, {}", known.join(", ")));
+                            return fail(
+                                span,
+                                format!(
+                                    "rule `{slug}` has no parameter `{name}`; expected level, {}",
+                                    known.join(", ")
+                                ),
+                            );
                         }
                         Some((_, default)) if default.type_str() != value.type_str() => {
-                            return fail(span, format!("expected a value of type {}, found {}", default.type_str(), value.type_str()));
+                            return fail(
+                                span,
+                                format!(
+                                    "expected a value of type {}, found {}",
+                                    default.type_str(),
+                                    value.type_str()
+                                ),
+                            );
                         }
                         Some(_) => {}
                     }
@@ -60,7 +81,12 @@ impl RuleSet {
                 }
             }
             if by_slug.insert(slug.to_owned(), rule).is_some() {
-                return Err(PolicyError::at(&path, text, &(0..0), format!("there is already a rule `{slug}`")));
+                return Err(PolicyError::at(
+                    &path,
+                    text,
+                    &(0..0),
+                    format!("there is already a rule `{slug}`"),
+                ));
             }
         }
         let set = RuleSet { rules: by_slug.into_values().collect() };
@@ -111,9 +137,17 @@ mod tests {
     #[test]
     fn the_configuration_is_checked_against_the_rules() {
         assert!(load("").is_ok());
-        assert!(load("[rules.no-such]\nlevel = 'off'").unwrap_err().to_string().starts_with("c.toml:1:8: there is no rule `no-such`"));
+        assert!(
+            load("[rules.no-such]\nlevel = 'off'")
+                .unwrap_err()
+                .to_string()
+                .starts_with("c.toml:1:8: there is no rule `no-such`")
+        );
         let error = load("[rules.dormant-identity]\ncolour = 3").unwrap_err().to_string();
-        assert!(error.starts_with("c.toml:2:1: rule `dormant-identity` has no parameter `colour`"), "{error}");
+        assert!(
+            error.starts_with("c.toml:2:1: rule `dormant-identity` has no parameter `colour`"),
+            "{error}"
+        );
         assert!(load("[rules.dormant-identity]\nwindow_days = 'x'").is_err());
         let set = load("[rules.dormant-identity]\nlevel = 'critical'\nwindow_days = 30").unwrap();
         assert_eq!(set.get("dormant-identity").unwrap().worst(), crate::finding::Severity::Critical);
@@ -121,11 +155,21 @@ mod tests {
 
     #[test]
     fn a_broken_rule_says_where() {
-        let rule = |when: &str| format!("title='t'\nsince='0'\nseverity='low'\nconfidence='high'\nsubject='identity'\nwhen='''{when}'''\nmessage='m'\nwhat='w'\nwhy='y'\nfix='f'\n");
-        let error = |when: &str| {
-            RuleSet::load(&[("d/x.toml".into(), rule(when))], &Config::default(), ("", "", &[])).unwrap_err().to_string()
+        let rule = |when: &str| {
+            format!(
+                "title='t'\nsince='0'\nseverity='low'\nconfidence='high'\nsubject='identity'\nwhen='''{when}'''\nmessage='m'\nwhat='w'\nwhy='y'\nfix='f'\n"
+            )
         };
-        assert!(error("identity.grants > 0 && identity.colour == 'x'").starts_with("d/x.toml:6:32: unknown fact"), "{}", error("identity.grants > 0 && identity.colour == 'x'"));
+        let error = |when: &str| {
+            RuleSet::load(&[("d/x.toml".into(), rule(when))], &Config::default(), ("", "", &[]))
+                .unwrap_err()
+                .to_string()
+        };
+        assert!(
+            error("identity.grants > 0 && identity.colour == 'x'").starts_with("d/x.toml:6:32: unknown fact"),
+            "{}",
+            error("identity.grants > 0 && identity.colour == 'x'")
+        );
         assert!(error("identity.grants >").starts_with("d/x.toml:6:"));
     }
 }

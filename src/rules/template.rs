@@ -30,10 +30,14 @@ impl Template {
                 parts.push(Part::Subject);
                 continue;
             }
-            let (root, field) = name.split_once('.').ok_or_else(|| format!("expected `{{fact.name}}`, found `{{{name}}}`"))?;
+            let (root, field) = name
+                .split_once('.')
+                .ok_or_else(|| format!("expected `{{fact.name}}`, found `{{{name}}}`"))?;
             if root == "params" {
                 let found = names.params.iter().find(|(n, _)| n == field);
-                parts.push(Part::Param(found.ok_or_else(|| format!("the rule has no parameter `{field}`"))?.1.clone()));
+                parts.push(Part::Param(
+                    found.ok_or_else(|| format!("the rule has no parameter `{field}`"))?.1.clone(),
+                ));
                 continue;
             }
             match find_fact(root, field).filter(|_| names.roots.contains(&root)) {

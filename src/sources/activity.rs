@@ -11,7 +11,9 @@ use std::io::Read;
 
 /// Why no log could be read.
 #[derive(Debug, thiserror::Error)]
-#[error("no sign-in records in `{0}`: expected the managed identity sign-in logs as JSON, exported from Azure Monitor or Microsoft Graph")]
+#[error(
+    "no sign-in records in `{0}`: expected the managed identity sign-in logs as JSON, exported from Azure Monitor or Microsoft Graph"
+)]
 pub struct SignInError(pub String);
 
 #[derive(Deserialize)]
@@ -37,7 +39,10 @@ impl Visit for Reader<'_> {
         let found = read.and_then(|r| {
             let inner = r.properties.as_deref();
             let time = r.time.clone().or_else(|| inner.and_then(|i| i.time.clone()))?;
-            let who = r.service_principal_id.clone().or_else(|| inner.and_then(|i| i.service_principal_id.clone()))?;
+            let who = r
+                .service_principal_id
+                .clone()
+                .or_else(|| inner.and_then(|i| i.service_principal_id.clone()))?;
             Some((who.to_ascii_lowercase(), Instant::parse(&time)?))
         });
         let Some((who, when)) = found else {
@@ -76,7 +81,8 @@ pub fn read(estate: &mut Estate, path: &str, input: impl Read) -> Result<(), Sig
     let (last, span) = (reader.last, reader.span);
     let Some((from, until)) = span else { return Err(SignInError(path.to_owned())) };
     let window = estate.sign_in_window.unwrap_or(SignInWindow { from, until });
-    estate.sign_in_window = Some(SignInWindow { from: window.from.min(from), until: window.until.max(until) });
+    estate.sign_in_window =
+        Some(SignInWindow { from: window.from.min(from), until: window.until.max(until) });
     let mut all: Vec<(String, Instant)> = last.into_iter().collect();
     all.sort_unstable();
     for (who, last) in all {

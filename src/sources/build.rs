@@ -1,9 +1,9 @@
 //! Makes an estate by hand, text by text: for the demo tenant and for the small worlds that rules are tried in.
 
 use crate::model::{
-    ActionPattern, Assignment, AttachedIdentity, Estate, FederatedCredential, GrantState, Group, IdentityBlock, Instant,
-    ManagementGroup, Permission, PrincipalType, Resource, ResourceGroup, RoleDefinition, RoleKind, Subscription, Sym, Tags,
-    UserAssignedIdentity, cmp_folded,
+    ActionPattern, Assignment, AttachedIdentity, Estate, FederatedCredential, GrantState, Group,
+    IdentityBlock, Instant, ManagementGroup, Permission, PrincipalType, Resource, ResourceGroup,
+    RoleDefinition, RoleKind, Subscription, Sym, Tags, UserAssignedIdentity, cmp_folded,
 };
 
 /// Tags as pairs of texts.
@@ -43,13 +43,24 @@ impl Builder {
 
     pub(super) fn management_group(&mut self, name: &str, shown: &str, parent: Option<&str>) {
         let id = |n: &str| format!("/providers/Microsoft.Management/managementGroups/{n}");
-        let made = ManagementGroup { id: self.sym(&id(name)), name: self.sym(shown), parent: parent.map(|p| self.sym(&id(p))) };
+        let made = ManagementGroup {
+            id: self.sym(&id(name)),
+            name: self.sym(shown),
+            parent: parent.map(|p| self.sym(&id(p))),
+        };
         self.estate.management_groups.push(made);
     }
 
     pub(super) fn subscription(&mut self, id: &str, name: &str, parent: Option<&str>, tags: TagList<'_>) {
-        let parent = parent.map(|p| self.sym(&format!("/providers/Microsoft.Management/managementGroups/{p}")));
-        let made = Subscription { id: self.sym(id), name: self.sym(name), tenant: self.estate.tenant, parent, tags: self.tags(tags) };
+        let parent =
+            parent.map(|p| self.sym(&format!("/providers/Microsoft.Management/managementGroups/{p}")));
+        let made = Subscription {
+            id: self.sym(id),
+            name: self.sym(name),
+            tenant: self.estate.tenant,
+            parent,
+            tags: self.tags(tags),
+        };
         self.estate.subscriptions.push(made);
     }
 
@@ -59,7 +70,14 @@ impl Builder {
     }
 
     /// A user-assigned identity, to be changed and pushed.
-    pub(super) fn identity(&mut self, id: &str, principal: &str, client: &str, tags: TagList<'_>, created: Option<Instant>) -> UserAssignedIdentity {
+    pub(super) fn identity(
+        &mut self,
+        id: &str,
+        principal: &str,
+        client: &str,
+        tags: TagList<'_>,
+        created: Option<Instant>,
+    ) -> UserAssignedIdentity {
         UserAssignedIdentity {
             id: self.sym(id),
             principal: Some(self.sym(principal)),
@@ -74,7 +92,15 @@ impl Builder {
     }
 
     /// A resource; `system` is its own identity's object id, `uses` are user-assigned identities by id.
-    pub(super) fn resource(&mut self, id: &str, kind: &str, system: Option<&str>, uses: &[String], tags: TagList<'_>, created: Option<Instant>) {
+    pub(super) fn resource(
+        &mut self,
+        id: &str,
+        kind: &str,
+        system: Option<&str>,
+        uses: &[String],
+        tags: TagList<'_>,
+        created: Option<Instant>,
+    ) {
         let user = uses.iter().map(|u| AttachedIdentity { id: self.sym(u), principal: None }).collect();
         let block = IdentityBlock {
             system: system.is_some(),
@@ -110,21 +136,32 @@ impl Builder {
             state: new.state,
             ends: None,
         };
-        if new.state == GrantState::Eligible { self.estate.schedules.push(made) } else { self.estate.assignments.push(made) }
+        if new.state == GrantState::Eligible {
+            self.estate.schedules.push(made)
+        } else {
+            self.estate.assignments.push(made)
+        }
     }
 
     /// A custom role: its blocks are actions, not actions, data actions, not data actions and a condition.
-    pub(super) fn role(&mut self, id: &str, name: &str, scopes: &[String], blocks: Vec<([Vec<String>; 4], Option<String>)>) {
-        let permissions = blocks.into_iter().map(|([actions, not_actions, data_actions, not_data_actions], condition)| {
-            let read = |list: Vec<String>| list.iter().map(|t| ActionPattern::new(t)).collect();
-            Permission {
-                actions: read(actions),
-                not_actions: read(not_actions),
-                data_actions: read(data_actions),
-                not_data_actions: read(not_data_actions),
-                condition,
-            }
-        });
+    pub(super) fn role(
+        &mut self,
+        id: &str,
+        name: &str,
+        scopes: &[String],
+        blocks: Vec<([Vec<String>; 4], Option<String>)>,
+    ) {
+        let permissions =
+            blocks.into_iter().map(|([actions, not_actions, data_actions, not_data_actions], condition)| {
+                let read = |list: Vec<String>| list.iter().map(|t| ActionPattern::new(t)).collect();
+                Permission {
+                    actions: read(actions),
+                    not_actions: read(not_actions),
+                    data_actions: read(data_actions),
+                    not_data_actions: read(not_data_actions),
+                    condition,
+                }
+            });
         let permissions = permissions.collect();
         let made = RoleDefinition {
             id: self.estate.strings.intern_id(id),
@@ -138,11 +175,23 @@ impl Builder {
     }
 
     pub(super) fn group(&mut self, id: &str, name: &str, members: &[String]) {
-        let made = Group { id: self.sym(id), name: self.sym(name), members: members.iter().map(|m| self.sym(m)).collect() };
+        let made = Group {
+            id: self.sym(id),
+            name: self.sym(name),
+            members: members.iter().map(|m| self.sym(m)).collect(),
+        };
         self.estate.groups.push(made);
     }
 
-    pub(super) fn federated(&mut self, identity: &str, name: &str, issuer: &str, subject: Option<&str>, expression: Option<&str>, audience: &str) {
+    pub(super) fn federated(
+        &mut self,
+        identity: &str,
+        name: &str,
+        issuer: &str,
+        subject: Option<&str>,
+        expression: Option<&str>,
+        audience: &str,
+    ) {
         let id = format!("{identity}/federatedIdentityCredentials/{name}");
         let made = FederatedCredential {
             id: self.estate.strings.intern_id(&id),

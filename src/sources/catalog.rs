@@ -72,7 +72,9 @@ fn json(draft: &mut Draft, value: &Value, read: &mut Read) {
                 json(draft, list, read);
             } else if object.contains_key("resourceTypes") || object.contains_key("operations") {
                 provider(draft, value, read);
-            } else if object.contains_key("permissions") || object.get("properties").is_some_and(|p| p.get("permissions").is_some()) {
+            } else if object.contains_key("permissions")
+                || object.get("properties").is_some_and(|p| p.get("permissions").is_some())
+            {
                 role(draft, value, read);
             } else {
                 // `{"AcrPull": "7f95…"}`: names alone.
@@ -80,7 +82,9 @@ fn json(draft: &mut Draft, value: &Value, read: &mut Read) {
                     match guid.as_str().map(str::to_ascii_lowercase).and_then(|g| draft.roles.get_mut(&g)) {
                         Some(role) => {
                             // Lists of names squeeze the spaces out: that is no other name.
-                            let squeezed = |t: &str| t.chars().filter(|c| c.is_alphanumeric()).collect::<String>().to_lowercase();
+                            let squeezed = |t: &str| {
+                                t.chars().filter(|c| c.is_alphanumeric()).collect::<String>().to_lowercase()
+                            };
                             let same = |known: &String| squeezed(known) == squeezed(name);
                             if !same(&role.name) && !role.aliases.iter().any(same) {
                                 role.aliases.insert(name.clone());
@@ -135,7 +139,12 @@ fn role(draft: &mut Draft, value: &Value, read: &mut Read) {
         return;
     }
     let strings = |from: &Value, key: &str| -> Vec<String> {
-        from.get(key).and_then(Value::as_array).into_iter().flatten().filter_map(|v| v.as_str().map(str::to_owned)).collect()
+        from.get(key)
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(|v| v.as_str().map(str::to_owned))
+            .collect()
     };
     let blocks = inner.get("permissions").and_then(Value::as_array).into_iter().flatten().map(|block| {
         let lists = ["actions", "notActions", "dataActions", "notDataActions"].map(|key| strings(block, key));
@@ -158,9 +167,15 @@ mod tests {
     fn three_shapes_of_roles_are_one() {
         let guid = "00000000-0000-0000-0000-00000000000A";
         let permissions = r#"[{"actions":["*/read"]}]"#;
-        let arm = format!(r#"{{"value":[{{"id":"/providers/Microsoft.Authorization/roleDefinitions/{guid}","name":"{guid}","properties":{{"roleName":"R","type":"BuiltInRole","permissions":{permissions}}}}}]}}"#);
-        let cli = format!(r#"[{{"id":"/providers/Microsoft.Authorization/RoleDefinitions/{guid}","name":"Old R","type":"BuiltInRole","permissions":{permissions}}}]"#);
-        let flat = format!(r#"[{{"name":"{guid}","roleName":"R","roleType":"BuiltInRole","permissions":{permissions}}}]"#);
+        let arm = format!(
+            r#"{{"value":[{{"id":"/providers/Microsoft.Authorization/roleDefinitions/{guid}","name":"{guid}","properties":{{"roleName":"R","type":"BuiltInRole","permissions":{permissions}}}}}]}}"#
+        );
+        let cli = format!(
+            r#"[{{"id":"/providers/Microsoft.Authorization/RoleDefinitions/{guid}","name":"Old R","type":"BuiltInRole","permissions":{permissions}}}]"#
+        );
+        let flat = format!(
+            r#"[{{"name":"{guid}","roleName":"R","roleType":"BuiltInRole","permissions":{permissions}}}]"#
+        );
         let mut draft = Draft::default();
         for text in [arm, cli, flat, format!(r#"{{"Older R":"{guid}"}}"#)] {
             read(&mut draft, text.as_bytes()).unwrap();

@@ -75,7 +75,8 @@ impl Demo {
     /// A user-assigned identity; returns its ARM id.
     fn new_identity(&mut self, group: &str, name: &str, tags: &[(&str, &str)], age: i64) -> String {
         let id = format!("{group}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{name}");
-        let made = self.b.identity(&id, &Self::principal(&id), &guid(&format!("client {id}")), tags, ago(age));
+        let made =
+            self.b.identity(&id, &Self::principal(&id), &guid(&format!("client {id}")), tags, ago(age));
         self.b.estate.identities.push(made);
         self.signed_in(&id, age % 3);
         id
@@ -94,11 +95,25 @@ impl Demo {
     }
 
     /// A resource; returns its id.
-    fn new_resource(&mut self, group: &str, kind: &str, name: &str, uses: &[&String], system: bool) -> String {
+    fn new_resource(
+        &mut self,
+        group: &str,
+        kind: &str,
+        name: &str,
+        uses: &[&String],
+        system: bool,
+    ) -> String {
         let id = format!("{group}/providers/{kind}/{name}");
         let own = Self::principal(&id);
         let uses: Vec<String> = uses.iter().map(|u| (*u).clone()).collect();
-        self.b.resource(&id, kind, system.then_some(own.as_str()), &uses, &[("costcenter", "4711")], ago(400));
+        self.b.resource(
+            &id,
+            kind,
+            system.then_some(own.as_str()),
+            &uses,
+            &[("costcenter", "4711")],
+            ago(400),
+        );
         if system {
             self.signed_in(&id, 1);
         }
@@ -111,12 +126,20 @@ impl Demo {
 
     fn give_with(&mut self, to: &str, role: &str, on: &str, condition: Option<&str>) {
         let principal = if to.starts_with('/') { Self::principal(to) } else { to.to_owned() };
-        let key = Catalog::embedded().role_by_name(role).map_or_else(|| guid(&format!("role {role}")), |r| r.guid);
+        let key =
+            Catalog::embedded().role_by_name(role).map_or_else(|| guid(&format!("role {role}")), |r| r.guid);
         let name = guid(&format!("{principal} {key} {on}"));
         self.b.grant(&NewGrant {
-            id: &format!("{}/providers/Microsoft.Authorization/roleAssignments/{name}", on.trim_end_matches('/')),
+            id: &format!(
+                "{}/providers/Microsoft.Authorization/roleAssignments/{name}",
+                on.trim_end_matches('/')
+            ),
             principal: &principal,
-            kind: if to.starts_with("group ") { PrincipalType::Group } else { PrincipalType::ServicePrincipal },
+            kind: if to.starts_with("group ") {
+                PrincipalType::Group
+            } else {
+                PrincipalType::ServicePrincipal
+            },
             role: &format!("/providers/Microsoft.Authorization/roleDefinitions/{key}"),
             scope: on,
             condition,
@@ -129,12 +152,27 @@ impl Demo {
 
     /// Everyone who is in the directory: all that was made here.
     fn directory(&mut self) {
-        let mut ids: Vec<crate::model::Sym> = self.b.estate.identities.iter().filter_map(|i| i.principal).collect();
-        ids.extend(self.b.estate.resources.iter().filter_map(|r| r.identity.as_ref().and_then(|i| i.principal)));
-        ids.extend(self.b.estate.policy_assignments.iter().filter_map(|p| p.identity.as_ref().and_then(|i| i.principal)));
+        let mut ids: Vec<crate::model::Sym> =
+            self.b.estate.identities.iter().filter_map(|i| i.principal).collect();
+        ids.extend(
+            self.b.estate.resources.iter().filter_map(|r| r.identity.as_ref().and_then(|i| i.principal)),
+        );
+        ids.extend(
+            self.b
+                .estate
+                .policy_assignments
+                .iter()
+                .filter_map(|p| p.identity.as_ref().and_then(|i| i.principal)),
+        );
         let kind = self.b.sym("ManagedIdentity");
         for id in ids {
-            self.b.estate.principals.push(crate::model::Principal { id, kind, name: id, client: None, resource: None });
+            self.b.estate.principals.push(crate::model::Principal {
+                id,
+                kind,
+                name: id,
+                client: None,
+                resource: None,
+            });
         }
     }
 }

@@ -4,8 +4,8 @@
 //! (`app`), and asking Azure, which only a submodule of its own may do.
 
 mod activity;
-mod build;
 pub mod arm;
+mod build;
 pub mod catalog;
 pub mod demo;
 
@@ -13,8 +13,6 @@ mod files;
 mod scan;
 pub mod snapshot;
 pub mod world;
-
-
 
 pub use activity::{SignInError, read as read_activity};
 pub use files::{Files, MemoryFiles};

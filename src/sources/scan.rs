@@ -205,7 +205,10 @@ impl<R: Read> Scanner<R> {
                     }
                 }
             } else {
-                let stop = |b: &u8| matches!(b, b'"' | b'{' | b'}' | b'[' | b']') || (scalar && matches!(b, b',' | b' ' | b'\n' | b'\r' | b'\t'));
+                let stop = |b: &u8| {
+                    matches!(b, b'"' | b'{' | b'}' | b'[' | b']')
+                        || (scalar && matches!(b, b',' | b' ' | b'\n' | b'\r' | b'\t'))
+                };
                 match rest.iter().position(stop) {
                     None => i += rest.len(),
                     Some(n) => {
@@ -348,13 +351,20 @@ mod tests {
 
     #[test]
     fn lists_in_every_form() {
-        for text in [r#"[{"a":1},{"b":"]}"}]"#, r#" {"value":[{"a":1} , {"b":"]}"}]}"#, "\u{feff}{\"data\" : [{\"a\":1},{\"b\":\"]}\"}]}"] {
+        for text in [
+            r#"[{"a":1},{"b":"]}"}]"#,
+            r#" {"value":[{"a":1} , {"b":"]}"}]}"#,
+            "\u{feff}{\"data\" : [{\"a\":1},{\"b\":\"]}\"}]}",
+        ] {
             assert_eq!(cut(text).0, [r#"{"a":1}"#, r#"{"b":"]}"}"#], "{text}");
         }
         let seen = cut(r#"{"count":2,"data":[1,2],"resultTruncated":"true","x":{"y":[3]}}"#);
         assert_eq!(seen.0, ["1", "2"]);
         assert_eq!(seen.1, ["count=2", "resultTruncated=\"true\"", "x={\"y\":[3]}"]);
-        assert_eq!(cut(r#"{"id":"x","data":{"rows":[]}} {"id":"y"}"#).0, [r#"{"id":"x","data":{"rows":[]}}"#, r#"{"id":"y"}"#]);
+        assert_eq!(
+            cut(r#"{"id":"x","data":{"rows":[]}} {"id":"y"}"#).0,
+            [r#"{"id":"x","data":{"rows":[]}}"#, r#"{"id":"y"}"#]
+        );
     }
 
     #[test]

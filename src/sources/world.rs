@@ -6,8 +6,8 @@
 
 use super::build::{Builder, NewGrant};
 use crate::model::{
-    AccessPolicy, Coverage, Estate, Extent, GrantState, IdentityBlock, Instant, PolicyAssignment, PolicyDefinition, Principal,
-    PrincipalType, SignIn, SignInWindow, Source, Sym, Vault,
+    AccessPolicy, Coverage, Estate, Extent, GrantState, IdentityBlock, Instant, PolicyAssignment,
+    PolicyDefinition, Principal, PrincipalType, SignIn, SignInWindow, Source, Sym, Vault,
 };
 use crate::rbac::Catalog;
 use serde::Deserialize;
@@ -261,7 +261,8 @@ pub fn read(path: &str, text: &str) -> Result<Case, CaseError> {
         let column = before.rsplit('\n').next().unwrap_or("").len() as u64 + 1;
         CaseError { path: path.to_owned(), line, column, message }
     };
-    let file: File = toml::from_str(text).map_err(|e| fail(e.span().unwrap_or(0..0), e.message().replace('\n', " ")))?;
+    let file: File =
+        toml::from_str(text).map_err(|e| fail(e.span().unwrap_or(0..0), e.message().replace('\n', " ")))?;
     let bad = |message: String| fail(0..0, message);
     let when = |t: &str| Instant::parse(t).ok_or_else(|| bad(format!("`{t}` is no time")));
     let now = when(file.now.as_deref().unwrap_or(NOW))?;
@@ -270,7 +271,16 @@ pub fn read(path: &str, text: &str) -> Result<Case, CaseError> {
         absent.push(Source::named(name).ok_or_else(|| bad(format!("`{name}` is no source")))?);
     }
     let estate = make(&file, &absent, &when).map_err(bad)?;
-    Ok(Case { says: file.says, fires: file.fires, with: file.with, inconclusive: file.inconclusive, config: file.config, waivers: file.waivers, estate, now })
+    Ok(Case {
+        says: file.says,
+        fires: file.fires,
+        with: file.with,
+        inconclusive: file.inconclusive,
+        config: file.config,
+        waivers: file.waivers,
+        estate,
+        now,
+    })
 }
 
 fn pairs(tags: &TagRow) -> Vec<(&str, &str)> {
@@ -290,7 +300,9 @@ fn scope(short: &str) -> String {
     match (parts.next(), parts.next()) {
         (None, _) => format!("/subscriptions/{subscription}"),
         (Some(group), None) => format!("/subscriptions/{subscription}/resourceGroups/{group}"),
-        (Some(group), Some(rest)) => format!("/subscriptions/{subscription}/resourceGroups/{group}/providers/{rest}"),
+        (Some(group), Some(rest)) => {
+            format!("/subscriptions/{subscription}/resourceGroups/{group}/providers/{rest}")
+        }
     }
 }
 
@@ -303,7 +315,11 @@ fn identity_id(at: &str, name: &str) -> String {
     format!("{}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{name}", scope(at))
 }
 
-fn make(file: &File, absent: &[Source], when: &dyn Fn(&str) -> Result<Instant, CaseError>) -> Result<Estate, String> {
+fn make(
+    file: &File,
+    absent: &[Source],
+    when: &dyn Fn(&str) -> Result<Instant, CaseError>,
+) -> Result<Estate, String> {
     let time = |t: &Option<String>| t.as_deref().map(when).transpose().map_err(|e| e.message);
     let old = Some(when("2025-01-01").map_err(|e| e.message)?);
     let mut b = Builder::default();
@@ -313,7 +329,8 @@ fn make(file: &File, absent: &[Source], when: &dyn Fn(&str) -> Result<Instant, C
     for source in absent {
         b.estate.coverage.note(*source, Extent::Partial);
     }
-    let ids: BTreeMap<&str, String> = file.identity.iter().map(|i| (i.name.as_str(), identity_id(&i.at, &i.name))).collect();
+    let ids: BTreeMap<&str, String> =
+        file.identity.iter().map(|i| (i.name.as_str(), identity_id(&i.at, &i.name))).collect();
     let known = |name: &str| ids.get(name).cloned().unwrap_or_else(|| identity_id("prod/rg-gone", name));
     for row in &file.management_group {
         b.management_group(&row.name, &row.name, row.parent.as_deref());
@@ -329,14 +346,22 @@ fn make(file: &File, absent: &[Source], when: &dyn Fn(&str) -> Result<Instant, C
         let providers = row.providers.as_ref().map(|list| list.iter().map(|p| b.sym(p)).collect());
         let isolation = row.isolation.as_deref().map(|i| b.sym(i));
         let tenant = row.tenant.as_deref().map(|t| b.sym(t));
-        let mut made = b.identity(&known(&row.name), &row.name, &format!("client-{}", row.name), &pairs(&row.tags), created);
+        let mut made = b.identity(
+            &known(&row.name),
+            &row.name,
+            &format!("client-{}", row.name),
+            &pairs(&row.tags),
+            created,
+        );
         (made.restricted_to, made.isolation) = (providers, isolation);
         made.tenant = tenant.or(made.tenant);
         b.estate.identities.push(made);
     }
     for row in &file.resource {
         let id = scope(&row.at);
-        let kind = crate::model::Scope::parse(&id).and_then(|s| s.resource_type()).ok_or_else(|| format!("`{}` is no resource", row.at))?;
+        let kind = crate::model::Scope::parse(&id)
+            .and_then(|s| s.resource_type())
+            .ok_or_else(|| format!("`{}` is no resource", row.at))?;
         let uses: Vec<String> = row.uses.iter().map(|u| known(u)).collect();
         let own = crate::model::role_key(&id).to_owned();
         b.resource(&id, &kind, row.system.then_some(own.as_str()), &uses, &pairs(&row.tags), old);
@@ -347,7 +372,8 @@ fn make(file: &File, absent: &[Source], when: &dyn Fn(&str) -> Result<Instant, C
     }
     for row in &file.role {
         let scopes: Vec<String> = row.on.iter().map(|s| scope(s)).collect();
-        let lists = [&row.actions, &row.not_actions, &row.data_actions, &row.not_data_actions].map(Clone::clone);
+        let lists =
+            [&row.actions, &row.not_actions, &row.data_actions, &row.not_data_actions].map(Clone::clone);
         b.role(&role_id(&row.name), &row.name, &scopes, vec![(lists, row.condition.clone())]);
     }
     for (n, row) in file.grant.iter().enumerate() {
@@ -360,7 +386,11 @@ fn make(file: &File, absent: &[Source], when: &dyn Fn(&str) -> Result<Instant, C
             _ => PrincipalType::ServicePrincipal,
         };
         b.grant(&NewGrant {
-            id: &format!("{}/providers/Microsoft.Authorization/roleAssignments/grant-{}", on.trim_end_matches('/'), n + 1),
+            id: &format!(
+                "{}/providers/Microsoft.Authorization/roleAssignments/grant-{}",
+                on.trim_end_matches('/'),
+                n + 1
+            ),
             principal: &row.to,
             kind,
             role: &role_id(&row.role),
@@ -378,7 +408,14 @@ fn make(file: &File, absent: &[Source], when: &dyn Fn(&str) -> Result<Instant, C
     for row in &file.federated {
         let issuer = row.issuer.as_deref().unwrap_or("https://token.actions.githubusercontent.com");
         let audience = row.audience.as_deref().unwrap_or("api://AzureADTokenExchange");
-        b.federated(&known(&row.on), &row.name, issuer, row.subject.as_deref(), row.expression.as_deref(), audience);
+        b.federated(
+            &known(&row.on),
+            &row.name,
+            issuer,
+            row.subject.as_deref(),
+            row.expression.as_deref(),
+            audience,
+        );
     }
     for row in &file.vault {
         let id = b.sym(&scope(&row.at));
@@ -391,19 +428,37 @@ fn make(file: &File, absent: &[Source], when: &dyn Fn(&str) -> Result<Instant, C
     }
     for row in &file.policy {
         let on = scope(&row.on);
-        let definition = b.sym(&format!("{on}/providers/Microsoft.Authorization/policyDefinitions/{}", row.name));
+        let definition =
+            b.sym(&format!("{on}/providers/Microsoft.Authorization/policyDefinitions/{}", row.name));
         let roles = row.asks.iter().map(|r| b.sym(&role_id(r))).collect();
         b.estate.policy_definitions.push(PolicyDefinition { id: definition, roles, members: Vec::new() });
-        let block = IdentityBlock { system: true, principal: Some(b.sym(&row.name)), tenant: b.estate.tenant, user: Vec::new() };
+        let block = IdentityBlock {
+            system: true,
+            principal: Some(b.sym(&row.name)),
+            tenant: b.estate.tenant,
+            user: Vec::new(),
+        };
         let id = b.sym(&format!("{on}/providers/Microsoft.Authorization/policyAssignments/{}", row.name));
         let name = b.sym(&row.name);
-        b.estate.policy_assignments.push(PolicyAssignment { id, name, definition: Some(definition), identity: Some(Box::new(block)) });
+        b.estate.policy_assignments.push(PolicyAssignment {
+            id,
+            name,
+            definition: Some(definition),
+            identity: Some(Box::new(block)),
+        });
     }
     for row in &file.deny {
         let on = scope(&row.on);
-        let id = b.estate.strings.intern_id(&format!("{on}/providers/Microsoft.Authorization/denyAssignments/{}", row.name));
-        let everyone = if row.to.is_empty() { vec![crate::model::EVERYONE.to_owned()] } else { row.to.clone() };
-        let permission = crate::model::Permission { actions: row.actions.iter().map(|a| crate::model::ActionPattern::new(a)).collect(), ..Default::default() };
+        let id = b
+            .estate
+            .strings
+            .intern_id(&format!("{on}/providers/Microsoft.Authorization/denyAssignments/{}", row.name));
+        let everyone =
+            if row.to.is_empty() { vec![crate::model::EVERYONE.to_owned()] } else { row.to.clone() };
+        let permission = crate::model::Permission {
+            actions: row.actions.iter().map(|a| crate::model::ActionPattern::new(a)).collect(),
+            ..Default::default()
+        };
         let made = crate::model::DenyAssignment {
             id,
             name: b.sym(&row.name),

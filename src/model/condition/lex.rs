@@ -33,7 +33,13 @@ pub(super) fn lex(text: &str) -> Result<Vec<(usize, Token)>, ConditionError> {
             ',' => Token::Comma,
             '!' => Token::Not,
             '&' | '|' => match rest.next() {
-                Some((_, d)) if d == c => if c == '&' { Token::And } else { Token::Or },
+                Some((_, d)) if d == c => {
+                    if c == '&' {
+                        Token::And
+                    } else {
+                        Token::Or
+                    }
+                }
                 _ => return Err(ConditionError::at(at, "`&&` or `||`")),
             },
             '\'' => {

@@ -103,7 +103,9 @@ impl Parser {
     fn test(&mut self) -> Result<Condition, ConditionError> {
         if self.is_word("ActionMatches") {
             self.at += 1;
-            return Ok(Condition::ActionMatches(self.texts()?.iter().map(|t| ActionPattern::new(t)).collect()));
+            return Ok(Condition::ActionMatches(
+                self.texts()?.iter().map(|t| ActionPattern::new(t)).collect(),
+            ));
         }
         if self.is_word("SubOperationMatches") {
             self.at += 1;
@@ -132,7 +134,12 @@ impl Parser {
                     "resource" => Source::Resource,
                     "principal" => Source::Principal,
                     "environment" => Source::Environment,
-                    _ => return Err(ConditionError { expected: "@Request, @Resource, @Principal or @Environment", ..found }),
+                    _ => {
+                        return Err(ConditionError {
+                            expected: "@Request, @Resource, @Principal or @Environment",
+                            ..found
+                        });
+                    }
                 };
                 Ok(Operand::Attribute(Attribute { source, name }))
             }
@@ -274,7 +281,15 @@ mod tests {
     fn what_is_no_condition_says_where() {
         assert_eq!(parse("(@Request[a:b] StringEquals 'x'").unwrap_err().at, 31);
         assert_eq!(parse("@Request[a:b] Stringy 'x'").unwrap_err().at, 14);
-        for bad in ["", "ActionMatches", "@Request[a", "'x", "a & b", "@Nobody[a] StringEquals 'x'", "@Request[a] GuidLike {x}"] {
+        for bad in [
+            "",
+            "ActionMatches",
+            "@Request[a",
+            "'x",
+            "a & b",
+            "@Nobody[a] StringEquals 'x'",
+            "@Request[a] GuidLike {x}",
+        ] {
             assert!(parse(bad).is_err(), "{bad}");
         }
         assert!(parse(&"(".repeat(100_000)).is_err());

@@ -30,7 +30,9 @@ pub enum CatalogError {
     #[error("expected a catalogue that starts with `{HEAD}`: made with `leastwise catalog update`")]
     Format,
     /// Changed after it was made.
-    #[error("the catalogue's digest is `{found}`, but its text has `{real}`: it was changed by hand or cut short")]
+    #[error(
+        "the catalogue's digest is `{found}`, but its text has `{real}`: it was changed by hand or cut short"
+    )]
     Digest {
         /// What it says.
         found: String,
@@ -71,7 +73,11 @@ pub fn verify(text: &str) -> Result<(), CatalogError> {
     let frame = frame(text)?;
     let start = frame.operations.start - "[operations]\n".len();
     let real = hex(text.get(start..).unwrap_or_default());
-    if real == frame.digest { Ok(()) } else { Err(CatalogError::Digest { found: frame.digest.to_owned(), real }) }
+    if real == frame.digest {
+        Ok(())
+    } else {
+        Err(CatalogError::Digest { found: frame.digest.to_owned(), real })
+    }
 }
 
 fn hex(text: &str) -> String {
@@ -216,20 +222,28 @@ mod tests {
     #[test]
     fn what_is_written_is_read() {
         let mut draft = Draft { date: "2026-01-01".into(), ..Draft::default() };
-        for (name, plane) in [("A.B/c/read", Plane::Control), ("A.B/c/go/action", Plane::Data), ("A.B/action", Plane::Control)] {
+        for (name, plane) in
+            [("A.B/c/read", Plane::Control), ("A.B/c/go/action", Plane::Data), ("A.B/action", Plane::Control)]
+        {
             draft.operations.insert((name.to_ascii_lowercase(), plane), name.into());
         }
         let role = DraftRole {
             name: "New".into(),
             aliases: ["Old".to_owned()].into(),
             assignable_scopes: vec!["/".into()],
-            blocks: vec![([vec!["*".into()], vec!["A.B/c/read ".into()], vec![], vec![]], Some("a\n b".into()))],
+            blocks: vec![(
+                [vec!["*".into()], vec!["A.B/c/read ".into()], vec![], vec![]],
+                Some("a\n b".into()),
+            )],
         };
         draft.roles.insert("00000000-0000-0000-0000-000000000001".into(), role);
         let text = write(&draft);
         assert_eq!(verify(&text), Ok(()));
         let catalog = super::super::Catalog::parse(text.clone().into()).unwrap();
-        assert_eq!(catalog.operations().iter(Plane::Control).collect::<Vec<_>>(), ["a.b/action", "a.b/c/read"]);
+        assert_eq!(
+            catalog.operations().iter(Plane::Control).collect::<Vec<_>>(),
+            ["a.b/action", "a.b/c/read"]
+        );
         assert_eq!(catalog.operations().iter(Plane::Data).collect::<Vec<_>>(), ["a.b/c/go/action"]);
         let role = catalog.role_by_name("old").unwrap();
         assert_eq!((role.name.as_str(), role.permissions.len()), ("New", 1));

@@ -66,7 +66,15 @@ impl Catalog {
         let (date, digest) = (frame.date.to_owned(), frame.digest.to_owned());
         let roles = format::role_index(&text, frame.roles.clone());
         let operations_at = frame.operations;
-        Ok(Catalog { text, date, digest, roles, operations_at, operations: OnceLock::new(), names: OnceLock::new() })
+        Ok(Catalog {
+            text,
+            date,
+            digest,
+            roles,
+            operations_at,
+            operations: OnceLock::new(),
+            names: OnceLock::new(),
+        })
     }
 
     /// The day of the newest fact in it.

@@ -11,7 +11,11 @@ use crate::model::{FederatedCredential, Sym};
 use crate::policy::Config;
 
 /// Works out what rules ask of a credential.
-pub(super) fn credential_facts(credential: &FederatedCredential, graph: &AccessGraph, config: &Config) -> CredentialFacts {
+pub(super) fn credential_facts(
+    credential: &FederatedCredential,
+    graph: &AccessGraph,
+    config: &Config,
+) -> CredentialFacts {
     let issuer = graph.text(credential.issuer);
     let tenant = graph.estate().tenant.map(|t| graph.text(t));
     let text = |s: Option<Sym>| s.map_or("", |s| graph.text(s));
@@ -40,7 +44,8 @@ pub(super) fn credential_facts(credential: &FederatedCredential, graph: &AccessG
         open: pattern.as_deref().map(|p| open_parts(issuer_class, p)).unwrap_or_default(),
         wrong_audiences: audiences.filter(|a| *a != expected_audience).map(str::to_owned).collect(),
         expected_audience,
-        naming: naming.map(|t| config.naming.judge(t, graph.text(credential.id.name), &config.environments, None)),
+        naming: naming
+            .map(|t| config.naming.judge(t, graph.text(credential.id.name), &config.environments, None)),
         organisation,
         host,
     }
@@ -56,7 +61,9 @@ fn class_of(host: &str, path: &str, subject: &str, tenant: Option<&str>) -> &'st
     let first = path.split('/').next().unwrap_or_default();
     let own = tenant.map(|t| t.eq_ignore_ascii_case(first));
     let under = |domain: &str| host == domain || host.strip_suffix(domain).is_some_and(|h| h.ends_with('.'));
-    if host == "token.actions.githubusercontent.com" || (host.starts_with("token.actions.") && under("ghe.com")) {
+    if host == "token.actions.githubusercontent.com"
+        || (host.starts_with("token.actions.") && under("ghe.com"))
+    {
         "github"
     } else if host == "vstoken.dev.azure.com" {
         "azure-devops"
@@ -64,13 +71,23 @@ fn class_of(host: &str, path: &str, subject: &str, tenant: Option<&str>) -> &'st
         "gitlab"
     } else if host == "app.terraform.io" {
         "hcp-terraform"
-    } else if under("oic.prod-aks.azure.com") || host == "oidc.prod-aks.azure.com" || under("oic.prod-arc.azure.com") {
+    } else if under("oic.prod-aks.azure.com")
+        || host == "oidc.prod-aks.azure.com"
+        || under("oic.prod-arc.azure.com")
+    {
         match own {
             Some(true) => "aks",
             Some(false) => "aks-foreign",
             None => "aks-unknown-tenant",
         }
-    } else if ["login.microsoftonline.com", "sts.windows.net", "login.microsoftonline.us", "login.partner.microsoftonline.cn"].contains(&host) {
+    } else if [
+        "login.microsoftonline.com",
+        "sts.windows.net",
+        "login.microsoftonline.us",
+        "login.partner.microsoftonline.cn",
+    ]
+    .contains(&host)
+    {
         match own {
             Some(true) if subject.starts_with("/eid1/") => "azure-devops",
             Some(true) => "entra",
@@ -87,7 +104,10 @@ fn matched_pattern(expression: &str) -> Option<String> {
     let (_, rest) = expression.split_once(" matches ")?;
     let rest = rest.trim();
     let quoted = rest.strip_prefix('\'').or_else(|| rest.strip_prefix('"'));
-    let text = quoted.map_or_else(|| rest.split(" and ").next().unwrap_or(rest), |q| q.split(['\'', '"']).next().unwrap_or(q));
+    let text = quoted.map_or_else(
+        || rest.split(" and ").next().unwrap_or(rest),
+        |q| q.split(['\'', '"']).next().unwrap_or(q),
+    );
     Some(text.trim().to_owned())
 }
 
@@ -133,11 +153,8 @@ fn open_parts(class: &str, pattern: &str) -> Vec<String> {
                 add("repository");
             }
             match rest {
-                Some(rest) if rest.starts_with("ref:") => {
-                    if rest.contains('*') {
-                        add("ref");
-                    }
-                }
+                Some(rest) if rest.starts_with("ref:") && rest.contains('*') => add("ref"),
+                Some(rest) if rest.starts_with("ref:") => {}
                 Some(rest) if rest.contains('*') => add("environment"),
                 None if !name.contains('*') && pattern.contains('*') => add("environment"),
                 _ => {}
@@ -147,7 +164,10 @@ fn open_parts(class: &str, pattern: &str) -> Vec<String> {
     open
 }
 
-fn facts<'g>(lens: &'g Lens<'g>, subject: &Subject) -> Option<(&'g FederatedCredential, &'g CredentialFacts)> {
+fn facts<'g>(
+    lens: &'g Lens<'g>,
+    subject: &Subject,
+) -> Option<(&'g FederatedCredential, &'g CredentialFacts)> {
     let at = subject.credential?;
     Some((lens.graph.estate().federated.get(at)?, lens.credentials.get(at)?))
 }
@@ -169,22 +189,64 @@ macro_rules! fact {
 
 pub(super) const FACTS: &[Fact] = &[
     fact!("name", Text, "its name", |lens, record, _f| Value::Text(lens.graph.text(record.id.name))),
-    fact!("issuer", Text, "who signs the tokens", |lens, record, _f| Value::Text(lens.graph.text(record.issuer))),
+    fact!("issuer", Text, "who signs the tokens", |lens, record, _f| Value::Text(
+        lens.graph.text(record.issuer)
+    )),
     fact!("host", Text, "the issuer's host", |_lens, _r, f| Value::Text(&f.host)),
-    fact!("issuer_class", Text, "github, azure-devops, gitlab, hcp-terraform, aks, entra (own tenant), the last two also -foreign and -unknown-tenant, or unknown", |_lens, _r, f| Value::Text(f.issuer_class)),
+    fact!(
+        "issuer_class",
+        Text,
+        "github, azure-devops, gitlab, hcp-terraform, aks, entra (own tenant), the last two also -foreign and -unknown-tenant, or unknown",
+        |_lens, _r, f| Value::Text(f.issuer_class)
+    ),
     fact!("subject", Text, "the subject, or the expression in its place", |lens, record, _f| {
         Value::text_or_missing(record.subject.or(record.expression).map(|s| lens.graph.text(s)))
     }),
-    fact!("pull_request", Bool, "whether tokens of pull requests come through", |_lens, _r, f| Value::Bool(f.pull_request)),
-    fact!("literal_wildcard", Bool, "whether the exact subject has a `*`, which matches nothing else", |_lens, _r, f| Value::Bool(f.literal_wildcard)),
-    fact!("open", List, "parts of the expression that are open: owner, repository, environment, namespace, service account, ref", |_lens, _r, f| Value::List(&f.open)),
-    fact!("wrong_audiences", List, "audiences that are not this cloud's", |_lens, _r, f| Value::List(&f.wrong_audiences)),
-    fact!("expected_audience", Text, "this cloud's audience", |_lens, _r, f| Value::Text(f.expected_audience)),
-    fact!("organisation", Text, "the organisation in the subject; empty if none", |_lens, _r, f| Value::Text(f.organisation.as_deref().unwrap_or(""))),
-    fact!("untrusted", Bool, "whether [federation] trusted is configured and lacks the organisation", |_lens, _r, f| Value::Bool(f.trusted == Some(false))),
-    fact!("name_verdict", Text, "what the naming convention says: fits, fails, exempt, not-judged", |_lens, _r, f| super::identity::naming_verdict(&f.naming)),
-    fact!("name_why", Text, "which part of the name does not fit", |_lens, _r, f| super::identity::naming_why(&f.naming)),
-    fact!("name_proposal", Text, "a name that fits", |_lens, _r, f| super::identity::naming_proposal(&f.naming)),
+    fact!("pull_request", Bool, "whether tokens of pull requests come through", |_lens, _r, f| Value::Bool(
+        f.pull_request
+    )),
+    fact!(
+        "literal_wildcard",
+        Bool,
+        "whether the exact subject has a `*`, which matches nothing else",
+        |_lens, _r, f| Value::Bool(f.literal_wildcard)
+    ),
+    fact!(
+        "open",
+        List,
+        "parts of the expression that are open: owner, repository, environment, namespace, service account, ref",
+        |_lens, _r, f| Value::List(&f.open)
+    ),
+    fact!("wrong_audiences", List, "audiences that are not this cloud's", |_lens, _r, f| Value::List(
+        &f.wrong_audiences
+    )),
+    fact!("expected_audience", Text, "this cloud's audience", |_lens, _r, f| Value::Text(
+        f.expected_audience
+    )),
+    fact!(
+        "organisation",
+        Text,
+        "the organisation in the subject; empty if none",
+        |_lens, _r, f| Value::Text(f.organisation.as_deref().unwrap_or(""))
+    ),
+    fact!(
+        "untrusted",
+        Bool,
+        "whether [federation] trusted is configured and lacks the organisation",
+        |_lens, _r, f| Value::Bool(f.trusted == Some(false))
+    ),
+    fact!(
+        "name_verdict",
+        Text,
+        "what the naming convention says: fits, fails, exempt, not-judged",
+        |_lens, _r, f| super::identity::naming_verdict(&f.naming)
+    ),
+    fact!("name_why", Text, "which part of the name does not fit", |_lens, _r, f| {
+        super::identity::naming_why(&f.naming)
+    }),
+    fact!("name_proposal", Text, "a name that fits", |_lens, _r, f| super::identity::naming_proposal(
+        &f.naming
+    )),
 ];
 
 #[cfg(test)]
@@ -218,7 +280,10 @@ mod tests {
         assert_eq!(open("repo:contoso/app:environment:prod"), "");
         assert_eq!(open_parts("aks", "system:serviceaccount:ns:*").join(","), "service account");
         assert_eq!(matched_pattern("claims['sub'] matches 'repo:a/*'").as_deref(), Some("repo:a/*"));
-        assert_eq!(matched_pattern("claims['sub'] matches system:serviceaccount:ns:*").as_deref(), Some("system:serviceaccount:ns:*"));
+        assert_eq!(
+            matched_pattern("claims['sub'] matches system:serviceaccount:ns:*").as_deref(),
+            Some("system:serviceaccount:ns:*")
+        );
         assert_eq!(matched_pattern("claims['sub'] eq 'x'"), None);
     }
 

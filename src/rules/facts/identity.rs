@@ -8,8 +8,7 @@ use crate::policy::Verdict;
 use std::collections::BTreeSet;
 
 /// Authorization systems that are not part of an estate, and so never searched for grants.
-pub(crate) const UNREAD: &str =
-    "SQL databases, Kusto, Kubernetes, Cosmos DB's own roles, Microsoft Graph permissions and directory roles";
+pub(crate) const UNREAD: &str = "SQL databases, Kusto, Kubernetes, Cosmos DB's own roles, Microsoft Graph permissions and directory roles";
 
 impl<'g> Lens<'g> {
     pub(super) fn identity_facts(&mut self) {
@@ -37,7 +36,11 @@ impl<'g> Lens<'g> {
             facts.age_days = created.map(|c| self.judged_at.days_since(c));
             if identity.kind == IdentityKind::UserAssigned {
                 let naming = &self.config.naming;
-                facts.naming = Some(naming.judge_identity(name, &self.config.environments, facts.environment.as_deref()));
+                facts.naming = Some(naming.judge_identity(
+                    name,
+                    &self.config.environments,
+                    facts.environment.as_deref(),
+                ));
             }
             if let Some(slot) = self.identities.get_mut(at.index()) {
                 *slot = facts;
@@ -61,7 +64,8 @@ impl<'g> Lens<'g> {
     }
 
     fn hosts(&self, identity: &Identity, facts: &mut super::IdentityFacts) {
-        let (mut workloads, mut environments, mut groups) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        let (mut workloads, mut environments, mut groups) =
+            (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
         for host in &identity.hosts {
             let scope = host.scope.map(|s| &self.graph.scopes().nodes()[s]);
             let group = scope.and_then(|s| s.resource_group.or(s.subscription));
@@ -114,14 +118,23 @@ impl<'g> Lens<'g> {
         let estate = self.graph.estate();
         let of = |tags| {
             let named = self.config.owners.tags.iter();
-            named.filter_map(|key| estate.tags.value(&estate.strings, tags, key)).find(|v| !v.trim().is_empty())
+            named
+                .filter_map(|key| estate.tags.value(&estate.strings, tags, key))
+                .find(|v| !v.trim().is_empty())
         };
         if let Some(owner) = of(identity.tags) {
             return Some(owner.to_owned());
         }
-        let mut places: Vec<Ix<crate::graph::ScopeNode>> = identity.hosts.iter().filter_map(|h| h.scope).collect();
+        let mut places: Vec<Ix<crate::graph::ScopeNode>> =
+            identity.hosts.iter().filter_map(|h| h.scope).collect();
         let up = |s: Ix<crate::graph::ScopeNode>| self.graph.scopes().up(s);
-        places.extend(identity.scope.iter().flat_map(|s| up(*s)).filter(|s| self.graph.scopes().nodes()[*s].level >= Level::Subscription));
+        places.extend(
+            identity
+                .scope
+                .iter()
+                .flat_map(|s| up(*s))
+                .filter(|s| self.graph.scopes().nodes()[*s].level >= Level::Subscription),
+        );
         places.iter().find_map(|place| self.tags_of(*place).and_then(of).map(str::to_owned))
     }
 
@@ -143,8 +156,12 @@ impl<'g> Lens<'g> {
             None
         };
         match node.level {
-            Level::Subscription => find(&|n| estate.subscriptions.get(n).map(|r| (r.id, r.tags)), estate.subscriptions.len()),
-            Level::ResourceGroup => find(&|n| estate.resource_groups.get(n).map(|r| (r.id, r.tags)), estate.resource_groups.len()),
+            Level::Subscription => {
+                find(&|n| estate.subscriptions.get(n).map(|r| (r.id, r.tags)), estate.subscriptions.len())
+            }
+            Level::ResourceGroup => {
+                find(&|n| estate.resource_groups.get(n).map(|r| (r.id, r.tags)), estate.resource_groups.len())
+            }
             _ => find(&|n| estate.resources.get(n).map(|r| (r.id, r.tags)), estate.resources.len()),
         }
     }
@@ -158,7 +175,10 @@ impl<'g> Lens<'g> {
         let placed = home.is_some_and(|s| {
             let (id, shown) = (self.graph.text(self.graph.scopes().nodes()[s].id), self.scope_name(s));
             let bare = crate::model::role_key(id);
-            platform.subscriptions.iter().any(|p| crate::policy::glob(p, bare) || crate::policy::glob(p, shown))
+            platform
+                .subscriptions
+                .iter()
+                .any(|p| crate::policy::glob(p, bare) || crate::policy::glob(p, shown))
         });
         tagged || placed || platform.names.iter().any(|p| crate::policy::glob(p, name))
     }
@@ -166,7 +186,9 @@ impl<'g> Lens<'g> {
     fn missing_tags(&self, identity: &Identity) -> Vec<String> {
         let estate = self.graph.estate();
         let required = self.config.required_tags.iter();
-        let lacks = |key: &&String| estate.tags.value(&estate.strings, identity.tags, key).is_none_or(|v| v.trim().is_empty());
+        let lacks = |key: &&String| {
+            estate.tags.value(&estate.strings, identity.tags, key).is_none_or(|v| v.trim().is_empty())
+        };
         required.filter(lacks).cloned().collect()
     }
 
@@ -252,53 +274,134 @@ pub(super) const FACTS: &[Fact] = &[
         let principal = identity.party.map(|p| lens.graph.parties()[p].principal);
         Value::text_or_missing(identity.id.or(principal).map(|s| lens.graph.text(s)))
     }),
-    fact!("kind", Text, "system-assigned, user-assigned, service-principal or unknown", |_lens, identity, _f| {
-        Value::Text(identity.kind.name())
-    }),
+    fact!(
+        "kind",
+        Text,
+        "system-assigned, user-assigned, service-principal or unknown",
+        |_lens, identity, _f| { Value::Text(identity.kind.name()) }
+    ),
     fact!("environment", Text, "its environment; empty if not known", |_lens, _i, f| {
         Value::Text(f.environment.as_deref().unwrap_or(""))
     }),
-    fact!("owner", Text, "who answers for it, by tag of it, its hosts, its resource group or subscription; empty if nobody", |_lens, _i, f| {
-        Value::Text(f.owner.as_deref().unwrap_or(""))
-    }),
+    fact!(
+        "owner",
+        Text,
+        "who answers for it, by tag of it, its hosts, its resource group or subscription; empty if nobody",
+        |_lens, _i, f| { Value::Text(f.owner.as_deref().unwrap_or("")) }
+    ),
     fact!("platform", Bool, "whether [identities.platform] names it", |_lens, _i, f| Value::Bool(f.platform)),
     fact!("grants", Int, "grants in force, through groups too, and vault access policies", |lens, _i, f| {
-        if lens.read(Source::RoleAssignments) { Value::count(f.grants + f.vault_policies) } else { Value::Missing }
+        if lens.read(Source::RoleAssignments) {
+            Value::count(f.grants + f.vault_policies)
+        } else {
+            Value::Missing
+        }
     }),
     fact!("group_membership_known", Bool, "true; missing if groups were not read", |lens, _i, _f| {
         if lens.read(Source::Groups) { Value::Bool(true) } else { Value::Missing }
     }),
-    fact!("classes", List, "the classes of operations that it holds anywhere: read, data-read, write, data-write, execution, credential, identity, authorization", |_lens, _i, f| Value::List(&f.class_names)),
-    fact!("privileged", Bool, "whether it can run code on hosts, get secrets, become others or change access anywhere, or write in a whole subscription", |_lens, _i, f| Value::Bool(f.privileged)),
-    fact!("hosts", Int, "resources that it runs on or that need it: identity blocks, kubelets, customer-managed keys", |lens, identity, _f| {
-        if !identity.hosts.is_empty() || lens.read(Source::Resources) { Value::count(identity.hosts.len()) } else { Value::Missing }
-    }),
+    fact!(
+        "classes",
+        List,
+        "the classes of operations that it holds anywhere: read, data-read, write, data-write, execution, credential, identity, authorization",
+        |_lens, _i, f| Value::List(&f.class_names)
+    ),
+    fact!(
+        "privileged",
+        Bool,
+        "whether it can run code on hosts, get secrets, become others or change access anywhere, or write in a whole subscription",
+        |_lens, _i, f| Value::Bool(f.privileged)
+    ),
+    fact!(
+        "hosts",
+        Int,
+        "resources that it runs on or that need it: identity blocks, kubelets, customer-managed keys",
+        |lens, identity, _f| {
+            if !identity.hosts.is_empty() || lens.read(Source::Resources) {
+                Value::count(identity.hosts.len())
+            } else {
+                Value::Missing
+            }
+        }
+    ),
     fact!("federated", Int, "its federated credentials", |lens, identity, _f| {
-        if !identity.federated.is_empty() || lens.read(Source::FederatedCredentials) { Value::count(identity.federated.len()) } else { Value::Missing }
+        if !identity.federated.is_empty() || lens.read(Source::FederatedCredentials) {
+            Value::count(identity.federated.len())
+        } else {
+            Value::Missing
+        }
     }),
-    fact!("workloads", Int, "distinct workloads among its hosts; a resource group is one", |_lens, _i, f| Value::count(f.workloads.len())),
+    fact!("workloads", Int, "distinct workloads among its hosts; a resource group is one", |_lens, _i, f| {
+        Value::count(f.workloads.len())
+    }),
     fact!("workload_names", List, "those workloads", |_lens, _i, f| Value::List(&f.workloads)),
-    fact!("host_environments", List, "the environments of its hosts, where known", |_lens, _i, f| Value::List(&f.host_environments)),
-    fact!("host_groups", Int, "resource groups that its hosts lie in", |lens, _i, f| {
-        if f.host_groups.is_empty() && !lens.read(Source::Resources) { Value::Missing } else { Value::count(f.host_groups.len()) }
+    fact!("host_environments", List, "the environments of its hosts, where known", |_lens, _i, f| {
+        Value::List(&f.host_environments)
     }),
-    fact!("age_days", Int, "days since it was made, or since its oldest grant if that is all that is known", |_lens, _i, f| f.age_days.map_or(Value::Missing, Value::Int)),
-    fact!("quiet_days", Int, "days without a sign-in, as far as the logs reach back", |_lens, _i, f| f.quiet_days.map_or(Value::Missing, Value::Int)),
-    fact!("log_days", Int, "days that the sign-in logs cover", |lens, _i, _f| lens.log_days.map_or(Value::Missing, Value::Int)),
-    fact!("last_sign_in", Text, "when it last got a token; `never in the logs` if not", |_lens, _i, f| Value::Text(f.last_sign_in.as_deref().unwrap_or("never in the logs"))),
-    fact!("name_verdict", Text, "what the naming convention says: fits, fails, exempt, not-judged", |_lens, _i, f| naming_verdict(&f.naming)),
+    fact!("host_groups", Int, "resource groups that its hosts lie in", |lens, _i, f| {
+        if f.host_groups.is_empty() && !lens.read(Source::Resources) {
+            Value::Missing
+        } else {
+            Value::count(f.host_groups.len())
+        }
+    }),
+    fact!(
+        "age_days",
+        Int,
+        "days since it was made, or since its oldest grant if that is all that is known",
+        |_lens, _i, f| f.age_days.map_or(Value::Missing, Value::Int)
+    ),
+    fact!("quiet_days", Int, "days without a sign-in, as far as the logs reach back", |_lens, _i, f| f
+        .quiet_days
+        .map_or(Value::Missing, Value::Int)),
+    fact!("log_days", Int, "days that the sign-in logs cover", |lens, _i, _f| lens
+        .log_days
+        .map_or(Value::Missing, Value::Int)),
+    fact!("last_sign_in", Text, "when it last got a token; `never in the logs` if not", |_lens, _i, f| {
+        Value::Text(f.last_sign_in.as_deref().unwrap_or("never in the logs"))
+    }),
+    fact!(
+        "name_verdict",
+        Text,
+        "what the naming convention says: fits, fails, exempt, not-judged",
+        |_lens, _i, f| naming_verdict(&f.naming)
+    ),
     fact!("name_why", Text, "which part of the name does not fit", |_lens, _i, f| naming_why(&f.naming)),
     fact!("name_proposal", Text, "a name that fits", |_lens, _i, f| naming_proposal(&f.naming)),
-    fact!("environment_conflict", List, "what says which environment, where they differ", |_lens, _i, f| Value::List(&f.conflicts)),
-    fact!("missing_tags", List, "required tags that it lacks", |_lens, _i, f| Value::List(&f.missing_tags)),
-    fact!("foreign_subscriptions", List, "other subscriptions than its own where it holds grants, shared services aside", |_lens, _i, f| Value::List(&f.foreign_subscriptions)),
-    fact!("restricted", Bool, "whether isolationScope or assignmentRestrictions bound where it can be used", |lens, identity, _f| {
-        let record = identity.record.and_then(|at| lens.graph.estate().identities.get(at));
-        let isolated = record.and_then(|r| r.isolation).is_some_and(|s| !lens.graph.text(s).eq_ignore_ascii_case("None"));
-        Value::Bool(isolated || record.is_some_and(|r| r.restricted_to.as_ref().is_some_and(|l| !l.is_empty())))
+    fact!("environment_conflict", List, "what says which environment, where they differ", |_lens, _i, f| {
+        Value::List(&f.conflicts)
     }),
-    fact!("policy", Bool, "whether a policy assignment uses it", |_lens, identity, _f| Value::Bool(identity.policy.is_some())),
-    fact!("naming_configured", Bool, "whether [naming] is configured", |lens, _i, _f| Value::Bool(lens.config.naming.configured)),
-    fact!("naming_mostly_fails", Bool, "whether more than a third of the names fail", |lens, _i, _f| Value::Bool(lens.naming_failures * 3 > lens.naming_judged)),
-    fact!("unread_systems", Text, "authorization systems whose grants were not searched", |_lens, _i, _f| Value::Text(UNREAD)),
+    fact!("missing_tags", List, "required tags that it lacks", |_lens, _i, f| Value::List(&f.missing_tags)),
+    fact!(
+        "foreign_subscriptions",
+        List,
+        "other subscriptions than its own where it holds grants, shared services aside",
+        |_lens, _i, f| Value::List(&f.foreign_subscriptions)
+    ),
+    fact!(
+        "restricted",
+        Bool,
+        "whether isolationScope or assignmentRestrictions bound where it can be used",
+        |lens, identity, _f| {
+            let record = identity.record.and_then(|at| lens.graph.estate().identities.get(at));
+            let isolated = record
+                .and_then(|r| r.isolation)
+                .is_some_and(|s| !lens.graph.text(s).eq_ignore_ascii_case("None"));
+            Value::Bool(
+                isolated || record.is_some_and(|r| r.restricted_to.as_ref().is_some_and(|l| !l.is_empty())),
+            )
+        }
+    ),
+    fact!("policy", Bool, "whether a policy assignment uses it", |_lens, identity, _f| Value::Bool(
+        identity.policy.is_some()
+    )),
+    fact!("naming_configured", Bool, "whether [naming] is configured", |lens, _i, _f| Value::Bool(
+        lens.config.naming.configured
+    )),
+    fact!("naming_mostly_fails", Bool, "whether more than a third of the names fail", |lens, _i, _f| {
+        Value::Bool(lens.naming_failures * 3 > lens.naming_judged)
+    }),
+    fact!("unread_systems", Text, "authorization systems whose grants were not searched", |_lens, _i, _f| {
+        Value::Text(UNREAD)
+    }),
 ];

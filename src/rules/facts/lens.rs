@@ -87,7 +87,8 @@ impl<'g> Lens<'g> {
         lens.identity_facts();
         lens.naming_of_the_estate();
         lens.credentials = estate.federated.iter().map(|c| credential_facts(c, graph, config)).collect();
-        let known: BTreeSet<String> = lens.credentials.iter().filter_map(|c| c.organisation.clone()).collect();
+        let known: BTreeSet<String> =
+            lens.credentials.iter().filter_map(|c| c.organisation.clone()).collect();
         lens.organisations = known.into_iter().collect();
         lens.policy_facts();
         lens.dangling();
@@ -141,7 +142,8 @@ impl<'g> Lens<'g> {
                 Some(name) => graph.text(*name),
                 None => id.rsplit('/').next().unwrap_or(id),
             };
-            let value = |key: &str| tags.get(&at.index()).and_then(|t| estate.tags.value(&estate.strings, *t, key));
+            let value =
+                |key: &str| tags.get(&at.index()).and_then(|t| estate.tags.value(&estate.strings, *t, key));
             let envs = &config.environments;
             let own = envs.of_scope(id, name).or_else(|| envs.of_tags(value)).or_else(|| envs.of_name(name));
             let inherited = match node.parent {
@@ -188,7 +190,9 @@ impl<'g> Lens<'g> {
                 authorization.iter().filter(|n| named(n)).map(|n| (*n).to_owned()).collect();
             let direct = !escalations.is_empty();
             let techniques = [Class::Identity, Class::Execution, Class::Credential];
-            escalations.extend(techniques.iter().filter(|c| role.profile.classes.contains(c)).map(|c| c.name().to_owned()));
+            escalations.extend(
+                techniques.iter().filter(|c| role.profile.classes.contains(c)).map(|c| c.name().to_owned()),
+            );
             let mut wildcards: Vec<String> = free
                 .clone()
                 .flat_map(|b| b.permission.actions.iter().chain(&b.permission.data_actions))
@@ -198,7 +202,8 @@ impl<'g> Lens<'g> {
                 .collect();
             wildcards.sort_unstable();
             wildcards.dedup();
-            let levels = role.assignable_scopes.iter().filter_map(|s| crate::model::Scope::parse(s)).map(|s| s.level);
+            let levels =
+                role.assignable_scopes.iter().filter_map(|s| crate::model::Scope::parse(s)).map(|s| s.level);
             let naming = self.config.naming.role.as_ref().filter(|_| role.kind == RoleKind::Custom);
             self.roles.push(RoleFacts {
                 classes: role.profile.classes.iter().map(|c| c.name().to_owned()).collect(),
@@ -209,7 +214,8 @@ impl<'g> Lens<'g> {
                 assigned: assigned.get(at.index()) == Some(&true),
                 in_policy: in_policy.contains(&role.key),
                 keeps_authorization: named(ASSIGN),
-                naming: naming.map(|t| self.config.naming.judge(t, &role.name, &self.config.environments, None)),
+                naming: naming
+                    .map(|t| self.config.naming.judge(t, &role.name, &self.config.environments, None)),
             });
         }
     }
@@ -257,12 +263,14 @@ impl<'g> Lens<'g> {
             }
             let node = &graph.scopes().nodes()[grant.scope];
             let role = &graph.roles()[grant.role];
-            let home = graph.identities()[identity].scope.and_then(|s| graph.scopes().nodes()[s].subscription);
+            let home =
+                graph.identities()[identity].scope.and_then(|s| graph.scopes().nodes()[s].subscription);
             let Some(facts) = self.identities.get_mut(identity.index()) else { continue };
             facts.grants += 1;
             facts.classes.extend(&role.profile.classes);
             let wide = node.level <= Level::Subscription;
-            facts.privileged |= role.profile.classes.iter().any(|c| *c >= Class::Execution || (*c >= Class::Write && wide));
+            facts.privileged |=
+                role.profile.classes.iter().any(|c| *c >= Class::Execution || (*c >= Class::Write && wide));
             if let (Some(home), Some(there)) = (home, node.subscription)
                 && home != there
                 && !is_shared_service(graph.text(node.id), &role.key)
@@ -281,7 +289,11 @@ impl<'g> Lens<'g> {
                 let identity = graph.party_of(policy.principal).and_then(|p| graph.parties()[p].identity);
                 if let Some(facts) = identity.and_then(|i| self.identities.get_mut(i.index())) {
                     facts.vault_policies += 1;
-                    if policy.permissions.iter().any(|p| matches!(graph.text(*p), "secrets/get" | "secrets/all" | "secrets/backup")) {
+                    if policy
+                        .permissions
+                        .iter()
+                        .any(|p| matches!(graph.text(*p), "secrets/get" | "secrets/all" | "secrets/backup"))
+                    {
                         facts.classes.insert(Class::Credential);
                         facts.privileged = true;
                     }
@@ -296,7 +308,9 @@ impl<'g> Lens<'g> {
         let mut by_party: Vec<(usize, Ix<Grant>)> = graph
             .grants()
             .iter()
-            .filter(|(_, g)| g.condition.is_none() && g.state == GrantState::Active && graph.roles()[g.role].defined)
+            .filter(|(_, g)| {
+                g.condition.is_none() && g.state == GrantState::Active && graph.roles()[g.role].defined
+            })
             .filter(|(_, g)| graph.parties()[g.party].identity.is_some_and(|i| self.identity(i).judged))
             .map(|(at, g)| (g.party.index(), at))
             .collect();
@@ -317,7 +331,9 @@ impl<'g> Lens<'g> {
                 let inner = &graph.grants()[*narrow];
                 let found = of_one.iter().find(|(_, wide)| {
                     let outer = &graph.grants()[*wide];
-                    let mut covers = |a: &Grant, b: &Grant| graph.scopes().contains(a.scope, b.scope) && role_covers(a.role, b.role);
+                    let mut covers = |a: &Grant, b: &Grant| {
+                        graph.scopes().contains(a.scope, b.scope) && role_covers(a.role, b.role)
+                    };
                     // Of two that cover each other, the later one is the spare.
                     wide != narrow && covers(outer, inner) && (wide < narrow || !covers(inner, outer))
                 });
@@ -365,7 +381,9 @@ impl<'g> Lens<'g> {
             let asked = record.definition.and_then(|d| self.asked_by(d, 0));
             facts.known = asked.is_some();
             let asked = asked.unwrap_or_default();
-            let name = |key: &String| graph.roles().of_key(key).map_or(key.clone(), |r| graph.roles()[r].name.clone());
+            let name = |key: &String| {
+                graph.roles().of_key(key).map_or(key.clone(), |r| graph.roles()[r].name.clone())
+            };
             facts.held = keys.iter().map(name).collect();
             facts.excess = keys.difference(&asked).map(name).collect();
             facts.asked = asked.iter().map(name).collect();
@@ -423,7 +441,9 @@ impl<'g> Lens<'g> {
         self.naming_failures = judged.iter().filter(|v| matches!(v, Verdict::Fails { .. })).count();
         // The prefix that most names share, as a template to start from.
         let mut prefixes: BTreeMap<&str, usize> = BTreeMap::new();
-        for (_, identity) in self.graph.identities().iter().filter(|(_, i)| i.kind == IdentityKind::UserAssigned) {
+        for (_, identity) in
+            self.graph.identities().iter().filter(|(_, i)| i.kind == IdentityKind::UserAssigned)
+        {
             let name = self.graph.identity_name(identity);
             *prefixes.entry(name.split(['-', '_']).next().unwrap_or(name)).or_default() += 1;
         }
@@ -447,6 +467,12 @@ fn is_shared_service(scope: &str, role: &str) -> bool {
         "3913510d-42f4-4e42-8a64-420c390055eb", // Monitoring Metrics Publisher
     ];
     let folded = scope.to_ascii_lowercase();
-    let types = ["/microsoft.containerregistry/registries/", "/microsoft.network/privatednszones/", "/microsoft.operationalinsights/workspaces/"];
-    ROLES.contains(&role) || types.iter().any(|t| folded.contains(t)) || (folded.contains("/microsoft.keyvault/vaults/") && folded.contains("shared"))
+    let types = [
+        "/microsoft.containerregistry/registries/",
+        "/microsoft.network/privatednszones/",
+        "/microsoft.operationalinsights/workspaces/",
+    ];
+    ROLES.contains(&role)
+        || types.iter().any(|t| folded.contains(t))
+        || (folded.contains("/microsoft.keyvault/vaults/") && folded.contains("shared"))
 }

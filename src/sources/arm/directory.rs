@@ -14,7 +14,8 @@ impl Lowering {
         };
         // The directory keeps the ARM id of an identity, or of its host, among the alternative names.
         let names = wire.alternative_names.iter().flatten();
-        let resource = names.filter(|n| n.0.starts_with('/')).map(|n| self.estate.strings.intern(&n.0)).next();
+        let resource =
+            names.filter(|n| n.0.starts_with('/')).map(|n| self.estate.strings.intern(&n.0)).next();
         let name = self.some(&wire.display_name).unwrap_or(id);
         let client = self.some(&wire.app_id);
         self.estate.principals.push(Principal { id, kind, name, client, resource });

@@ -3,8 +3,8 @@
 use super::lower::{Lowered, Lowering, read};
 use super::wire::{self, Record, Text};
 use crate::model::{
-    ActionPattern, Assignment, DenyAssignment, GrantState, Permission, PrincipalType, RoleDefinition, RoleKind, Scope,
-    rfind_fold,
+    ActionPattern, Assignment, DenyAssignment, GrantState, Permission, PrincipalType, RoleDefinition,
+    RoleKind, Scope, rfind_fold,
 };
 use serde::Deserialize;
 
@@ -21,7 +21,12 @@ fn framed<'a, P: Deserialize<'a>>(bytes: &'a [u8]) -> Lowered<(Record<'a, P>, P)
 impl Lowering {
     pub(super) fn assignment(&mut self, bytes: &[u8]) -> Lowered<()> {
         let (record, properties) = framed::<wire::Assignment<'_>>(bytes)?;
-        let made = self.grant(&record.id, &properties, "/providers/microsoft.authorization/roleassignments/", GrantState::Active)?;
+        let made = self.grant(
+            &record.id,
+            &properties,
+            "/providers/microsoft.authorization/roleassignments/",
+            GrantState::Active,
+        )?;
         self.estate.assignments.push(made);
         Ok(())
     }
@@ -93,8 +98,10 @@ impl Lowering {
         let id = record.id.as_ref().filter(|t| !t.0.is_empty()).ok_or("`id` is missing")?;
         let id = self.estate.strings.intern_id(&id.0);
         let kinds = [&properties.role_type, &properties.kind, &record.kind];
-        let is = |name: &str| kinds.iter().any(|k| k.as_ref().is_some_and(|k| k.0.eq_ignore_ascii_case(name)));
-        let known = crate::rbac::Catalog::embedded().role_name(&self.estate.strings.text(id.name).to_ascii_lowercase());
+        let is =
+            |name: &str| kinds.iter().any(|k| k.as_ref().is_some_and(|k| k.0.eq_ignore_ascii_case(name)));
+        let known = crate::rbac::Catalog::embedded()
+            .role_name(&self.estate.strings.text(id.name).to_ascii_lowercase());
         let kind = match (is("CustomRole"), is("BuiltInRole") || known.is_some()) {
             (false, true) => RoleKind::BuiltIn,
             _ => RoleKind::Custom,
@@ -139,7 +146,8 @@ impl Lowering {
 }
 
 fn permission(block: &wire::Permission<'_>) -> Permission {
-    let read = |list: &Option<Vec<Text<'_>>>| list.iter().flatten().map(|t| ActionPattern::new(&t.0)).collect();
+    let read =
+        |list: &Option<Vec<Text<'_>>>| list.iter().flatten().map(|t| ActionPattern::new(&t.0)).collect();
     Permission {
         actions: read(&block.actions),
         not_actions: read(&block.not_actions),

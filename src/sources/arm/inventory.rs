@@ -4,7 +4,8 @@ use super::lower::{Lowered, Lowering, read};
 use super::wire::{self, TagMap, Text};
 use crate::model::{
     AccessPolicy, AttachedIdentity, FederatedCredential, IdentityBlock, ManagementGroup, PolicyAssignment,
-    PolicyDefinition, Resource, ResourceGroup, Scope, Subscription, Sym, Tags, UserAssignedIdentity, Vault, cmp_folded,
+    PolicyDefinition, Resource, ResourceGroup, Scope, Subscription, Sym, Tags, UserAssignedIdentity, Vault,
+    cmp_folded,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -20,7 +21,8 @@ impl Lowering {
 
     fn block(&mut self, raw: Option<&RawValue>) -> Lowered<Option<Box<IdentityBlock>>> {
         let Some(raw) = raw else { return Ok(None) };
-        let wire: Option<wire::Block<'_>> = read(raw.get().as_bytes()).map_err(|e| format!("`identity`: {e}"))?;
+        let wire: Option<wire::Block<'_>> =
+            read(raw.get().as_bytes()).map_err(|e| format!("`identity`: {e}"))?;
         let Some(wire) = wire else { return Ok(None) };
         let principal = self.some(&wire.principal_id);
         let kind = wire.kind.as_ref().map(|k| k.0.to_ascii_lowercase()).unwrap_or_default();
@@ -150,7 +152,8 @@ impl Lowering {
                 permissions.sort_unstable();
                 permissions.dedup();
                 let permissions = permissions.iter().map(|p| self.estate.strings.intern(p)).collect();
-                policies.push(AccessPolicy { principal: self.need(&policy.object_id, "objectId")?, permissions });
+                policies
+                    .push(AccessPolicy { principal: self.need(&policy.object_id, "objectId")?, permissions });
             }
             let uses_roles = properties.enable_rbac_authorization.unwrap_or(false);
             self.estate.vaults.push(Vault { id, uses_roles, policies });
@@ -197,7 +200,8 @@ impl Lowering {
         // `details` is an array for effects that ask for no role.
         let details = rule.and_then(|r| r.then).and_then(|t| t.details);
         let roles = details.and_then(|d| read::<Details<'_>>(d.get().as_bytes()).ok()).and_then(|d| d.roles);
-        let members = properties.policy_definitions.iter().flatten().filter_map(|m| m.policy_definition_id.as_ref());
+        let members =
+            properties.policy_definitions.iter().flatten().filter_map(|m| m.policy_definition_id.as_ref());
         let made = PolicyDefinition {
             id: self.need(&wire.id, "id")?,
             roles: roles.iter().flatten().map(|t| self.sym(t)).collect(),
@@ -240,7 +244,11 @@ impl Lowering {
         let ids: Vec<Sym> = chain
             .iter()
             .filter_map(|link| link.name.as_ref())
-            .map(|name| self.estate.strings.intern(&format!("/providers/Microsoft.Management/managementGroups/{}", name.0)))
+            .map(|name| {
+                self.estate
+                    .strings
+                    .intern(&format!("/providers/Microsoft.Management/managementGroups/{}", name.0))
+            })
             .collect();
         for pair in ids.windows(2) {
             if let [child, parent] = pair {
@@ -304,7 +312,13 @@ impl Lowering {
                     estate.management_groups.push(ManagementGroup { id, name: id, parent: Some(parent) });
                 }
                 Some(crate::model::Level::Subscription) => {
-                    let made = Subscription { id, name: id, tenant: None, parent: Some(parent), tags: Tags::default() };
+                    let made = Subscription {
+                        id,
+                        name: id,
+                        tenant: None,
+                        parent: Some(parent),
+                        tags: Tags::default(),
+                    };
                     estate.subscriptions.push(made);
                 }
                 _ => {}

@@ -32,7 +32,8 @@ pub(super) fn of(head: &Head<'_>) -> Result<Kind, String> {
     let text = |t: &Option<super::wire::Text<'_>>| t.as_ref().map(|t| t.0.to_ascii_lowercase());
     let id = head.id.as_ref().map_or("", |t| t.0.as_ref());
     let scope = Scope::parse(id);
-    let kind = scope.and_then(|s| s.resource_type()).map(|t| t.to_ascii_lowercase()).or_else(|| text(&head.kind));
+    let kind =
+        scope.and_then(|s| s.resource_type()).map(|t| t.to_ascii_lowercase()).or_else(|| text(&head.kind));
     if let Some(found) = kind.as_deref().and_then(by_type) {
         return Ok(found);
     }
@@ -77,9 +78,13 @@ fn by_type(kind: &str) -> Option<Kind> {
         "microsoft.authorization/roleeligibilityscheduleinstances" => Kind::EligibleInstance,
         "microsoft.management/managementgroups" => Kind::ManagementGroup,
         "microsoft.resources/subscriptions" | "/subscriptions" => Kind::Subscription,
-        "microsoft.resources/resourcegroups" | "microsoft.resources/subscriptions/resourcegroups" => Kind::ResourceGroup,
+        "microsoft.resources/resourcegroups" | "microsoft.resources/subscriptions/resourcegroups" => {
+            Kind::ResourceGroup
+        }
         "microsoft.managedidentity/userassignedidentities" => Kind::Identity,
-        "microsoft.managedidentity/userassignedidentities/federatedidentitycredentials" => Kind::FederatedCredential,
+        "microsoft.managedidentity/userassignedidentities/federatedidentitycredentials" => {
+            Kind::FederatedCredential
+        }
         "microsoft.authorization/policyassignments" => Kind::PolicyAssignment,
         "microsoft.authorization/policydefinitions" | "microsoft.authorization/policysetdefinitions" => {
             Kind::PolicyDefinition

@@ -88,7 +88,11 @@ impl Lowering {
             schedule: bool,
         }
         let which: Which = read(bytes)?;
-        let state = if which.schedule { crate::model::GrantState::Eligible } else { crate::model::GrantState::TimeBound };
+        let state = if which.schedule {
+            crate::model::GrantState::Eligible
+        } else {
+            crate::model::GrantState::TimeBound
+        };
         self.schedule(bytes, state)
     }
 

@@ -40,8 +40,12 @@ pub fn read(files: &dyn Files, mut progress: impl FnMut(&str)) -> std::io::Resul
     }
     let mut estate = lowering.finish();
     // What an export does not hold was not collected, and saying so is the difference to a clean answer.
-    let absent: Vec<Source> =
-        estate.coverage.iter().filter(|(_, extent)| *extent == Extent::Absent).map(|(source, _)| source).collect();
+    let absent: Vec<Source> = estate
+        .coverage
+        .iter()
+        .filter(|(_, extent)| *extent == Extent::Absent)
+        .map(|(source, _)| source)
+        .collect();
     for source in absent {
         let detail = format!("the export holds no {}", source.name());
         estate.gaps.push(Gap::new(source, "", Reason::NotCollected, detail));

@@ -199,7 +199,8 @@ pub(super) struct Block<'a> {
     #[serde(borrow)]
     pub(super) tenant_id: Option<Text<'a>>,
     #[serde(borrow)]
-    pub(super) user_assigned_identities: Option<std::collections::BTreeMap<Cow<'a, str>, Option<Attached<'a>>>>,
+    pub(super) user_assigned_identities:
+        Option<std::collections::BTreeMap<Cow<'a, str>, Option<Attached<'a>>>>,
     #[serde(borrow)]
     pub(super) identity_ids: Option<Vec<Text<'a>>>,
 }

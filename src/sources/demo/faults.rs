@@ -21,8 +21,19 @@ impl Demo {
     /// An identity with a host in a workload's own group.
     fn hosted(&mut self, workload: &str, component: &str, env: &str) -> String {
         let group = Self::group(&format!("sub-{workload}-{env}"), &format!("rg-{workload}-app-{env}"));
-        let identity = self.new_identity(&group, &format!("id-{workload}-{component}-{env}-weu"), &[("env", env), ("costcenter", "4711")], 500);
-        self.new_resource(&group, "Microsoft.Web/sites", &format!("app-{component}-{workload}-{env}"), &[&identity], false);
+        let identity = self.new_identity(
+            &group,
+            &format!("id-{workload}-{component}-{env}-weu"),
+            &[("env", env), ("costcenter", "4711")],
+            500,
+        );
+        self.new_resource(
+            &group,
+            "Microsoft.Web/sites",
+            &format!("app-{component}-{workload}-{env}"),
+            &[&identity],
+            false,
+        );
         identity
     }
 
@@ -41,10 +52,20 @@ impl Demo {
         // Bounded to a harmless role, and bounded by what was forgotten.
         let bounded = self.hosted("data", "granter", "prod");
         let only = "((!(ActionMatches{'Microsoft.Authorization/roleAssignments/write'})) OR (@Request[Microsoft.Authorization/roleAssignments:RoleDefinitionId] ForAnyOfAnyValues:GuidEquals{acdd72a7-3385-48ef-bd42-f606fba81ae7}))";
-        self.give_with(&bounded, "Role Based Access Control Administrator", &Self::group("sub-data-prod", "rg-data-app-prod"), Some(only));
+        self.give_with(
+            &bounded,
+            "Role Based Access Control Administrator",
+            &Self::group("sub-data-prod", "rg-data-app-prod"),
+            Some(only),
+        );
         let escapable = self.hosted("web", "granter", "prod");
         let all_but = "((!(ActionMatches{'Microsoft.Authorization/roleAssignments/write'})) OR (@Request[Microsoft.Authorization/roleAssignments:RoleDefinitionId] ForAnyOfAllValues:GuidNotEquals{8e3af657-a8ff-443c-a75c-2fe8c4bcb635, f58310d9-a9f6-439a-9e8d-f62e7b41a168}))";
-        self.give_with(&escapable, "Role Based Access Control Administrator", &Self::group("sub-web-prod", "rg-web-app-prod"), Some(all_but));
+        self.give_with(
+            &escapable,
+            "Role Based Access Control Administrator",
+            &Self::group("sub-web-prod", "rg-web-app-prod"),
+            Some(all_but),
+        );
         let reader = self.hosted("iot", "archive", "prod");
         self.give(&reader, "Storage Blob Data Contributor", &Self::subscription_id("sub-iot-prod"));
         let secrets = self.hosted("pay", "rotator", "prod");
@@ -55,16 +76,24 @@ impl Demo {
         let twice = self.hosted("docs", "publisher", "prod");
         let group = Self::group("sub-docs-prod", "rg-docs-data-prod");
         self.give(&twice, "Storage Blob Data Reader", &group);
-        self.give(&twice, "Storage Blob Data Reader", &format!("{group}/providers/Microsoft.Storage/storageAccounts/storageAccounts-docs-front-prod"));
+        self.give(
+            &twice,
+            "Storage Blob Data Reader",
+            &format!("{group}/providers/Microsoft.Storage/storageAccounts/storageAccounts-docs-front-prod"),
+        );
         let wide = self.hosted("search", "indexer", "prod");
         self.give(&wide, "Website Contributor", &Self::subscription_id("sub-search-prod"));
-        let more = self.new_group("sub-search-prod", "rg-search-extra-prod", &[("env", "prod"), ("owner", "team-search")]);
+        let more = self.new_group(
+            "sub-search-prod",
+            "rg-search-extra-prod",
+            &[("env", "prod"), ("owner", "team-search")],
+        );
         self.new_resource(&more, "Microsoft.Web/sites", "app-extra-search-prod", &[], false);
         // Through a group within a group.
         let nested = self.hosted("lab", "runner", "prod");
         let (inner, outer) = (format!("group {}", guid("inner")), format!("group {}", guid("outer")));
         self.b.group(&inner, "grp-lab-runners", &[Self::principal(&nested)]);
-        self.b.group(&outer, "grp-lab-admins", &[inner.clone()]);
+        self.b.group(&outer, "grp-lab-admins", std::slice::from_ref(&inner));
         self.give(&outer, "Contributor", &Self::subscription_id("sub-lab-prod"));
     }
 
@@ -73,15 +102,47 @@ impl Demo {
             let texts = |list: &[&str]| list.iter().map(|t| (*t).to_owned()).collect::<Vec<_>>();
             vec![([texts(actions), texts(not_actions), Vec::new(), Vec::new()], None)]
         };
-        let id = |name: &str| format!("/providers/Microsoft.Authorization/roleDefinitions/{}", guid(&format!("role {name}")));
+        let id = |name: &str| {
+            format!("/providers/Microsoft.Authorization/roleDefinitions/{}", guid(&format!("role {name}")))
+        };
         let scopes = vec![Self::subscription_id("sub-erp-prod")];
-        self.b.role(&id("role-erp-operator"), "role-erp-operator", &scopes, blocks(&["*"], &["Microsoft.Authorization/*/Write"]));
-        self.b.role(&id("role-hr-helper"), "role-hr-helper", &scopes, blocks(&["*/read", "Microsoft.Authorization/roleDefinitions/write"], &[]));
-        self.b.role(&id("role-old-reader"), "role-old-reader", &scopes, blocks(&["Microsoft.Web/sites/read"], &[]));
-        self.b.role(&id("My Custom Role"), "My Custom Role", &scopes, blocks(&["Microsoft.Web/sites/read"], &[]));
+        self.b.role(
+            &id("role-erp-operator"),
+            "role-erp-operator",
+            &scopes,
+            blocks(&["*"], &["Microsoft.Authorization/*/Write"]),
+        );
+        self.b.role(
+            &id("role-hr-helper"),
+            "role-hr-helper",
+            &scopes,
+            blocks(&["*/read", "Microsoft.Authorization/roleDefinitions/write"], &[]),
+        );
+        self.b.role(
+            &id("role-old-reader"),
+            "role-old-reader",
+            &scopes,
+            blocks(&["Microsoft.Web/sites/read"], &[]),
+        );
+        self.b.role(
+            &id("My Custom Role"),
+            "My Custom Role",
+            &scopes,
+            blocks(&["Microsoft.Web/sites/read"], &[]),
+        );
         let group = Self::group("sub-erp-prod", "rg-erp-app-prod");
         for role in ["role-erp-operator", "role-hr-helper", "My Custom Role"] {
-            let holder = self.hosted("erp", if role.starts_with("role-e") { "ops" } else if role.starts_with("role-h") { "helper" } else { "viewer" }, "prod");
+            let holder = self.hosted(
+                "erp",
+                if role.starts_with("role-e") {
+                    "ops"
+                } else if role.starts_with("role-h") {
+                    "helper"
+                } else {
+                    "viewer"
+                },
+                "prod",
+            );
             self.give(&holder, role, &group);
         }
     }
@@ -90,15 +151,28 @@ impl Demo {
         let group = Self::group("sub-shop-prod", "rg-shop-app-prod");
         let tags = [("env", "prod"), ("costcenter", "4711")];
         let left = self.new_identity(&group, "id-shop-oldsite-prod-weu", &tags, 900);
-        self.give(&left, "Storage Blob Data Reader", &format!("{}/providers/Microsoft.Storage/storageAccounts/storageAccounts-shop-front-prod", Self::group("sub-shop-prod", "rg-shop-data-prod")));
+        self.give(
+            &left,
+            "Storage Blob Data Reader",
+            &format!(
+                "{}/providers/Microsoft.Storage/storageAccounts/storageAccounts-shop-front-prod",
+                Self::group("sub-shop-prod", "rg-shop-data-prod")
+            ),
+        );
         self.silence(&left);
         let empty = self.hosted("shop", "empty", "prod");
         let _ = empty;
         let dormant = self.hosted("mail", "import", "prod");
         self.give(&dormant, "Storage Blob Data Reader", &Self::group("sub-mail-prod", "rg-mail-data-prod"));
         self.silence(&dormant);
-        self.give(&guid("an identity that was deleted"), "Contributor", &Self::group("sub-shop-dev", "rg-shop-app-dev"));
-        let gone = format!("{group}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-shop-gone-prod-weu");
+        self.give(
+            &guid("an identity that was deleted"),
+            "Contributor",
+            &Self::group("sub-shop-dev", "rg-shop-app-dev"),
+        );
+        let gone = format!(
+            "{group}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-shop-gone-prod-weu"
+        );
         self.new_resource(&group, "Microsoft.Web/sites", "app-gone-shop-prod", &[&gone], false);
     }
 
@@ -120,7 +194,8 @@ impl Demo {
     }
 
     fn crossing(&mut self) {
-        let (dev, prod) = (Self::group("sub-pay-dev", "rg-pay-app-dev"), Self::group("sub-pay-prod", "rg-pay-app-prod"));
+        let (dev, prod) =
+            (Self::group("sub-pay-dev", "rg-pay-app-dev"), Self::group("sub-pay-prod", "rg-pay-app-prod"));
         let shared = self.new_identity(&dev, "id-pay-common-dev-weu", &[("costcenter", "4711")], 420);
         self.new_resource(&dev, "Microsoft.Web/sites", "app-common-pay-dev", &[&shared], false);
         self.new_resource(&prod, "Microsoft.Web/sites", "app-common-pay-prod", &[&shared], false);
@@ -143,12 +218,40 @@ impl Demo {
         self.b.federated(&pull, "fc-web-dev", GITHUB, Some("repo:contoso/web:pull_request"), None, AUDIENCE);
         let open = self.hosted("iot", "ship", "prod");
         self.give(&open, "Reader", &Self::group("sub-iot-prod", "rg-iot-app-prod"));
-        self.b.federated(&open, "fc-iot-prod", GITHUB, None, Some("claims['sub'] matches 'repo:contoso/*:environment:prod'"), AUDIENCE);
-        self.b.federated(&open, "fc-iot-test", GITHUB, Some("repo:contoso/iot:ref:refs/heads/*"), None, AUDIENCE);
+        self.b.federated(
+            &open,
+            "fc-iot-prod",
+            GITHUB,
+            None,
+            Some("claims['sub'] matches 'repo:contoso/*:environment:prod'"),
+            AUDIENCE,
+        );
+        self.b.federated(
+            &open,
+            "fc-iot-test",
+            GITHUB,
+            Some("repo:contoso/iot:ref:refs/heads/*"),
+            None,
+            AUDIENCE,
+        );
         let foreign = self.hosted("search", "vendor", "prod");
         self.give(&foreign, "Reader", &Self::group("sub-search-prod", "rg-search-app-prod"));
-        self.b.federated(&foreign, "fc-search-prod", &format!("https://login.microsoftonline.com/{}/v2.0", guid("vendor tenant")), Some("vendor-app"), None, AUDIENCE);
-        self.b.federated(&foreign, "github build", "https://oidc.vendor.example", Some("build"), None, "https://vendor.example");
+        self.b.federated(
+            &foreign,
+            "fc-search-prod",
+            &format!("https://login.microsoftonline.com/{}/v2.0", guid("vendor tenant")),
+            Some("vendor-app"),
+            None,
+            AUDIENCE,
+        );
+        self.b.federated(
+            &foreign,
+            "github build",
+            "https://oidc.vendor.example",
+            Some("build"),
+            None,
+            "https://vendor.example",
+        );
     }
 
     fn vaults_and_policies(&mut self) {
@@ -158,21 +261,39 @@ impl Demo {
         let user = self.hosted("erp", "ledger", "prod");
         let policies = ["secrets/get", "secrets/list"].map(|p| self.b.sym(p)).to_vec();
         let (id, principal) = (self.b.sym(&vault), self.b.sym(&Self::principal(&user)));
-        self.b.estate.vaults.push(Vault { id, uses_roles: false, policies: vec![AccessPolicy { principal, permissions: policies }] });
+        self.b.estate.vaults.push(Vault {
+            id,
+            uses_roles: false,
+            policies: vec![AccessPolicy { principal, permissions: policies }],
+        });
         let place = "/providers/Microsoft.Management/managementGroups/corp";
-        for (name, held, asked) in [("deploy-diagnostics", "Contributor", "Contributor"), ("deploy-backup", "Owner", "Backup Contributor")] {
+        for (name, held, asked) in [
+            ("deploy-diagnostics", "Contributor", "Contributor"),
+            ("deploy-backup", "Owner", "Backup Contributor"),
+        ] {
             let assignment = format!("{place}/providers/Microsoft.Authorization/policyAssignments/{name}");
-            let definition = self.b.sym(&format!("/providers/Microsoft.Authorization/policyDefinitions/{}", guid(name)));
-            let key = crate::rbac::Catalog::embedded().role_by_name(asked).map(|r| r.guid).unwrap_or_default();
+            let definition =
+                self.b.sym(&format!("/providers/Microsoft.Authorization/policyDefinitions/{}", guid(name)));
+            let key =
+                crate::rbac::Catalog::embedded().role_by_name(asked).map(|r| r.guid).unwrap_or_default();
             let role = self.b.sym(&format!("/providers/Microsoft.Authorization/roleDefinitions/{key}"));
-            self.b.estate.policy_definitions.push(PolicyDefinition { id: definition, roles: vec![role], members: Vec::new() });
+            self.b.estate.policy_definitions.push(PolicyDefinition {
+                id: definition,
+                roles: vec![role],
+                members: Vec::new(),
+            });
             let block = IdentityBlock {
                 system: true,
                 principal: Some(self.b.sym(&Self::principal(&assignment))),
                 tenant: self.b.estate.tenant,
                 user: Vec::new(),
             };
-            let made = PolicyAssignment { id: self.b.sym(&assignment), name: self.b.sym(name), definition: Some(definition), identity: Some(Box::new(block)) };
+            let made = PolicyAssignment {
+                id: self.b.sym(&assignment),
+                name: self.b.sym(name),
+                definition: Some(definition),
+                identity: Some(Box::new(block)),
+            };
             self.b.estate.policy_assignments.push(made);
             self.give(&assignment, held, place);
             let principal = self.b.sym(&Self::principal(&assignment));

@@ -25,8 +25,18 @@ const WORKLOADS: &[(&str, &str, bool)] = &[
 /// Component, its host's type, the role that it holds, the type of what it holds it on.
 const COMPONENTS: &[(&str, &str, &str, &str)] = &[
     ("front", "Microsoft.Web/sites", "Storage Blob Data Reader", "Microsoft.Storage/storageAccounts"),
-    ("worker", "Microsoft.App/containerApps", "Azure Service Bus Data Receiver", "Microsoft.ServiceBus/namespaces"),
-    ("batch", "Microsoft.Compute/virtualMachines", "Storage Blob Data Contributor", "Microsoft.Storage/storageAccounts"),
+    (
+        "worker",
+        "Microsoft.App/containerApps",
+        "Azure Service Bus Data Receiver",
+        "Microsoft.ServiceBus/namespaces",
+    ),
+    (
+        "batch",
+        "Microsoft.Compute/virtualMachines",
+        "Storage Blob Data Contributor",
+        "Microsoft.Storage/storageAccounts",
+    ),
     ("sync", "Microsoft.Logic/workflows", "Azure Event Hubs Data Sender", "Microsoft.EventHub/namespaces"),
     ("report", "Microsoft.Web/sites", "Key Vault Secrets User", "Microsoft.KeyVault/vaults"),
 ];
@@ -43,7 +53,12 @@ impl Demo {
                 }
             }
         }
-        self.b.subscription(&Self::subscription_id("sub-sandbox"), "sub-sandbox", Some("sandbox"), &[("env", "sandbox"), ("owner", "team-cloud")]);
+        self.b.subscription(
+            &Self::subscription_id("sub-sandbox"),
+            "sub-sandbox",
+            Some("sandbox"),
+            &[("env", "sandbox"), ("owner", "team-cloud")],
+        );
         self.b.estate.sign_in_window = Some(SignInWindow { from: moment().plus_days(-120), until: moment() });
     }
 
@@ -62,7 +77,12 @@ impl Demo {
 
     fn platform(&mut self) {
         for name in ["sub-platform-hub", "sub-platform-mgmt", "sub-platform-identity"] {
-            self.b.subscription(&Self::subscription_id(name), name, Some("platform"), &[("owner", "team-cloud")]);
+            self.b.subscription(
+                &Self::subscription_id(name),
+                name,
+                Some("platform"),
+                &[("owner", "team-cloud")],
+            );
         }
         let hub = self.new_group("sub-platform-hub", "rg-shared-registry", &[("owner", "team-cloud")]);
         self.new_resource(&hub, "Microsoft.ContainerRegistry/registries", "crcontoso", &[], false);
@@ -72,11 +92,19 @@ impl Demo {
 
     fn workload(&mut self, workload: &str, env: &str, owner: &str, place: &str) {
         let subscription = format!("sub-{workload}-{env}");
-        self.b.subscription(&Self::subscription_id(&subscription), &subscription, Some(place), &[("env", env), ("owner", owner)]);
+        self.b.subscription(
+            &Self::subscription_id(&subscription),
+            &subscription,
+            Some(place),
+            &[("env", env), ("owner", owner)],
+        );
         let tags = [("env", env), ("owner", owner), ("costcenter", "4711")];
         let app = self.new_group(&subscription, &format!("rg-{workload}-app-{env}"), &tags);
         let data = self.new_group(&subscription, &format!("rg-{workload}-data-{env}"), &tags);
-        let registry = format!("{}/providers/Microsoft.ContainerRegistry/registries/crcontoso", Self::group("sub-platform-hub", "rg-shared-registry"));
+        let registry = format!(
+            "{}/providers/Microsoft.ContainerRegistry/registries/crcontoso",
+            Self::group("sub-platform-hub", "rg-shared-registry")
+        );
         for (n, (component, host, role, target)) in COMPONENTS.iter().enumerate() {
             let name = format!("id-{workload}-{component}-{env}-weu");
             let identity = self.new_identity(&app, &name, &tags, 300 + n as i64);
@@ -91,7 +119,11 @@ impl Demo {
             let resource = format!("{data}/providers/{target}/{short}-{workload}-{component}-{env}");
             if *target == "Microsoft.KeyVault/vaults" {
                 let id = self.b.sym(&resource);
-                self.b.estate.vaults.push(Vault { id, uses_roles: true, policies: Vec::<AccessPolicy>::new() });
+                self.b.estate.vaults.push(Vault {
+                    id,
+                    uses_roles: true,
+                    policies: Vec::<AccessPolicy>::new(),
+                });
             }
             self.b.resource(&resource, target, None, &[], &[], super::ago(380));
             self.give(&identity, role, &resource);
@@ -100,11 +132,24 @@ impl Demo {
             }
         }
         // One host with an identity of its own, and one that is federated with a reviewed environment.
-        let vm = self.new_resource(&app, "Microsoft.Compute/virtualMachines", &format!("vm-{workload}-{env}"), &[], true);
+        let vm = self.new_resource(
+            &app,
+            "Microsoft.Compute/virtualMachines",
+            &format!("vm-{workload}-{env}"),
+            &[],
+            true,
+        );
         self.give(&vm, "Monitoring Metrics Publisher", &vm);
         let deploy = self.new_identity(&app, &format!("id-{workload}-deploy-{env}-weu"), &tags, 340);
         self.give(&deploy, "Reader", &app);
         let subject = format!("repo:contoso/{workload}:environment:{env}");
-        self.b.federated(&deploy, &format!("fc-{workload}-{env}"), "https://token.actions.githubusercontent.com", Some(&subject), None, "api://AzureADTokenExchange");
+        self.b.federated(
+            &deploy,
+            &format!("fc-{workload}-{env}"),
+            "https://token.actions.githubusercontent.com",
+            Some(&subject),
+            None,
+            "api://AzureADTokenExchange",
+        );
     }
 }

@@ -1,7 +1,9 @@
 //! From lines to an estate. A damaged file is refused whole: half an estate would pass for the truth.
 
 use super::{MAX_BYTES, MAX_RATIO, SCHEMA};
-use crate::model::{Association, Coverage, Estate, Extent, Gap, Instant, Location, Reason, SignIn, SignInWindow, Source};
+use crate::model::{
+    Association, Coverage, Estate, Extent, Gap, Instant, Location, Reason, SignIn, SignInWindow, Source,
+};
 use crate::sources::Position;
 use crate::sources::arm::Lowering;
 use serde::Deserialize;
@@ -116,17 +118,25 @@ impl<R: BufRead> Lines<R> {
         self.line.clear();
         let damaged = |e: std::io::Error| SnapshotError::Damaged(e.to_string());
         let read = self.input.by_ref().take(128 << 20).read_until(b'\n', &mut self.line);
-        let n = read.map_err(|e| if self.number == 0 { SnapshotError::Format(e.to_string()) } else { damaged(e) })?;
+        let n = read
+            .map_err(|e| if self.number == 0 { SnapshotError::Format(e.to_string()) } else { damaged(e) })?;
         self.total += n as u64;
         self.number += 1;
-        if self.total > MAX_BYTES || (self.total > 64 << 20 && self.total / self.compressed.get().max(1) > MAX_RATIO) {
-            return Err(SnapshotError::TooLarge(format!("{} bytes from {}", self.total, self.compressed.get())));
+        if self.total > MAX_BYTES
+            || (self.total > 64 << 20 && self.total / self.compressed.get().max(1) > MAX_RATIO)
+        {
+            return Err(SnapshotError::TooLarge(format!(
+                "{} bytes from {}",
+                self.total,
+                self.compressed.get()
+            )));
         }
         Ok(n > 0)
     }
 
     fn parse<'a, T: Deserialize<'a>>(&'a self) -> Result<T, SnapshotError> {
-        serde_json::from_slice(&self.line).map_err(|e| SnapshotError::Damaged(format!("line {}: {e}", self.number)))
+        serde_json::from_slice(&self.line)
+            .map_err(|e| SnapshotError::Damaged(format!("line {}: {e}", self.number)))
     }
 }
 
@@ -143,10 +153,15 @@ pub fn read(input: impl Read) -> Result<Estate, SnapshotError> {
     if !lines.next()? {
         return Err(SnapshotError::Format("it is empty".to_owned()));
     }
-    let header: Header = serde_json::from_slice(&lines.line).map_err(|e| SnapshotError::Format(e.to_string()))?;
+    let header: Header =
+        serde_json::from_slice(&lines.line).map_err(|e| SnapshotError::Format(e.to_string()))?;
     if header.schema != SCHEMA {
         let ours = header.schema.starts_with("leastwise.snapshot/");
-        return Err(if ours { SnapshotError::Newer(header.schema) } else { SnapshotError::Format(format!("schema `{}`", header.schema)) });
+        return Err(if ours {
+            SnapshotError::Newer(header.schema)
+        } else {
+            SnapshotError::Format(format!("schema `{}`", header.schema))
+        });
     }
     let mut lowering = Lowering::default();
     let mut records = 0;
@@ -175,7 +190,12 @@ pub fn read(input: impl Read) -> Result<Estate, SnapshotError> {
     finish(lowering, header, gaps)
 }
 
-fn record<R: BufRead>(section: &str, lines: &Lines<R>, lowering: &mut Lowering, gaps: &mut Vec<Gap>) -> Result<(), SnapshotError> {
+fn record<R: BufRead>(
+    section: &str,
+    lines: &Lines<R>,
+    lowering: &mut Lowering,
+    gaps: &mut Vec<Gap>,
+) -> Result<(), SnapshotError> {
     let bad = |what: &str| SnapshotError::Damaged(format!("line {}: expected {what}", lines.number));
     match section {
         "associated-resources" => {
@@ -195,7 +215,10 @@ fn record<R: BufRead>(section: &str, lines: &Lines<R>, lowering: &mut Lowering, 
             gaps.push(Gap {
                 source: Source::named(&row.source).ok_or_else(|| bad("a source"))?,
                 scope: row.scope,
-                reason: Reason::ALL.into_iter().find(|r| r.name() == row.reason).ok_or_else(|| bad("a reason"))?,
+                reason: Reason::ALL
+                    .into_iter()
+                    .find(|r| r.name() == row.reason)
+                    .ok_or_else(|| bad("a reason"))?,
                 detail: row.detail,
                 location: row.location.map(|l| Location { path: l.path, line: l.line, column: l.column }),
                 grant: row.grant,

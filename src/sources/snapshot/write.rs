@@ -1,7 +1,9 @@
 //! From an estate to lines.
 
 use super::SCHEMA;
-use crate::model::{Assignment, Estate, Extent, GrantState, IdentityBlock, Permission, PrincipalType, RoleKind, Sym, Tags};
+use crate::model::{
+    Assignment, Estate, Extent, GrantState, IdentityBlock, Permission, PrincipalType, RoleKind, Sym, Tags,
+};
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 use std::io::Write;
@@ -98,36 +100,53 @@ impl Writer<'_> {
             ("collected_at", e.collected_at.map_or(Value::Null, |t| t.to_string().into())),
             ("cloud", self.o(e.cloud)),
             ("tenant", self.o(e.tenant)),
-            ("sign_in_window", e.sign_in_window.map_or(Value::Null, |w| json!([w.from.to_string(), w.until.to_string()]))),
+            (
+                "sign_in_window",
+                e.sign_in_window.map_or(Value::Null, |w| json!([w.from.to_string(), w.until.to_string()])),
+            ),
             ("coverage", Value::Object(coverage.collect())),
         ])
     }
 
     fn containers<W: Write>(&self, lines: &mut Lines<W>) -> std::io::Result<()> {
         let e = self.0;
-        lines.section("management-groups", e.management_groups.iter().map(|g| {
-            let parent = g.parent.map_or(Value::Null, |p| json!({"parent": {"id": self.t(p)}}));
-            object(vec![
-                ("id", self.t(g.id)),
-                ("type", "Microsoft.Management/managementGroups".into()),
-                ("properties", object(vec![("displayName", self.t(g.name)), ("details", parent)])),
-            ])
-        }))?;
-        lines.section("subscriptions", e.subscriptions.iter().map(|s| {
-            let parent = s.parent.map(|p| crate::model::role_key(e.strings.text(p)).to_owned());
-            let chain = parent.map_or(Value::Null, |name| json!({"managementGroupAncestorsChain": [{"name": name}]}));
-            object(vec![
-                ("id", self.t(s.id)),
-                ("type", "Microsoft.Resources/subscriptions".into()),
-                ("displayName", self.t(s.name)),
-                ("tenantId", self.o(s.tenant)),
-                ("tags", self.tags(s.tags)),
-                ("properties", chain),
-            ])
-        }))?;
-        lines.section("resource-groups", e.resource_groups.iter().map(|g| {
-            object(vec![("id", self.t(g.id)), ("type", "Microsoft.Resources/resourceGroups".into()), ("tags", self.tags(g.tags))])
-        }))
+        lines.section(
+            "management-groups",
+            e.management_groups.iter().map(|g| {
+                let parent = g.parent.map_or(Value::Null, |p| json!({"parent": {"id": self.t(p)}}));
+                object(vec![
+                    ("id", self.t(g.id)),
+                    ("type", "Microsoft.Management/managementGroups".into()),
+                    ("properties", object(vec![("displayName", self.t(g.name)), ("details", parent)])),
+                ])
+            }),
+        )?;
+        lines.section(
+            "subscriptions",
+            e.subscriptions.iter().map(|s| {
+                let parent = s.parent.map(|p| crate::model::role_key(e.strings.text(p)).to_owned());
+                let chain = parent
+                    .map_or(Value::Null, |name| json!({"managementGroupAncestorsChain": [{"name": name}]}));
+                object(vec![
+                    ("id", self.t(s.id)),
+                    ("type", "Microsoft.Resources/subscriptions".into()),
+                    ("displayName", self.t(s.name)),
+                    ("tenantId", self.o(s.tenant)),
+                    ("tags", self.tags(s.tags)),
+                    ("properties", chain),
+                ])
+            }),
+        )?;
+        lines.section(
+            "resource-groups",
+            e.resource_groups.iter().map(|g| {
+                object(vec![
+                    ("id", self.t(g.id)),
+                    ("type", "Microsoft.Resources/resourceGroups".into()),
+                    ("tags", self.tags(g.tags)),
+                ])
+            }),
+        )
     }
 
     fn block(&self, block: Option<&IdentityBlock>) -> Value {
@@ -137,7 +156,9 @@ impl Writer<'_> {
             (true, false) => "SystemAssigned, UserAssigned",
             _ => "UserAssigned",
         };
-        let user = block.user.iter().map(|u| (self.0.strings.text(u.id).to_owned(), object(vec![("principalId", self.o(u.principal))])));
+        let user = block.user.iter().map(|u| {
+            (self.0.strings.text(u.id).to_owned(), object(vec![("principalId", self.o(u.principal))]))
+        });
         object(vec![
             ("type", kind.into()),
             ("principalId", self.o(block.principal)),
@@ -153,66 +174,100 @@ impl Writer<'_> {
     fn things<W: Write>(&self, lines: &mut Lines<W>) -> std::io::Result<()> {
         let e = self.0;
         // Vaults are resources too: the same line says both, so that reading it once gives both again.
-        let vaults: std::collections::HashMap<Sym, &crate::model::Vault> = e.vaults.iter().map(|v| (e.strings.class(v.id), v)).collect();
-        lines.section("resources", e.resources.iter().map(|r| {
-            let vault = vaults.get(&e.strings.class(r.id)).map(|v| self.vault(v));
-            let mut properties = vault.unwrap_or(json!({}));
-            if let (false, Some(members)) = (r.mentions.is_empty(), properties.as_object_mut()) {
-                members.insert("identities".to_owned(), self.list(&r.mentions));
-            }
-            object(vec![
-                ("id", self.t(r.id)),
-                ("type", self.t(r.kind)),
-                ("location", self.o(r.location)),
-                ("tags", self.tags(r.tags)),
-                ("identity", self.block(r.identity.as_deref())),
-                ("systemData", self.created(r.created)),
-                ("properties", properties),
-            ])
-        }))?;
-        let known: std::collections::HashSet<Sym> = e.resources.iter().map(|r| e.strings.class(r.id)).collect();
-        let alone: Vec<&crate::model::Vault> = e.vaults.iter().filter(|v| !known.contains(&e.strings.class(v.id))).collect();
-        lines.section("vaults", alone.iter().map(|v| {
-            object(vec![("id", self.t(v.id)), ("type", "Microsoft.KeyVault/vaults".into()), ("vaultOnly", true.into()), ("properties", self.vault(v))])
-        }))?;
-        lines.section("identities", e.identities.iter().map(|i| {
-            let restrictions = i.restricted_to.as_ref().map_or(Value::Null, |l| json!({"providers": self.list(l)}));
-            let properties = vec![
-                ("tenantId", self.o(i.tenant)),
-                ("principalId", self.o(i.principal)),
-                ("clientId", self.o(i.client)),
-                ("isolationScope", self.o(i.isolation)),
-                ("assignmentRestrictions", restrictions),
-            ];
-            object(vec![
-                ("id", self.t(i.id)),
-                ("type", "Microsoft.ManagedIdentity/userAssignedIdentities".into()),
-                ("location", self.o(i.location)),
-                ("tags", self.tags(i.tags)),
-                ("systemData", self.created(i.created)),
-                ("properties", object(properties)),
-            ])
-        }))?;
-        lines.section("federated-credentials", e.federated.iter().map(|f| {
-            let expression = f.expression.map_or(Value::Null, |x| json!({"value": self.t(x), "languageVersion": 1}));
-            let properties = vec![
-                ("issuer", self.t(f.issuer)),
-                ("subject", self.o(f.subject)),
-                ("audiences", self.list(&f.audiences)),
-                ("claimsMatchingExpression", expression),
-            ];
-            object(vec![("id", self.id(f.id)), ("type", "Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials".into()), ("properties", object(properties))])
-        }))?;
-        lines.section("associated-resources", e.associations.iter().map(|a| {
-            object(vec![("identity", self.t(a.identity)), ("resources", self.list(&a.resources))])
-        }))
+        let vaults: std::collections::HashMap<Sym, &crate::model::Vault> =
+            e.vaults.iter().map(|v| (e.strings.class(v.id), v)).collect();
+        lines.section(
+            "resources",
+            e.resources.iter().map(|r| {
+                let vault = vaults.get(&e.strings.class(r.id)).map(|v| self.vault(v));
+                let mut properties = vault.unwrap_or(json!({}));
+                if let (false, Some(members)) = (r.mentions.is_empty(), properties.as_object_mut()) {
+                    members.insert("identities".to_owned(), self.list(&r.mentions));
+                }
+                object(vec![
+                    ("id", self.t(r.id)),
+                    ("type", self.t(r.kind)),
+                    ("location", self.o(r.location)),
+                    ("tags", self.tags(r.tags)),
+                    ("identity", self.block(r.identity.as_deref())),
+                    ("systemData", self.created(r.created)),
+                    ("properties", properties),
+                ])
+            }),
+        )?;
+        let known: std::collections::HashSet<Sym> =
+            e.resources.iter().map(|r| e.strings.class(r.id)).collect();
+        let alone: Vec<&crate::model::Vault> =
+            e.vaults.iter().filter(|v| !known.contains(&e.strings.class(v.id))).collect();
+        lines.section(
+            "vaults",
+            alone.iter().map(|v| {
+                object(vec![
+                    ("id", self.t(v.id)),
+                    ("type", "Microsoft.KeyVault/vaults".into()),
+                    ("vaultOnly", true.into()),
+                    ("properties", self.vault(v)),
+                ])
+            }),
+        )?;
+        lines.section(
+            "identities",
+            e.identities.iter().map(|i| {
+                let restrictions =
+                    i.restricted_to.as_ref().map_or(Value::Null, |l| json!({"providers": self.list(l)}));
+                let properties = vec![
+                    ("tenantId", self.o(i.tenant)),
+                    ("principalId", self.o(i.principal)),
+                    ("clientId", self.o(i.client)),
+                    ("isolationScope", self.o(i.isolation)),
+                    ("assignmentRestrictions", restrictions),
+                ];
+                object(vec![
+                    ("id", self.t(i.id)),
+                    ("type", "Microsoft.ManagedIdentity/userAssignedIdentities".into()),
+                    ("location", self.o(i.location)),
+                    ("tags", self.tags(i.tags)),
+                    ("systemData", self.created(i.created)),
+                    ("properties", object(properties)),
+                ])
+            }),
+        )?;
+        lines.section(
+            "federated-credentials",
+            e.federated.iter().map(|f| {
+                let expression =
+                    f.expression.map_or(Value::Null, |x| json!({"value": self.t(x), "languageVersion": 1}));
+                let properties = vec![
+                    ("issuer", self.t(f.issuer)),
+                    ("subject", self.o(f.subject)),
+                    ("audiences", self.list(&f.audiences)),
+                    ("claimsMatchingExpression", expression),
+                ];
+                object(vec![
+                    ("id", self.id(f.id)),
+                    (
+                        "type",
+                        "Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials"
+                            .into(),
+                    ),
+                    ("properties", object(properties)),
+                ])
+            }),
+        )?;
+        lines.section(
+            "associated-resources",
+            e.associations.iter().map(|a| {
+                object(vec![("identity", self.t(a.identity)), ("resources", self.list(&a.resources))])
+            }),
+        )
     }
 
     fn vault(&self, vault: &crate::model::Vault) -> Value {
         let policies = vault.policies.iter().map(|p| {
             let mut kinds: std::collections::BTreeMap<&str, Vec<&str>> = Default::default();
             for permission in &p.permissions {
-                let (kind, verb) = self.0.strings.text(*permission).split_once('/').unwrap_or(("secrets", ""));
+                let (kind, verb) =
+                    self.0.strings.text(*permission).split_once('/').unwrap_or(("secrets", ""));
                 kinds.entry(kind).or_default().push(verb);
             }
             json!({"objectId": self.t(p.principal), "permissions": kinds})
@@ -221,7 +276,9 @@ impl Writer<'_> {
     }
 
     fn permissions(&self, permissions: &[Permission]) -> Value {
-        let texts = |list: &[crate::model::ActionPattern]| list.iter().map(|p| Value::from(p.text())).collect::<Value>();
+        let texts = |list: &[crate::model::ActionPattern]| {
+            list.iter().map(|p| Value::from(p.text())).collect::<Value>()
+        };
         permissions
             .iter()
             .map(|p| {
@@ -264,77 +321,131 @@ impl Writer<'_> {
 
     fn access<W: Write>(&self, lines: &mut Lines<W>) -> std::io::Result<()> {
         let e = self.0;
-        lines.section("role-definitions", e.roles.iter().map(|r| {
-            let kind = if r.kind == RoleKind::Custom { "CustomRole" } else { "BuiltInRole" };
-            let mut properties = json!({
-                "roleName": self.t(r.name),
-                "type": kind,
-                "assignableScopes": self.list(&r.assignable_scopes),
-                "permissions": self.permissions(&r.permissions),
-            });
-            if let (Some(at), Some(object)) = (r.updated_on, properties.as_object_mut()) {
-                object.insert("updatedOn".to_owned(), at.to_string().into());
-            }
-            object(vec![("id", self.id(r.id)), ("type", "Microsoft.Authorization/roleDefinitions".into()), ("properties", properties)])
-        }))?;
-        lines.section("role-assignments", e.assignments.iter().map(|a| self.grant(a, "Microsoft.Authorization/roleAssignments")))?;
-        lines.section("schedules", e.schedules.iter().map(|a| {
-            let kind = if a.state == GrantState::Eligible { "roleEligibilityScheduleInstances" } else { "roleAssignmentScheduleInstances" };
-            let mut row = self.grant(a, &format!("Microsoft.Authorization/{kind}"));
-            // Active instances go by the id of the assignment that they stand for; the line's kind says what it is.
-            if let Some(object) = row.as_object_mut() {
-                object.insert("schedule".to_owned(), (a.state == GrantState::Eligible).into());
-            }
-            row
-        }))?;
-        lines.section("deny-assignments", e.denies.iter().map(|d| {
-            let refs = |list: &[Sym]| list.iter().map(|p| json!({"id": self.t(*p)})).collect::<Value>();
-            let properties = json!({
-                "denyAssignmentName": self.t(d.name),
-                "permissions": self.permissions(&d.permissions),
-                "scope": self.t(d.scope),
-                "doNotApplyToChildScopes": d.this_scope_only,
-                "principals": refs(&d.principals),
-                "excludePrincipals": refs(&d.excluded),
-                "denyAssignmentEffect": if d.enforced { "enforced" } else { "audit" },
-                "condition": self.o(d.condition),
-            });
-            object(vec![("id", self.id(d.id)), ("type", "Microsoft.Authorization/denyAssignments".into()), ("properties", properties)])
-        }))?;
-        lines.section("policy-assignments", e.policy_assignments.iter().map(|p| {
-            let properties = vec![("displayName", self.t(p.name)), ("policyDefinitionId", self.o(p.definition))];
-            object(vec![("id", self.t(p.id)), ("type", "Microsoft.Authorization/policyAssignments".into()), ("identity", self.block(p.identity.as_deref())), ("properties", object(properties))])
-        }))?;
-        lines.section("policy-definitions", e.policy_definitions.iter().map(|p| {
-            let members: Value = p.members.iter().map(|m| json!({"policyDefinitionId": self.t(*m)})).collect();
-            let rule = json!({"then": {"details": {"roleDefinitionIds": self.list(&p.roles)}}});
-            object(vec![("id", self.t(p.id)), ("type", "Microsoft.Authorization/policyDefinitions".into()), ("properties", object(vec![("policyRule", rule), ("policyDefinitions", members)]))])
-        }))
+        lines.section(
+            "role-definitions",
+            e.roles.iter().map(|r| {
+                let kind = if r.kind == RoleKind::Custom { "CustomRole" } else { "BuiltInRole" };
+                let mut properties = json!({
+                    "roleName": self.t(r.name),
+                    "type": kind,
+                    "assignableScopes": self.list(&r.assignable_scopes),
+                    "permissions": self.permissions(&r.permissions),
+                });
+                if let (Some(at), Some(object)) = (r.updated_on, properties.as_object_mut()) {
+                    object.insert("updatedOn".to_owned(), at.to_string().into());
+                }
+                object(vec![
+                    ("id", self.id(r.id)),
+                    ("type", "Microsoft.Authorization/roleDefinitions".into()),
+                    ("properties", properties),
+                ])
+            }),
+        )?;
+        lines.section(
+            "role-assignments",
+            e.assignments.iter().map(|a| self.grant(a, "Microsoft.Authorization/roleAssignments")),
+        )?;
+        lines.section(
+            "schedules",
+            e.schedules.iter().map(|a| {
+                let kind = if a.state == GrantState::Eligible {
+                    "roleEligibilityScheduleInstances"
+                } else {
+                    "roleAssignmentScheduleInstances"
+                };
+                let mut row = self.grant(a, &format!("Microsoft.Authorization/{kind}"));
+                // Active instances go by the id of the assignment that they stand for; the line's kind says what it is.
+                if let Some(object) = row.as_object_mut() {
+                    object.insert("schedule".to_owned(), (a.state == GrantState::Eligible).into());
+                }
+                row
+            }),
+        )?;
+        lines.section(
+            "deny-assignments",
+            e.denies.iter().map(|d| {
+                let refs = |list: &[Sym]| list.iter().map(|p| json!({"id": self.t(*p)})).collect::<Value>();
+                let properties = json!({
+                    "denyAssignmentName": self.t(d.name),
+                    "permissions": self.permissions(&d.permissions),
+                    "scope": self.t(d.scope),
+                    "doNotApplyToChildScopes": d.this_scope_only,
+                    "principals": refs(&d.principals),
+                    "excludePrincipals": refs(&d.excluded),
+                    "denyAssignmentEffect": if d.enforced { "enforced" } else { "audit" },
+                    "condition": self.o(d.condition),
+                });
+                object(vec![
+                    ("id", self.id(d.id)),
+                    ("type", "Microsoft.Authorization/denyAssignments".into()),
+                    ("properties", properties),
+                ])
+            }),
+        )?;
+        lines.section(
+            "policy-assignments",
+            e.policy_assignments.iter().map(|p| {
+                let properties =
+                    vec![("displayName", self.t(p.name)), ("policyDefinitionId", self.o(p.definition))];
+                object(vec![
+                    ("id", self.t(p.id)),
+                    ("type", "Microsoft.Authorization/policyAssignments".into()),
+                    ("identity", self.block(p.identity.as_deref())),
+                    ("properties", object(properties)),
+                ])
+            }),
+        )?;
+        lines.section(
+            "policy-definitions",
+            e.policy_definitions.iter().map(|p| {
+                let members: Value =
+                    p.members.iter().map(|m| json!({"policyDefinitionId": self.t(*m)})).collect();
+                let rule = json!({"then": {"details": {"roleDefinitionIds": self.list(&p.roles)}}});
+                object(vec![
+                    ("id", self.t(p.id)),
+                    ("type", "Microsoft.Authorization/policyDefinitions".into()),
+                    ("properties", object(vec![("policyRule", rule), ("policyDefinitions", members)])),
+                ])
+            }),
+        )
     }
 
     fn directory<W: Write>(&self, lines: &mut Lines<W>) -> std::io::Result<()> {
         let e = self.0;
-        lines.section("principals", e.principals.iter().map(|p| {
-            let names = p.resource.map_or(Value::Null, |r| json!([self.t(r)]));
-            let user = e.strings.text(p.kind) == "User";
-            object(vec![
-                ("@odata.type", if user { "#microsoft.graph.user" } else { "#microsoft.graph.servicePrincipal" }.into()),
-                ("id", self.t(p.id)),
-                ("displayName", self.t(p.name)),
-                ("appId", self.o(p.client)),
-                ("servicePrincipalType", self.t(p.kind)),
-                ("alternativeNames", names),
-            ])
-        }))?;
+        lines.section(
+            "principals",
+            e.principals.iter().map(|p| {
+                let names = p.resource.map_or(Value::Null, |r| json!([self.t(r)]));
+                let user = e.strings.text(p.kind) == "User";
+                object(vec![
+                    (
+                        "@odata.type",
+                        if user { "#microsoft.graph.user" } else { "#microsoft.graph.servicePrincipal" }
+                            .into(),
+                    ),
+                    ("id", self.t(p.id)),
+                    ("displayName", self.t(p.name)),
+                    ("appId", self.o(p.client)),
+                    ("servicePrincipalType", self.t(p.kind)),
+                    ("alternativeNames", names),
+                ])
+            }),
+        )?;
         lines.section("groups", e.groups.iter().map(|g| {
             let members: Vec<Value> = g.members.iter().map(|m| json!({"id": self.t(*m)})).collect();
             json!({"@odata.type": "#microsoft.graph.group", "id": self.t(g.id), "displayName": self.t(g.name), "members": members})
         }))?;
-        lines.section("sign-ins", e.sign_ins.iter().map(|s| json!({"principal": self.t(s.principal), "last": s.last.to_string()})))
+        lines.section(
+            "sign-ins",
+            e.sign_ins.iter().map(|s| json!({"principal": self.t(s.principal), "last": s.last.to_string()})),
+        )
     }
 
     fn gap(&self, gap: &crate::model::Gap) -> Value {
-        let location = gap.location.as_ref().map_or(Value::Null, |l| json!({"path": l.path, "line": l.line, "column": l.column}));
+        let location = gap
+            .location
+            .as_ref()
+            .map_or(Value::Null, |l| json!({"path": l.path, "line": l.line, "column": l.column}));
         object(vec![
             ("source", gap.source.name().into()),
             ("scope", gap.scope.as_str().into()),

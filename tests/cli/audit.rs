@@ -1,0 +1,310 @@
+//! The main job as its user runs it: the demo, exports good and bad, exit codes, and what is written.
+
+use crate::support::{folder, json, run, write};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+const FILES: [&str; 6] =
+    ["assignments.csv", "controls.csv", "findings.csv", "findings.json", "identities.csv", "report.html"];
+
+#[test]
+fn the_demo_shows_every_rule_and_is_complete() {
+    let dir = folder("demo");
+    let ran = run(&dir, &["audit", "--demo", "-o", "out"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    for file in FILES {
+        assert!(fs::metadata(dir.join("out").join(file)).unwrap().len() > 1000, "{file}");
+    }
+    let found = json(&dir.join("out/findings.json"));
+    assert_eq!(found["coverage"]["complete"], json!(true), "{}", found["coverage"]["gaps"]);
+    let fired: BTreeSet<&str> =
+        found["findings"].as_array().unwrap().iter().map(|f| f["rule"].as_str().unwrap()).collect();
+    let rules: BTreeSet<&str> =
+        found["rules"].as_array().unwrap().iter().map(|r| r["rule"].as_str().unwrap()).collect();
+    assert_eq!(rules.difference(&fired).collect::<Vec<_>>(), Vec::<&&str>::new());
+    let with_findings: BTreeSet<&str> =
+        found["findings"].as_array().unwrap().iter().filter_map(|f| f["identity"]["id"].as_str()).collect();
+    let identities = found["coverage"]["counts"]["identities"].as_u64().unwrap() as usize;
+    assert!(
+        identities > 200 && with_findings.len() * 2 < identities,
+        "{} of {identities}",
+        with_findings.len()
+    );
+}
+
+#[test]
+fn the_same_input_gives_the_same_bytes() {
+    let dir = folder("same");
+    for out in ["a", "b"] {
+        assert_eq!(run(&dir, &["audit", "--demo", "-o", out]).code, 0);
+    }
+    for file in FILES {
+        assert_eq!(
+            fs::read(dir.join("a").join(file)).unwrap(),
+            fs::read(dir.join("b").join(file)).unwrap(),
+            "{file}"
+        );
+    }
+}
+
+#[test]
+fn findings_json_fits_its_schema() {
+    let dir = folder("schema");
+    run(&dir, &["audit", "--demo", "-o", "out"]);
+    let schema: Value = serde_json::from_str(&run(&dir, &["schema", "findings"]).out).unwrap();
+    let mut wrong = Vec::new();
+    check(&schema, &json(&dir.join("out/findings.json")), "$", &mut wrong);
+    assert!(wrong.is_empty(), "{wrong:?}");
+    check(&schema, &json!({"schema": "x"}), "$", &mut wrong);
+    assert!(!wrong.is_empty());
+}
+
+/// The part of JSON Schema that ours use; members that the schema does not name are wrong here.
+fn check(schema: &Value, value: &Value, at: &str, wrong: &mut Vec<String>) {
+    if let Some(any) = schema["anyOf"].as_array() {
+        let fits = |s: &Value| {
+            let mut inner = Vec::new();
+            check(s, value, at, &mut inner);
+            inner.is_empty()
+        };
+        if !any.iter().any(fits) {
+            wrong.push(format!("{at}: none fits"));
+        }
+        return;
+    }
+    let name = match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(_) => "integer",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    };
+    let types: Vec<&str> = match &schema["type"] {
+        Value::String(one) => vec![one],
+        Value::Array(many) => many.iter().map(|t| t.as_str().unwrap()).collect(),
+        _ => vec![name],
+    };
+    if !types.contains(&name) {
+        wrong.push(format!("{at}: expected {types:?}, found {name}"));
+    }
+    if schema.get("const").is_some_and(|c| c != value) {
+        wrong.push(format!("{at}: not the constant"));
+    }
+    if let (Some(members), Some(object)) = (schema["properties"].as_object(), value.as_object()) {
+        for key in schema["required"].as_array().into_iter().flatten() {
+            if !object.contains_key(key.as_str().unwrap()) {
+                wrong.push(format!("{at}: lacks {key}"));
+            }
+        }
+        for (key, inner) in object {
+            match members.get(key) {
+                Some(schema) => check(schema, inner, &format!("{at}.{key}"), wrong),
+                None => wrong.push(format!("{at}: unknown {key}")),
+            }
+        }
+    }
+    for (n, inner) in value.as_array().into_iter().flatten().enumerate() {
+        check(&schema["items"], inner, &format!("{at}[{n}]"), wrong);
+    }
+}
+
+const OWNER: &str = "/providers/Microsoft.Authorization/roleDefinitions/8e3af657-a8ff-443c-a75c-2fe8c4bcb635";
+
+fn assignment(n: usize, principal: &str, scope: &str, role: &str) -> Value {
+    json!({"id": format!("{scope}/providers/Microsoft.Authorization/roleAssignments/{n:08}-0000-0000-0000-000000000000"),
+        "type": "Microsoft.Authorization/roleAssignments", "name": "x",
+        "properties": {"principalId": principal, "principalType": "ServicePrincipal", "roleDefinitionId": role, "scope": scope}})
+}
+
+fn identity(name: &str) -> Value {
+    json!({"id": format!("/subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{name}"),
+        "type": "Microsoft.ManagedIdentity/userAssignedIdentities", "name": name, "location": "westeurope",
+        "tags": {"env": "prod", "x": "</script><script>alert(1)</script>"},
+        "properties": {"principalId": format!("p-{name}"), "clientId": "c", "tenantId": "t"}})
+}
+
+#[test]
+fn exit_codes_follow_what_was_asked() {
+    let dir = folder("codes");
+    let code = |args: &[&str]| run(&dir, args).code;
+    assert_eq!(code(&["audit", "--demo", "-o", "out"]), 0);
+    assert_eq!(code(&["audit", "--demo", "-o", "out", "--fail-on", "critical"]), 1);
+    assert_eq!(code(&["audit", "--demo", "-o", "out", "--fail-overdue"]), 6);
+    assert_eq!(code(&["audit", "--demo", "-o", "out", "--require-complete"]), 0);
+    assert_eq!(code(&["audit"]), 2);
+    assert_eq!(code(&["audit", "--arm-export", "nowhere", "-o", "out"]), 2);
+    assert_eq!(code(&["audit", "--demo", "--fail-on", "loud"]), 2);
+    assert_eq!(code(&["audit", "--what"]), 2);
+    assert_eq!(code(&["--help"]), 0);
+    write(&dir.join("export/a.json"), json!({"value": [identity("id-a-prod")]}).to_string());
+    assert_eq!(code(&["audit", "--arm-export", "export", "-o", "out", "--fail-on", "high"]), 3);
+    assert_eq!(code(&["audit", "--arm-export", "export", "-o", "out"]), 0);
+    write(&dir.join("empty/readme.txt"), "nothing");
+    assert_eq!(code(&["audit", "--arm-export", "empty", "-o", "out"]), 2);
+}
+
+#[test]
+fn the_order_of_the_input_does_not_matter() {
+    let dir = folder("order");
+    let mut records: Vec<Value> =
+        (0..40).map(|n| assignment(n, &format!("p-id-{}-prod", n % 7), "/subscriptions/s", OWNER)).collect();
+    records.extend((0..7).map(|n| identity(&format!("id-{n}-prod"))));
+    // The same record twice, in another case, and once with another role.
+    let mut twin = records[3].clone();
+    twin["id"] = twin["id"].as_str().unwrap().to_uppercase().into();
+    records.push(twin);
+    records.push(assignment(
+        5,
+        "p-id-5-prod",
+        "/subscriptions/s",
+        "/providers/x/roleDefinitions/acdd72a7-3385-48ef-bd42-f606fba81ae7",
+    ));
+    write(&dir.join("one/e/a.json"), Value::from(records.clone()).to_string());
+    records.reverse();
+    let (first, second) = records.split_at(20);
+    write(&dir.join("two/e/z.json"), json!({"value": first}).to_string());
+    write(&dir.join("two/e/b.json"), json!({"data": second, "resultTruncated": "false"}).to_string());
+    for name in ["one", "two"] {
+        let ran = run(
+            &dir.join(name),
+            &["audit", "--arm-export", "e", "-o", "out", "--as-of", "2026-06-01T00:00:00Z"],
+        );
+        assert_eq!(ran.code, 0, "{}", ran.err);
+    }
+    for file in FILES {
+        assert_eq!(
+            fs::read_to_string(dir.join("one/out").join(file)).unwrap(),
+            fs::read_to_string(dir.join("two/out").join(file)).unwrap(),
+            "{file}"
+        );
+    }
+    let found = json(&dir.join("one/out/findings.json"));
+    assert_eq!(found["coverage"]["counts"]["assignments"], 40);
+    let reasons: Vec<&str> =
+        found["coverage"]["gaps"].as_array().unwrap().iter().map(|g| g["reason"].as_str().unwrap()).collect();
+    assert!(reasons.contains(&"disagreement"), "{reasons:?}");
+}
+
+#[test]
+fn bad_records_cost_only_themselves() {
+    let dir = folder("bad");
+    let good = |n| assignment(n, "p-id-a-prod", "/subscriptions/s", OWNER).to_string();
+    let files: [(&str, Vec<u8>); 9] = [
+        ("truncated.json", format!("{{\"value\":[{},{{\"id\":\"/sub", good(1)).into()),
+        ("not-utf8.json", [b"[".as_slice(), good(2).as_bytes(), b",{\"id\":\"/subscriptions/\xff/providers/Microsoft.Authorization/roleAssignments/x\",\"type\":\"Microsoft.Authorization/roleAssignments\"}]"].concat()),
+        ("deep.json", format!("[{},{{\"id\":\"/subscriptions/s/providers/P.Q/t/n\",\"properties\":{}{}}}]", good(3), "[".repeat(10_000), "]".repeat(10_000)).into()),
+        ("null.json", format!("[{},{{\"id\":\"/subscriptions/s/providers/Microsoft.Authorization/roleAssignments/n\",\"properties\":{{\"principalId\":null,\"scope\":null,\"roleDefinitionId\":null}}}},null,7,[]]", good(4)).into()),
+        ("twice.json", b"[{\"id\":\"/subscriptions/s/providers/Microsoft.Authorization/roleAssignments/d\",\"id\":\"x\"}]".to_vec()),
+        ("utf16.json", vec![0xFF, 0xFE, b'[', 0]),
+        ("words.json", b"hello".to_vec()),
+        ("identity.json", identity("id-a-prod").to_string().into()),
+        ("odd-scope.json", assignment(9, "p", "nowhere", OWNER).to_string().into()),
+    ];
+    for (name, bytes) in &files {
+        write(&dir.join("e").join(name), bytes);
+    }
+    let ran = run(&dir, &["audit", "--arm-export", "e", "-o", "out", "--fail-on", "critical"]);
+    assert_eq!(ran.code, 1, "{}", ran.err);
+    let found = json(&dir.join("out/findings.json"));
+    assert_eq!(found["coverage"]["counts"]["assignments"], 4);
+    let gaps = found["coverage"]["gaps"].as_array().unwrap();
+    for (name, _) in files.iter().filter(|(n, _)| !["identity.json", "deep.json", "null.json"].contains(n)) {
+        let named = gaps.iter().any(|g| g["location"]["path"] == *name && g["blocking"] == true);
+        assert!(named, "{name} is in no blocking gap: {gaps:#?}");
+    }
+    assert!(
+        gaps.iter()
+            .any(|g| g["location"]["path"] == "null.json" && g["detail"] == "`principalId` is missing")
+    );
+}
+
+#[test]
+fn hostile_texts_stay_texts() {
+    let dir = folder("hostile");
+    let name = "=cmd|calc!A0";
+    let mut bad = identity(name);
+    bad["tags"] = json!({"owner": "</script><img src=x onerror=alert(1)>"});
+    write(
+        &dir.join("e/a.json"),
+        json!([bad, assignment(1, &format!("p-{name}"), "/subscriptions/s", OWNER)]).to_string(),
+    );
+    assert_eq!(run(&dir, &["audit", "--arm-export", "e", "-o", "out"]).code, 0);
+    let page = fs::read_to_string(dir.join("out/report.html")).unwrap();
+    assert_eq!(page.matches("<script").count(), 2);
+    assert!(!page.contains("<img"));
+    assert!(!page.contains("style=\"") && !page.contains(" onclick"));
+    let table = fs::read_to_string(dir.join("out/findings.csv")).unwrap();
+    assert!(table.contains(",'=cmd|"), "{table}");
+    let raw = run(&dir, &["audit", "--arm-export", "e", "-o", "raw", "--csv-raw", "--csv-delimiter", ";"]);
+    assert_eq!(raw.code, 0, "{}", raw.err);
+    assert!(fs::read_to_string(dir.join("raw/findings.csv")).unwrap().contains(";=cmd|"));
+}
+
+#[test]
+fn since_when_a_finding_is_known() {
+    let dir = folder("previous");
+    run(&dir, &["audit", "--demo", "-o", "one", "--as-of", "2026-05-01T00:00:00Z"]);
+    let ran = run(&dir, &["audit", "--demo", "-o", "two", "--previous", "one/findings.json"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let first: BTreeSet<String> = json(&dir.join("two/findings.json"))["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|f| f["first_seen"].as_str().unwrap().to_owned())
+        .collect();
+    assert!(first.contains("2026-05-01T00:00:00Z"), "{first:?}");
+    assert_eq!(run(&dir, &["audit", "--demo", "-o", "two", "--previous", "two/findings.csv"]).code, 2);
+}
+
+#[test]
+fn a_wrong_configuration_says_where() {
+    let dir = folder("config");
+    let error = |text: &str| {
+        write(&dir.join("leastwise.toml"), text);
+        let ran = run(&dir, &["audit", "--demo", "-o", "out"]);
+        assert_eq!(ran.code, 2);
+        ran.err
+    };
+    assert!(
+        error("[naming]\nidentify = \"x\"\n").contains("leastwise.toml:2:1: unknown field"),
+        "{}",
+        error("[naming]\nidentify = \"x\"\n")
+    );
+    assert!(
+        error("[rules.no-such]\nlevel = \"off\"\n")
+            .contains("leastwise.toml:1:8: there is no rule `no-such`")
+    );
+    write(&dir.join("r/my-rule.toml"), "title = 3");
+    fs::remove_file(dir.join("leastwise.toml")).unwrap();
+    let ran = run(&dir, &["audit", "--demo", "--rules", "r"]);
+    assert!(ran.code == 2 && ran.err.contains("my-rule.toml:1:9"), "{}", ran.err);
+}
+
+#[test]
+fn a_rule_of_ones_own_needs_no_code() {
+    let dir = folder("own");
+    let rule = "title = \"reader\"\nsince = \"1\"\nseverity = \"low\"\nconfidence = \"high\"\nsubject = \"assignment\"\nwhen = 'role.name == \"Reader\" && scope.level == \"root\"'\nmessage = \"{identity.name} reads {scope.id}\"\nwhat = \"w\"\nwhy = \"y\"\nfix = \"f\"\n";
+    write(&dir.join("r/reads-root.toml"), rule);
+    let ran = run(&dir, &["audit", "--demo", "--rules", "r"]);
+    assert!(ran.out.contains("reads-root                 id-mail-scanner-prod-weu reads /"), "{}", ran.out);
+}
+
+#[test]
+fn real_recordings_are_accounted_for() {
+    let Some(data) = std::env::var_os("LEASTWISE_REAL_DATA") else {
+        eprintln!("skipped: LEASTWISE_REAL_DATA is not set");
+        return;
+    };
+    let dir = folder("real");
+    let export = Path::new(&data).join("rest-examples");
+    let ran = run(&dir, &["audit", "--arm-export", export.to_str().unwrap(), "-o", "out"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let counts = json(&dir.join("out/findings.json"))["coverage"]["counts"].clone();
+    assert_eq!(
+        (counts["assignments"].as_u64(), counts["role_definitions"].as_u64(), counts["identities"].as_u64()),
+        (Some(1), Some(1), Some(1))
+    );
+}

@@ -1,0 +1,170 @@
+//! The other commands as their users run them, and the documents that are made from the program.
+
+use crate::support::{folder, run};
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+#[test]
+fn can_says_through_what() {
+    let dir = folder("can");
+    let text = run(&dir, &["can", "id-crm-installer-prod-weu", "--demo"]);
+    assert!(text.out.contains("Owner on subscription /subscriptions/"), "{}", text.out);
+    assert!(text.out.contains("through /subscriptions/") && text.out.contains("/roleAssignments/"));
+    let group = run(&dir, &["can", "id-lab-runner-prod-weu", "--demo"]);
+    assert!(group.out.contains("group grp-lab-runners > grp-lab-admins"), "{}", group.out);
+    let sheet = run(&dir, &["can", "id-pay-common-dev-weu", "--demo", "--format", "markdown"]);
+    for part in [
+        "# id-pay-common-dev-weu",
+        "## Grants (1)",
+        "## Hosts and dependants (2)",
+        "## Federations (0)",
+        "## Findings (",
+    ] {
+        assert!(sheet.out.contains(part), "{part}: {}", sheet.out);
+    }
+    let nobody = run(&dir, &["can", "nobody", "--demo"]);
+    assert!(nobody.code == 2 && nobody.err.contains("no identity `nobody`"));
+}
+
+#[test]
+fn who_can_says_through_what() {
+    let dir = folder("who-can");
+    let action = "Microsoft.Authorization/roleAssignments/write";
+    let ran = run(&dir, &["who-can", action, "--on", "sub-crm-prod", "--demo"]);
+    assert!(
+        ran.out.contains("id-crm-installer-prod-weu") && ran.out.contains("through Owner on"),
+        "{}",
+        ran.out
+    );
+    let below = run(&dir, &["who-can", "Microsoft.Web/sites/write", "--on", "sub-lab-prod", "--demo"]);
+    assert!(below.out.contains("via group grp-lab-runners > grp-lab-admins"), "{}", below.out);
+    assert_eq!(run(&dir, &["who-can", "a/*", "--demo"]).code, 2);
+    let anywhere = run(&dir, &["who-can", action, "--demo"]);
+    assert!(anywhere.out.contains("known resource(s)"), "{}", anywhere.out);
+}
+
+#[test]
+fn roles_answer_alone_and_in_batches() {
+    let dir = folder("roles");
+    let check = |args: &[&str]| run(&dir, &[&["roles", "check"], args].concat()).out.trim().to_owned();
+    assert_eq!(check(&["Owner", "Microsoft.Authorization/roleAssignments/write"]), "allow");
+    assert_eq!(check(&["contributor", "Microsoft.Authorization/roleAssignments/write"]), "deny");
+    assert_eq!(
+        check(&["Key Vault Data Access Administrator", "Microsoft.Authorization/roleAssignments/write"]),
+        "conditional"
+    );
+    assert_eq!(
+        check(&["Key Vault Secrets User", "Microsoft.KeyVault/vaults/secrets/getSecret/action", "--data"]),
+        "allow"
+    );
+    assert_eq!(check(&["Azure AI User", "Microsoft.Web/sites/write"]), "deny");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_leastwise"))
+        .args(["roles", "check", "--batch"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = "f1a07417-d97a-45cb-824c-7a7467783830\tcontrol\tMicrosoft.ManagedIdentity/userAssignedIdentities/assign/action\n8e3af657-a8ff-443c-a75c-2fe8c4bcb635\tdata\tMICROSOFT.Web/sites/x \n";
+    child.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
+    let out = String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap();
+    let expected: String = lines.lines().zip(["allow", "deny"]).map(|(l, a)| format!("{l}\t{a}\n")).collect();
+    assert_eq!(out, expected);
+}
+
+#[test]
+fn every_command_shows_an_example() {
+    let dir = folder("help");
+    for command in [
+        &["audit"][..],
+        &["can"],
+        &["who-can"],
+        &["roles", "show"],
+        &["roles", "check"],
+        &["rules", "list"],
+        &["rules", "show"],
+        &["rules", "test"],
+        &["explain"],
+        &["schema"],
+        &["init"],
+        &["catalog", "info"],
+        &["catalog", "update"],
+        &["completions"],
+        &["man"],
+    ] {
+        let ran = run(&dir, &[command, &["--help"]].concat());
+        assert!(ran.code == 0 && ran.out.contains("Example"), "{command:?}: {}", ran.out);
+    }
+}
+
+#[test]
+fn small_commands_do_what_they_say() {
+    let dir = folder("small");
+    assert!(run(&dir, &["explain", "shared-identity"]).out.contains("## What it flags"));
+    assert!(run(&dir, &["rules", "list"]).out.contains("owner-equivalent-grant"));
+    assert!(run(&dir, &["roles", "show", "Owner"]).out.contains("  + *\n"));
+    assert!(run(&dir, &["catalog", "info"]).out.contains("built-in roles 967"));
+    assert!(run(&dir, &["completions", "bash"]).out.contains("leastwise"));
+    for name in ["findings", "snapshot", "config", "rule", "waivers"] {
+        let schema = run(&dir, &["schema", name]).out;
+        assert!(serde_json::from_str::<serde_json::Value>(&schema).is_ok(), "{name}");
+    }
+    assert_eq!(run(&dir, &["schema", "nothing"]).code, 2);
+    fs::create_dir(dir.join("man")).unwrap();
+    assert_eq!(run(&dir, &["man", "man"]).code, 0);
+    assert!(dir.join("man/leastwise-who-can.1").is_file());
+    assert_eq!(run(&dir, &["init", "--demo"]).code, 0);
+    assert!(
+        fs::read_to_string(dir.join("leastwise.toml")).unwrap().contains("identity = \"id-{workload}-{env}")
+    );
+    assert_eq!(run(&dir, &["init"]).code, 2);
+    assert_eq!(run(&dir, &["audit", "--snapshot", "x", "--demo"]).code, 2);
+}
+
+#[test]
+fn a_catalogue_of_ones_own_is_used_and_checked() {
+    let dir = folder("catalog");
+    crate::support::write(
+        &dir.join("roles.json"),
+        r#"[{"name":"00000000-0000-0000-0000-000000000001","roleName":"Mine","roleType":"BuiltInRole","permissions":[{"actions":["*"]}]}]"#,
+    );
+    crate::support::write(&dir.join("ops.tsv"), "A.B/c/read\tA\n");
+    assert_eq!(
+        run(&dir, &["catalog", "update", "roles.json", "ops.tsv", "--date", "2026-01-01", "-o", "c.txt"])
+            .code,
+        0
+    );
+    assert_eq!(run(&dir, &["--catalog", "c.txt", "roles", "check", "Mine", "a.b/c/read"]).out, "allow\n");
+    let text = fs::read_to_string(dir.join("c.txt")).unwrap();
+    crate::support::write(&dir.join("c.txt"), text.replace("Mine", "Theirs"));
+    let ran = run(&dir, &["--catalog", "c.txt", "catalog", "info"]);
+    assert!(ran.code == 2 && ran.err.contains("changed by hand"), "{}", ran.err);
+}
+
+/// `UPDATE_DOCS=1 cargo test --test cli` writes them anew.
+#[test]
+fn the_pages_of_the_rules_are_fresh() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let dir = folder("docs");
+    assert_eq!(run(&dir, &["rules", "docs", "."]).code, 0);
+    let kept = root.join("docs/rules");
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::create_dir_all(&kept).unwrap();
+        assert_eq!(run(&kept, &["rules", "docs", "."]).code, 0);
+    }
+    let list = |path: &Path| {
+        let mut names: Vec<String> = fs::read_dir(path)
+            .unwrap()
+            .map(|e| e.unwrap().file_name().to_string_lossy().into_owned())
+            .collect();
+        names.sort();
+        names
+    };
+    assert_eq!(list(&dir), list(&kept), "run UPDATE_DOCS=1 cargo test --test cli");
+    for name in list(&dir) {
+        let (made, found) =
+            (fs::read_to_string(dir.join(&name)).unwrap(), fs::read_to_string(kept.join(&name)).unwrap());
+        assert_eq!(made, found, "{name} is stale: run UPDATE_DOCS=1 cargo test --test cli");
+    }
+}
