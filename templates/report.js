@@ -27,12 +27,12 @@
         { name: "identity", ...(F.r ? text(F.i) : {}) },
         { name: "role", ...(F.r ? text(F.o) : {}) },
         { name: "level", ...(F.r ? text(F.l) : {}) },
-        { name: "scope", get: (r) => joinId(F.ph[r], F.pn[r]), keys: (r) => [F.ph[r], F.pn[r]], key: (r) => lower(F.pn[r]), id: true },
+        { name: "scope", get: (r) => joinId(F.ph[r], F.pn[r]), show: (r) => T[F.pn[r]], keys: (r) => [F.ph[r], F.pn[r]], key: (r) => lower(F.pn[r]), id: true },
         { name: "environment", ...(F.r ? text(F.e) : {}) },
         { name: "owner", ...(F.r ? text(F.w) : {}) },
         { name: "disposition", ...(F.r ? text(F.d) : {}) },
         { name: "what", get: sentence, keys: (r) => F.m[r], key: (r) => sentence(r) },
-        { name: "subject", get: (r) => joinId(F.uh[r], F.un[r]), keys: (r) => [F.uh[r], F.un[r]], key: (r) => lower(F.un[r]), id: true },
+        { name: "subject", get: (r) => joinId(F.uh[r], F.un[r]), show: (r) => T[F.un[r]], keys: (r) => [F.uh[r], F.un[r]], key: (r) => lower(F.un[r]), id: true },
       ],
       facets: [["severity", "all severities"], ["rule", "all rules"], ["environment", "all environments"], ["level", "all levels"], ["disposition", "all dispositions"]],
       preset: { disposition: "open" },
@@ -52,7 +52,7 @@
         { name: "use", ...(I.n ? text(I.u) : {}) },
         { name: "name fits", ...(I.n ? text(I.v) : {}) },
         { name: "findings", ...(I.n ? number(I.q) : {}) },
-        { name: "id", get: (r) => joinId(I.ph[r], I.pn[r]), keys: (r) => [I.ph[r], I.pn[r], I.pr[r]], key: (r) => lower(I.pn[r]), id: true },
+        { name: "id", get: (r) => joinId(I.ph[r], I.pn[r]), show: (r) => T[I.ph[r]] + "/…", keys: (r) => [I.ph[r], I.pn[r], I.pr[r]], key: (r) => lower(I.pn[r]), id: true },
       ],
       facets: [["kind", "all kinds"], ["environment", "all environments"], ["worst it can do", "all risks"], ["use", "any use"], ["name fits", "any name"]],
       preset: {},
@@ -249,8 +249,8 @@
         tr.setAttribute("aria-rowindex", k + 2);
         for (const c of def.columns) {
           const value = c.get(r);
-          const td = el("td", c.sev ? undefined : value, c.n ? "n" : c.id ? "id" : undefined);
-          if (c.sev) td.append(badge(value)); else if (value.length > 40) td.title = value;
+          const td = el("td", c.sev ? undefined : c.show ? c.show(r) : value, c.n ? "n" : c.id ? "id" : undefined);
+          if (c.sev) td.append(badge(value)); else if (c.show || value.length > 40) td.title = value;
           tr.append(td);
         }
         tr.addEventListener("click", () => { state.on = k; draw(); def.open(r); });

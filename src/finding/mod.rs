@@ -234,6 +234,8 @@ pub struct Finding {
     pub subject_kind: SubjectKind,
     /// Which one.
     pub subject: String,
+    /// The subject's position among those of its kind, where it has one: for counting, never for output.
+    pub row: Option<usize>,
     /// Whose identity.
     pub identity: Option<Arc<IdentityRef>>,
     /// `(name, GUID)`.

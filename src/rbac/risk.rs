@@ -71,9 +71,6 @@ const AUTHORIZATION: &[&str] = &[
     "microsoft.authorization/policysetdefinitions/write",
     "microsoft.authorization/policyassignments/write",
     "microsoft.blueprint/blueprintassignments/write",
-    "microsoft.managedservices/registrationassignments/write",
-    "microsoft.managedservices/registrationdefinitions/write",
-    "microsoft.management/managementgroups/subscriptions/write",
 ];
 
 /// Operations that make one identity into another.

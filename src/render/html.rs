@@ -230,7 +230,7 @@ fn frame(report: &Report<'_>, context: &mut tera::Context) {
     let naming = ["fits", "fails", "exempt", "not-judged"].map(|v| (v, tally(&|i| i.name_verdict == v)));
     context.insert("naming", &naming);
     let mut environments: std::collections::BTreeMap<&str, usize> = Default::default();
-    for identity in &identities {
+    for identity in identities {
         let name = if identity.environment.is_empty() { "not known" } else { identity.environment };
         *environments.entry(name).or_default() += 1;
     }

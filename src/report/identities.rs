@@ -61,7 +61,11 @@ pub struct IdentityRow<'a> {
 
 impl<'a> Report<'a> {
     /// Every identity that rules judge, by id.
-    pub fn identities(&self) -> Vec<IdentityRow<'a>> {
+    pub fn identities(&self) -> &[IdentityRow<'a>] {
+        &self.identities
+    }
+
+    pub(super) fn all_identities(&self) -> Vec<IdentityRow<'a>> {
         let judged = self.graph.identities().iter().filter_map(|(at, identity)| {
             let facts = self.judged.identities.get(at.index()).filter(|f| f.judged)?;
             Some(self.identity(at, identity, facts))

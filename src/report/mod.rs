@@ -15,7 +15,7 @@ pub use rows::{AssignmentRow, EvidenceRow, FindingRow, GapRow, RuleRow};
 pub use sheet::{Sheet, SheetGrant};
 pub use totals::{HeatRow, Queue, Totals};
 
-use crate::finding::{Disposition, Severity};
+use crate::finding::{Disposition, Severity, SubjectKind};
 use crate::graph::AccessGraph;
 use crate::model::Instant;
 use crate::rules::{Judged, RuleSet};
@@ -61,8 +61,9 @@ pub struct Report<'a> {
     pub provenance: Provenance,
     /// The severity from which a finding decides the verdict.
     pub threshold: Severity,
-    open_by_subject: HashMap<String, usize>,
-    open_by_principal: HashMap<&'a str, usize>,
+    open_by_grant: Vec<u32>,
+    open_by_principal: HashMap<&'a str, usize, foldhash::fast::RandomState>,
+    identities: Vec<IdentityRow<'a>>,
 }
 
 impl<'a> Report<'a> {
@@ -74,16 +75,22 @@ impl<'a> Report<'a> {
         provenance: Provenance,
         threshold: Severity,
     ) -> Report<'a> {
-        let mut open_by_subject: HashMap<String, usize> = HashMap::new();
-        let mut open_by_principal: HashMap<&str, usize> = HashMap::new();
+        let mut open_by_grant = vec![0; graph.grants().len()];
+        let mut open_by_principal: HashMap<&str, usize, _> = HashMap::default();
         for finding in judged.findings.iter().filter(|f| f.disposition == Disposition::Open) {
-            *open_by_subject.entry(finding.subject.to_ascii_lowercase()).or_default() += 1;
+            let on_grant = finding.subject_kind == SubjectKind::Assignment;
+            if let Some(slot) = finding.row.filter(|_| on_grant).and_then(|row| open_by_grant.get_mut(row)) {
+                *slot += 1;
+            }
             if let Some(identity) = &finding.identity {
                 let key = identity.principal_id.as_deref().or(identity.id.as_deref());
                 *open_by_principal.entry(key.unwrap_or("")).or_default() += 1;
             }
         }
-        Report { graph, judged, rules, provenance, threshold, open_by_subject, open_by_principal }
+        let identities = Vec::new();
+        let mut report = Report { graph, judged, rules, provenance, threshold, open_by_grant, open_by_principal, identities };
+        report.identities = report.all_identities();
+        report
     }
 
     /// The version of this program.

@@ -242,7 +242,7 @@ impl<'a> Report<'a> {
     /// Every grant of everyone, in the order of its record, and behind them those that identities hold through
     /// groups.
     pub fn assignments(&self) -> impl Iterator<Item = AssignmentRow<'a>> + '_ {
-        let direct = self.graph.grants().iter().map(|(_, grant)| self.assignment(grant, None));
+        let direct = self.graph.grants().iter().map(|(at, _)| self.assignment(at, None));
         let groups = !self.graph.estate().groups.is_empty();
         let through =
             self.graph.identities().iter().filter(move |_| groups).flat_map(move |(at, identity)| {
@@ -252,15 +252,16 @@ impl<'a> Report<'a> {
                 held.into_iter().flat_map(move |(party, held)| {
                     let through = held.into_iter().filter(|h| !h.via.is_empty());
                     through
-                        .map(move |h| self.assignment(&self.graph.grants()[h.grant], Some((party, &h))))
+                        .map(move |h| self.assignment(h.grant, Some((party, &h))))
                         .collect::<Vec<_>>()
                 })
             });
         direct.chain(through)
     }
 
-    fn assignment(&self, grant: &Grant, held: Option<(Ix<crate::graph::Party>, &Held)>) -> AssignmentRow<'a> {
+    fn assignment(&self, at: Ix<Grant>, held: Option<(Ix<crate::graph::Party>, &Held)>) -> AssignmentRow<'a> {
         let graph = self.graph;
+        let grant = &graph.grants()[at];
         let party_at = held.map_or(grant.party, |(party, _)| party);
         let party = &graph.parties()[party_at];
         let record = graph.record(grant);
@@ -276,7 +277,7 @@ impl<'a> Report<'a> {
             }
         };
         AssignmentRow {
-            findings: self.open_by_subject.get(&assignment_id.to_ascii_lowercase()).copied().unwrap_or(0),
+            findings: self.open_by_grant.get(at.index()).map_or(0, |n| *n as usize),
             assignment_id,
             identity: graph.party_name(party_at),
             identity_id: identity.and_then(|(_, i)| i.id).map_or("", |id| graph.text(id)),

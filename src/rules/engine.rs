@@ -103,7 +103,6 @@ pub fn run(graph: &AccessGraph, judging: &Judging<'_>) -> Judged {
     }
     run.estate();
     let (mut findings, mut tallies) = (run.findings, run.tallies);
-    number_equals(&mut findings);
     subsume(&mut findings, judging.rules);
     let matches = waive::apply(&mut findings, judging.waivers, judging.decided_at);
     lens.note_waivers(judging.waivers, &matches, judging.decided_at);
@@ -117,6 +116,7 @@ pub fn run(graph: &AccessGraph, judging: &Judging<'_>) -> Judged {
             .then_with(|| cmp_folded(&a.subject, &b.subject))
             .then_with(|| a.fingerprint.cmp(&b.fingerprint))
     });
+    number_equals(&mut findings);
     let coverage = &graph.estate().coverage;
     let outcomes = judging.rules.iter().map(|rule| {
         let tally = tallies.get(rule.slug()).copied().unwrap_or_default();
@@ -370,6 +370,7 @@ impl<'a, 'g> Run<'a, 'g> {
             message,
             subject_kind: rule.subject,
             commands: rule.commands.iter().map(|c| c.fill(&subject_id, &fact, true)).collect(),
+            row: subject.row(),
             subject: subject_id,
             identity,
             role,
@@ -441,55 +442,46 @@ fn outcome<'v>(rule: &'v Rule, fact: &dyn Fn(FactId) -> Value<'v>) -> Outcome {
     }
 }
 
-/// Findings that are equal in all that a fingerprint is made of get a number each.
+/// Findings that are equal in all that a fingerprint is made of get a number each. They stand together, since they
+/// are of one rule and one subject.
 fn number_equals(findings: &mut [Finding]) {
-    let mut seen: HashMap<String, usize> = HashMap::with_capacity(findings.len());
+    let mut before = String::new();
+    let mut ordinal = 0;
     for finding in findings.iter_mut() {
-        let count = seen.entry(finding.fingerprint.clone()).or_default();
-        if *count > 0 {
-            let again = FingerprintParts {
-                rule: &finding.rule.slug,
-                subject: &finding.fingerprint,
-                ordinal: *count,
-                ..Default::default()
-            };
-            finding.fingerprint = fingerprint(&again);
+        if finding.fingerprint != before {
+            before.clone_from(&finding.fingerprint);
+            ordinal = 0;
+            continue;
         }
-        *count += 1;
+        ordinal += 1;
+        let again = FingerprintParts { rule: &finding.rule.slug, subject: &before, ordinal, ..Default::default() };
+        finding.fingerprint = fingerprint(&again);
     }
 }
 
 /// Of several findings on one subject, those that a stronger one implies are marked. A policy assignment's finding
 /// stands for those on its identity's assignments.
 fn subsume(findings: &mut [Finding], rules: &RuleSet) {
-    let key = |f: &Finding| {
-        let principal = f.identity.as_deref().and_then(|i| i.principal_id.clone()).unwrap_or_default();
-        (f.subject_kind, f.subject.to_ascii_lowercase(), principal)
-    };
+    type Slugs<K> = HashMap<K, Vec<Arc<crate::finding::RuleText>>, foldhash::fast::RandomState>;
+    let whose = |f: &Finding| f.identity.as_ref().map_or(0, |i| Arc::as_ptr(i) as usize);
     let stronger: BTreeSet<&str> = rules.iter().flat_map(|r| &r.subsumed_by).map(String::as_str).collect();
-    let mut by_subject: HashMap<(SubjectKind, String, String), Vec<Arc<crate::finding::RuleText>>> =
-        HashMap::new();
-    let mut by_policy: HashMap<String, Vec<Arc<crate::finding::RuleText>>> = HashMap::new();
+    let mut by_subject: Slugs<(SubjectKind, usize, usize)> = HashMap::default();
+    let mut by_policy: Slugs<usize> = HashMap::default();
     for finding in findings.iter().filter(|f| stronger.contains(f.rule.slug.as_str())) {
-        by_subject.entry(key(finding)).or_default().push(Arc::clone(&finding.rule));
+        let Some(row) = finding.row else { continue };
+        by_subject.entry((finding.subject_kind, row, whose(finding))).or_default().push(Arc::clone(&finding.rule));
         if finding.subject_kind == SubjectKind::PolicyAssignment {
-            let principal =
-                finding.identity.as_deref().and_then(|i| i.principal_id.clone()).unwrap_or_default();
-            by_policy.entry(principal).or_default().push(Arc::clone(&finding.rule));
+            by_policy.entry(whose(finding)).or_default().push(Arc::clone(&finding.rule));
         }
     }
+    let weaker: HashMap<&str, &[String]> =
+        rules.iter().filter(|r| !r.subsumed_by.is_empty()).map(|r| (r.slug(), r.subsumed_by.as_slice())).collect();
     for finding in findings.iter_mut() {
-        let Some(rule) = rules.get(&finding.rule.slug).filter(|r| !r.subsumed_by.is_empty()) else {
-            continue;
-        };
-        let principal = finding.identity.as_deref().and_then(|i| i.principal_id.clone()).unwrap_or_default();
-        let same = by_subject.get(&key(finding)).into_iter().flatten();
-        let policy = by_policy.get(&principal).into_iter().flatten().filter(|_| !principal.is_empty());
-        let mut found: Vec<String> = same
-            .chain(policy)
-            .map(|r| r.slug.clone())
-            .filter(|slug| rule.subsumed_by.contains(slug))
-            .collect();
+        let (Some(by), Some(row)) = (weaker.get(finding.rule.slug.as_str()), finding.row) else { continue };
+        let same = by_subject.get(&(finding.subject_kind, row, whose(finding))).into_iter().flatten();
+        let policy = by_policy.get(&whose(finding)).into_iter().flatten();
+        let mut found: Vec<String> =
+            same.chain(policy).filter(|r| by.contains(&r.slug)).map(|r| r.slug.clone()).collect();
         found.sort_unstable();
         found.dedup();
         if !found.is_empty() {

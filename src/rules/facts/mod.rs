@@ -77,6 +77,16 @@ pub(crate) struct Subject {
     pub(crate) waiver: Option<usize>,
 }
 
+impl Subject {
+    /// The position of what is looked at among those of its kind.
+    pub(crate) fn row(&self) -> Option<usize> {
+        let grant = self.grant.map(Ix::index);
+        let role = self.role.map(Ix::index);
+        let identity = self.identity.map(Ix::index);
+        grant.or(role).or(self.credential).or(self.vault).or(self.policy).or(self.resource).or(self.waiver).or(identity)
+    }
+}
+
 type Get = for<'g> fn(&'g Lens<'g>, &Subject) -> Value<'g>;
 
 /// A fact's entry in the vocabulary.
@@ -110,8 +120,10 @@ pub(crate) fn find_fact(root: &str, field: &str) -> Option<(FactId, Type)> {
 }
 
 pub(crate) fn get(id: FactId) -> Get {
+    static GETTERS: std::sync::OnceLock<Vec<Get>> = std::sync::OnceLock::new();
+    let getters = GETTERS.get_or_init(|| vocabulary().map(|f| f.get).collect());
     // Ids are only made by `find_fact`; the fallback keeps this total.
-    vocabulary().nth(usize::from(id.0)).map_or(|_, _| Value::Missing, |f| f.get)
+    getters.get(usize::from(id.0)).copied().unwrap_or(|_, _| Value::Missing)
 }
 
 /// The words that a subject's rules may use before the dot.

@@ -31,6 +31,29 @@ impl Lowering {
         Ok(())
     }
 
+    /// Reads a role assignment without asking first what the record is. `false` if it is something else, or broken:
+    /// then the slow way says what and why.
+    pub(super) fn assignment_as_expected(&mut self, bytes: &[u8]) -> bool {
+        const KIND: &str = "Microsoft.Authorization/roleAssignments";
+        let Ok(record) = read::<Record<'_, wire::Assignment<'_>>>(bytes) else { return false };
+        let (Some(properties), Some(kind)) = (&record.properties, &record.kind) else { return false };
+        if !kind.0.eq_ignore_ascii_case(KIND) {
+            return false;
+        }
+        let marker = "/providers/microsoft.authorization/roleassignments/";
+        // The id decides what a record is; a `type` that lies is for the slow way.
+        if record.id.as_ref().and_then(|id| rfind_fold(&id.0, marker)).is_none() {
+            return false;
+        }
+        match self.grant(&record.id, properties, marker, GrantState::Active) {
+            Ok(made) => {
+                self.estate.assignments.push(made);
+                true
+            }
+            Err(_) => false,
+        }
+    }
+
     pub(super) fn schedule(&mut self, bytes: &[u8], state: GrantState) -> Lowered<()> {
         let (record, properties) = framed::<wire::Assignment<'_>>(bytes)?;
         let marker = match state {

@@ -16,6 +16,8 @@ pub struct Lowering {
     last_time: Option<(String, Instant)>,
     pub(super) parents: Vec<(Sym, Sym)>,
     depth: usize,
+    /// Whether the last record was a role assignment: then the next one most likely is, too.
+    in_assignments: bool,
 }
 
 /// Why a record could not be made: what is missing or wrong, in words.
@@ -29,6 +31,10 @@ impl Lowering {
 
     /// Lowers one element.
     pub fn record(&mut self, bytes: &[u8], at: Position) {
+        if self.in_assignments && self.assignment_as_expected(bytes) {
+            return;
+        }
+        self.in_assignments = false;
         let head: Head<'_> = match serde_json::from_slice(bytes) {
             Ok(head) => head,
             Err(error) => return self.broken(bytes, at, &error),
@@ -45,7 +51,10 @@ impl Lowering {
             Ok(kind) => {
                 let source = source_of(kind);
                 match self.lower(kind, bytes) {
-                    Ok(()) => self.estate.coverage.note(source, Extent::Complete),
+                    Ok(()) => {
+                        self.in_assignments = kind == Kind::RoleAssignment;
+                        self.estate.coverage.note(source, Extent::Complete);
+                    }
                     Err(why) => {
                         let id = head.id.map(|t| t.0.into_owned()).unwrap_or_default();
                         self.gap(Gap::new(source, id, Reason::Unparsed, why), at);
