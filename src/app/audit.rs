@@ -108,15 +108,22 @@ pub fn audit(
         Some(folder) => outcome.files = write_all(&report, request, folder)?,
         None => {
             let format = request.formats.first().copied().unwrap_or(Format::Text);
-            format
-                .write(format.files().first().copied().unwrap_or(""), &report, &request.csv, to)
-                .map_err(|e| failed("the report", e))?;
+            let file = format.files().first().copied().unwrap_or("");
+            match format.write(file, &report, &request.csv, to) {
+                Err(e) if !stopped_reading(&e) => return Err(failed("the report", e)),
+                _ => {}
+            }
         }
     }
     drop(report);
     // The program is about to end: giving millions of small pieces back one by one would only take time.
     std::mem::forget((judged, graph));
     Ok(outcome)
+}
+
+/// Whoever reads the one report from standard output may stop reading: that is no failure.
+fn stopped_reading(error: &RenderError) -> bool {
+    matches!(error, RenderError::Io(e) if e.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
 fn failed(what: &str, error: RenderError) -> AppError {

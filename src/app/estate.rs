@@ -64,7 +64,7 @@ pub fn load(
                 File::open(path).map_err(|e| AppError::usage(format!("cannot read `{shown}`: {e}")))?;
             let estate = snapshot::read(file).map_err(|e| {
                 AppError::usage(format!("`{shown}`: {e}"))
-                    .help("make a snapshot with `leastwise collect`, or read an export with --arm-export")
+                    .help("a snapshot is a *.lwsnap file; read a folder of Azure's answers with --arm-export")
             })?;
             (estate, "snapshot", file_name(path))
         }

@@ -6,7 +6,7 @@ use super::estate::{Input, Times, load};
 use super::policy::Policy;
 use crate::finding::Severity;
 use crate::graph::{AccessGraph, Identity, ScopeNode};
-use crate::model::{GrantState, Ix, Operation};
+use crate::model::{GrantState, Ix, Operation, Plane, Source};
 use crate::rbac::Catalog;
 use crate::render::{sheet_markdown, sheet_text, who_can_text};
 use crate::report::Report;
@@ -23,6 +23,35 @@ pub struct Ask {
     pub activity: Vec<PathBuf>,
     /// The instants.
     pub times: Times,
+}
+
+/// An answer, and what to know about it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reply {
+    /// For standard output.
+    pub text: String,
+    /// What the answer does not cover.
+    pub notes: Vec<String>,
+}
+
+/// What is missing of the estate that could hide a part of the answer.
+fn missing(graph: &AccessGraph) -> Vec<String> {
+    const ASKED: [Source; 7] = [
+        Source::RoleAssignments,
+        Source::RoleDefinitions,
+        Source::Groups,
+        Source::ManagementGroups,
+        Source::DenyAssignments,
+        Source::Vaults,
+        Source::Files,
+    ];
+    let all = graph.estate().gaps.iter().chain(graph.gaps());
+    let mut names: Vec<&str> =
+        all.filter(|g| g.reason.can_hide() && ASKED.contains(&g.source)).map(|g| g.source.name()).collect();
+    names.sort_unstable();
+    names.dedup();
+    let text = format!("not read whole, so there may be more: {}", names.join(", "));
+    if names.is_empty() { Vec::new() } else { vec![text] }
 }
 
 fn graph(
@@ -106,7 +135,7 @@ pub fn can(
     markdown: bool,
     catalog: &'static Catalog,
     progress: &dyn Progress,
-) -> Result<String, AppError> {
+) -> Result<Reply, AppError> {
     let (graph, provenance) = graph(ask, catalog, progress)?;
     let at = identity(&graph, who)?;
     let on = on.map(|text| scope(&graph, text)).transpose()?;
@@ -122,7 +151,8 @@ pub fn can(
     let judged = run(&graph, &judging);
     let report = Report::new(&graph, &judged, &policy.rules, provenance, Severity::High);
     let sheet = report.sheet(at, on).ok_or_else(|| AppError::internal("the identity has no facts"))?;
-    Ok(if markdown { sheet_markdown(&sheet) } else { sheet_text(&sheet) })
+    let text = if markdown { sheet_markdown(&sheet) } else { sheet_text(&sheet) };
+    Ok(Reply { text, notes: missing(&graph) })
 }
 
 /// Who can do an operation on a scope, each with how.
@@ -135,11 +165,13 @@ pub fn who_can(
     on: Option<&str>,
     catalog: &'static Catalog,
     progress: &dyn Progress,
-) -> Result<String, AppError> {
+) -> Result<Reply, AppError> {
     let (graph, _) = graph(ask, catalog, progress)?;
-    if operation.name.contains('*') {
-        return Err(AppError::usage(format!("`{}` is a pattern", operation.name))
-            .help("give one operation, such as Microsoft.Web/sites/write"));
+    known(operation, catalog)?;
+    let mut notes = missing(&graph);
+    if catalog.operations().find(operation.plane, &operation.name).is_none() {
+        let (name, date) = (&operation.name, catalog.date());
+        notes.push(format!("`{name}` is not among the operations known on {date}: answered from patterns alone"));
     }
     let mut out = String::new();
     let Some(on) = on else {
@@ -152,10 +184,13 @@ pub fn who_can(
             let _ =
                 writeln!(out, "{}", who_can_text("allow", graph.party_name(one.party), principal, &places));
         }
-        return Ok(out);
+        return Ok(Reply { text: out, notes });
     };
     let target = scope(&graph, on)?;
-    for answer in graph.who_can(operation, target) {
+    vault_policies(&graph, operation, target, &mut out, &mut notes);
+    let by_list = !out.is_empty() || notes.iter().any(|n| n.starts_with("the vault decides"));
+    let answers = if by_list { Vec::new() } else { graph.who_can(operation, target) };
+    for answer in answers {
         let grant = &graph.grants()[answer.held.grant];
         let at = graph.text(graph.scopes().nodes()[grant.scope].id);
         let mut how = format!("through {} on {at}", graph.roles()[grant.role].name);
@@ -185,5 +220,61 @@ pub fn who_can(
             who_can_text(answer.access.name(), graph.party_name(answer.party), principal, &how)
         );
     }
-    Ok(out)
+    Ok(Reply { text: out, notes })
+}
+
+/// Refuses patterns, and operations that only the other plane has: the answer would be right and mislead.
+///
+/// # Errors
+/// If it is one of these.
+pub fn known(operation: &Operation, catalog: &Catalog) -> Result<(), AppError> {
+    let name = &operation.name;
+    if name.contains('*') || !name.contains('/') {
+        let help = "give one whole operation, such as Microsoft.Web/sites/write";
+        return Err(AppError::usage(format!("`{name}` is no operation")).help(help));
+    }
+    let has = |plane| catalog.operations().find(plane, name).is_some();
+    match operation.plane {
+        Plane::Control if !has(Plane::Control) && has(Plane::Data) => {
+            Err(AppError::usage(format!("`{name}` is an operation of the data plane")).help("add --data"))
+        }
+        Plane::Data if !has(Plane::Data) && has(Plane::Control) => {
+            Err(AppError::usage(format!("`{name}` is an operation of the control plane")).help("leave --data out"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A vault that decides by its own list: who is on it, in place of who holds a role.
+fn vault_policies(
+    graph: &AccessGraph,
+    operation: &Operation,
+    target: Ix<ScopeNode>,
+    out: &mut String,
+    notes: &mut Vec<String>,
+) {
+    let estate = graph.estate();
+    let here = |v: &&crate::model::Vault| graph.scopes().find(estate, v.id).is_some_and(|at| graph.scopes().contains(at, target));
+    let Some(vault) = estate.vaults.iter().find(here).filter(|v| !v.uses_roles) else { return };
+    if operation.plane != Plane::Data {
+        return;
+    }
+    notes.push("the vault decides by its own access policies: data roles on it have no effect".to_owned());
+    // `…/vaults/secrets/getSecret/action` is the policy's `secrets/get`.
+    let tail = operation.name.strip_prefix("microsoft.keyvault/vaults/").unwrap_or_default();
+    let mut words = tail.split('/');
+    let (kind, verb) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let verb = verb.strip_suffix("secret").unwrap_or(verb);
+    for policy in &vault.policies {
+        let gives = |p: &&crate::model::Sym| {
+            let (k, v) = graph.text(**p).split_once('/').unwrap_or_default();
+            k == kind && (v == verb || v == "all")
+        };
+        if policy.permissions.iter().any(|p| gives(&p)) {
+            let who = graph.text(policy.principal);
+            let name = graph.party_of(policy.principal).map_or(who, |p| graph.party_name(p));
+            let how = format!("through an access policy of {}", graph.text(vault.id));
+            let _ = writeln!(out, "{}", who_can_text("allow", name, who, &how));
+        }
+    }
 }

@@ -28,7 +28,7 @@ pub(super) fn run(args: Args, terminal: &Terminal) -> Result<Code, AppError> {
         Command::Can { identity, on, format, estate, policy } => {
             let ask = ask(&estate)?;
             let loaded = policy::load(&places(&policy, &ask.input))?;
-            let text = can(
+            let reply = can(
                 &ask,
                 &loaded,
                 &identity,
@@ -37,16 +37,20 @@ pub(super) fn run(args: Args, terminal: &Terminal) -> Result<Code, AppError> {
                 catalog,
                 terminal,
             )?;
-            put(&mut out, &text)?
+            terminal.done();
+            reply.notes.iter().for_each(|n| terminal.say(n));
+            put(&mut out, &reply.text)?
         }
         Command::WhoCan { action, on, data, estate } => {
             let ask = ask(&estate)?;
             let operation = if data { Operation::data(&action) } else { Operation::control(&action) };
-            let text = who_can(&ask, &operation, on.as_deref(), catalog, terminal)?;
-            if text.is_empty() {
+            let reply = who_can(&ask, &operation, on.as_deref(), catalog, terminal)?;
+            terminal.done();
+            reply.notes.iter().for_each(|n| terminal.say(n));
+            if reply.text.is_empty() {
                 terminal.say(&format!("nobody can `{action}`, as far as the estate shows"));
             }
-            put(&mut out, &text)?
+            put(&mut out, &reply.text)?
         }
         Command::Roles(Roles::Show { role }) => put(&mut out, &show_role(&roles::find(catalog, &role)?))?,
         Command::Roles(Roles::Check { role, action, data, batch }) => {
@@ -57,6 +61,7 @@ pub(super) fn run(args: Args, terminal: &Terminal) -> Result<Code, AppError> {
                 let role = roles::find(catalog, role.as_deref().unwrap_or_default())?;
                 let action = action.unwrap_or_default();
                 let operation = if data { Operation::data(&action) } else { Operation::control(&action) };
+                crate::app::query::known(&operation, catalog)?;
                 put(&mut out, &format!("{}\n", roles::check(catalog, &role, &operation).name()))?
             }
         }
@@ -109,14 +114,23 @@ pub(super) fn run(args: Args, terminal: &Terminal) -> Result<Code, AppError> {
             exit::DONE
         }
     };
-    out.flush().map_err(|e| AppError::usage(format!("cannot write to standard output: {e}")))?;
+    written(out.flush())?;
     terminal.done();
     Ok(code)
 }
 
+/// Whoever reads our output may stop reading: that is no failure.
+fn written(result: std::io::Result<()>) -> Result<(), AppError> {
+    match result {
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(AppError::usage(format!("cannot write to standard output: {e}")))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn put(out: &mut dyn Write, text: &str) -> Result<Code, AppError> {
-    out.write_all(text.as_bytes())
-        .map_err(|e| AppError::usage(format!("cannot write to standard output: {e}")))?;
+    written(out.write_all(text.as_bytes()))?;
     Ok(exit::DONE)
 }
 

@@ -126,7 +126,7 @@ pub(crate) trait Canonical {
     fn canonical(&self, strings: &Strings, tags: &TagTable) -> String;
 }
 
-fn settle<T: Clone + Canonical>(
+fn settle<T: Canonical>(
     (strings, tags): (&Strings, &TagTable),
     gaps: &mut Vec<Gap>,
     source: Source,
@@ -165,7 +165,9 @@ fn settle<T: Clone + Canonical>(
     }
     let ids: Vec<Id> = keep.iter().filter_map(|n| rows.get(*n)).map(&id).collect();
     let order = strings.order_ids(&ids);
-    *rows = order.iter().filter_map(|at| keep.get(*at)).filter_map(|n| rows.get(*n)).cloned().collect();
+    let mut taken: Vec<Option<T>> = std::mem::take(rows).into_iter().map(Some).collect();
+    let kept = order.iter().filter_map(|at| keep.get(*at)).filter_map(|n| taken.get_mut(*n).and_then(Option::take));
+    *rows = kept.collect();
 }
 
 fn show(strings: &Strings, id: Id) -> String {

@@ -170,7 +170,7 @@ impl Waiver {
 
     /// Whether it is still in force.
     pub fn in_force(&self, now: Instant) -> bool {
-        now < self.expires
+        self.approved_on <= now && now < self.expires
     }
 
     /// Whether it may accept a finding of severity critical.

@@ -79,12 +79,15 @@ pub struct Block {
 }
 
 impl Block {
-    fn compile(permission: &Permission, operations: &Operations) -> Block {
+    /// Compiles a block, and notes patterns that name nothing known.
+    fn compile(permission: &Permission, operations: &Operations, unknown: &mut Vec<(Plane, ActionPattern)>) -> Block {
         let (mut set, mut taken) = (OpSet::new(), OpSet::new());
         for plane in Plane::ALL {
             let (gives, takes) = permission.on(plane);
             for pattern in gives {
-                operations.add(&mut set, plane, pattern);
+                if !operations.add(&mut set, plane, pattern) {
+                    unknown.push((plane, pattern.clone()));
+                }
             }
             for pattern in takes {
                 operations.add(&mut taken, plane, pattern);
@@ -134,23 +137,14 @@ pub struct CompiledRole {
 impl CompiledRole {
     /// Compiles permission blocks.
     pub fn compile(permissions: &[Permission], operations: &Operations) -> CompiledRole {
-        let blocks: Vec<Block> = permissions.iter().map(|p| Block::compile(p, operations)).collect();
+        let mut unknown = Vec::new();
+        let blocks: Vec<Block> = permissions.iter().map(|p| Block::compile(p, operations, &mut unknown)).collect();
         let (mut sure, mut most) = (OpSet::new(), OpSet::new());
         for block in &blocks {
             if block.condition.is_none() {
                 sure.union(&block.set);
             }
             most.union(&block.set);
-        }
-        let mut unknown = Vec::new();
-        for permission in permissions {
-            for plane in Plane::ALL {
-                for pattern in permission.on(plane).0 {
-                    if !operations.add(&mut OpSet::new(), plane, pattern) {
-                        unknown.push((plane, pattern.clone()));
-                    }
-                }
-            }
         }
         CompiledRole { blocks, sure, most, unknown }
     }

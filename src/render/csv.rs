@@ -79,6 +79,10 @@ fn failed(error: ::csv::Error) -> RenderError {
 /// A field that a spreadsheet would run gets a `'` in front. Full-width signs count too: some spreadsheets fold them.
 fn guard(text: &str) -> Cow<'_, str> {
     let risky = ['=', '+', '-', '@', '\t', '\r', '\n', '\0', '＝', '＋', '－', '＠'];
+    // Nearly every field starts with a letter, a digit or a slash.
+    if text.bytes().next().is_none_or(|b| b.is_ascii_alphanumeric() || b == b'/') {
+        return text.into();
+    }
     if text.starts_with(risky) { format!("'{text}").into() } else { text.into() }
 }
 
@@ -211,9 +215,14 @@ fn identities(report: &Report<'_>, out: &mut Table<'_>) -> Result<(), RenderErro
 
 fn assignments(report: &Report<'_>, out: &mut Table<'_>) -> Result<(), RenderError> {
     let (tenant, collected) = (report.tenant().unwrap_or(""), collected(report));
+    let mut id = String::new();
     for row in report.assignments() {
+        id.clear();
+        let (head, name) = row.assignment_id;
+        [head, if head.is_empty() { "" } else { "/" }, name].iter().for_each(|part| id.push_str(part));
+        let created = row.created_on.map(|t| t.to_string()).unwrap_or_default();
         for text in [
-            &row.assignment_id,
+            id.as_str(),
             row.identity,
             row.identity_id,
             row.principal_id,
@@ -227,7 +236,7 @@ fn assignments(report: &Report<'_>, out: &mut Table<'_>) -> Result<(), RenderErr
             row.subscription,
             row.condition,
             row.state,
-            &row.created_on,
+            &created,
             row.created_by,
             row.risk,
         ] {

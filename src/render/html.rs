@@ -293,9 +293,9 @@ fn data(report: &Report<'_>) -> (String, Vec<(&'static str, usize)>) {
     };
     let identities = report.identities();
     let identity_rows = take("identities", identities.len());
-    let by_row: HashMap<usize, usize> =
+    let by_row: HashMap<usize, usize, foldhash::fast::RandomState> =
         identities.iter().take(identity_rows).enumerate().map(|(n, i)| (i.row, n)).collect();
-    let by_key: HashMap<(&str, &str), usize> =
+    let by_key: HashMap<(&str, &str), usize, foldhash::fast::RandomState> =
         identities.iter().take(identity_rows).enumerate().map(|(n, i)| ((i.principal_id, i.id), n)).collect();
     let finding_rows = take("findings", report.findings().len());
     let mut findings = Columns::default();

@@ -187,9 +187,12 @@ fn put(to: &mut dyn Write, value: &impl Serialize) -> Result<(), RenderError> {
 /// An array, an item a line.
 fn list<T: Serialize>(to: &mut dyn Write, items: impl Iterator<Item = T>) -> Result<(), RenderError> {
     to.write_all(b"[")?;
+    let mut line = Vec::new();
     for (n, item) in items.enumerate() {
-        to.write_all(if n == 0 { b"\n" } else { b",\n" })?;
-        put(to, &item)?;
+        line.clear();
+        line.extend_from_slice(if n == 0 { b"\n" } else { b",\n" });
+        serde_json::to_writer(&mut line, &item).map_err(|e| RenderError::Io(e.into()))?;
+        to.write_all(&line)?;
     }
     to.write_all(b"]")?;
     Ok(())

@@ -109,7 +109,7 @@ impl<'a> Report<'a> {
             hosts: identity.hosts.len(),
             host_names: identity.hosts.iter().map(|h| graph.text(h.id)).collect(),
             federated_credentials: identity.federated.len(),
-            grants: facts.grants + facts.vault_policies,
+            grants: facts.grants,
             groups: facts.group_grants,
             highest_risk: facts.classes.iter().next_back().map_or("none", |c| c.name()),
             classes: &facts.class_names,

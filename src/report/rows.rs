@@ -3,7 +3,7 @@
 use super::Report;
 use crate::finding::Finding;
 use crate::graph::{Grant, Held, PartyKind};
-use crate::model::{Ix, PrincipalType};
+use crate::model::{Instant, Ix, PrincipalType};
 use crate::rbac::Class;
 use std::borrow::Cow;
 
@@ -117,8 +117,8 @@ impl<'a> FindingRow<'a> {
 /// A grant.
 #[derive(Clone, Debug)]
 pub struct AssignmentRow<'a> {
-    /// The assignment's ARM id.
-    pub assignment_id: String,
+    /// The assignment's ARM id, in two pieces: before and behind its last `/`.
+    pub assignment_id: (&'a str, &'a str),
     /// Who holds it, by name.
     pub identity: &'a str,
     /// The identity's ARM id.
@@ -146,7 +146,7 @@ pub struct AssignmentRow<'a> {
     /// `active`, `time-bound` or `eligible`.
     pub state: &'a str,
     /// When it was made.
-    pub created_on: String,
+    pub created_on: Option<Instant>,
     /// Who made it, by object id.
     pub created_by: &'a str,
     /// The worst class of operations that it gives.
@@ -267,7 +267,7 @@ impl<'a> Report<'a> {
         let record = graph.record(grant);
         let node = &graph.scopes().nodes()[grant.scope];
         let role = &graph.roles()[grant.role];
-        let assignment_id = record.map(|r| graph.estate().strings.show_id(r.id)).unwrap_or_default();
+        let assignment_id = record.map_or(("", ""), |r| (graph.text(r.id.dir), graph.text(r.id.name)));
         let identity = party.identity.map(|at| (at, &graph.identities()[at]));
         let via: Cow<'a, str> = match held {
             None => "direct".into(),
@@ -301,7 +301,7 @@ impl<'a> Report<'a> {
                 .map_or("", |s| crate::model::role_key(graph.text(graph.scopes().nodes()[s].id))),
             condition: graph.condition(grant).map_or("", |c| graph.text(c.text)),
             state: grant.state.name(),
-            created_on: record.and_then(|r| r.created_on).map(|t| t.to_string()).unwrap_or_default(),
+            created_on: record.and_then(|r| r.created_on),
             created_by: record.and_then(|r| r.created_by).map_or("", |by| graph.text(by)),
             risk: if role.defined { role.profile.worst().map_or("none", Class::name) } else { "unknown" },
             description: record.and_then(|r| r.description).map_or("", |d| graph.text(d)),

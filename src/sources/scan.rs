@@ -27,6 +27,8 @@ pub enum Problem {
     Truncated,
     /// Something else than JSON stands here.
     Syntax(&'static str),
+    /// Nothing stands in it.
+    Empty,
     /// An element above [`MAX_ELEMENT`].
     TooLarge,
     /// The file could not be read on.
@@ -78,9 +80,13 @@ type Cut<T> = Result<T, (Problem, Position)>;
 impl<R: Read> Scanner<R> {
     fn documents(&mut self, visit: &mut dyn Visit) -> Cut<()> {
         let mut at = self.skip_mark()?;
+        let mut documents = 0;
         loop {
             at = self.skip_space(at)?;
-            let Some(first) = self.byte(at)? else { return Ok(()) };
+            let Some(first) = self.byte(at)? else {
+                return if documents == 0 { Err((Problem::Empty, self.position(0))) } else { Ok(()) };
+            };
+            documents += 1;
             at = match first {
                 b'[' => self.array(at + 1, visit)?,
                 b'{' => self.object(at, visit)?,
@@ -372,7 +378,7 @@ mod tests {
         let seen = cut(r#"{"value":[{"a":"\""},{"b":1"#);
         assert_eq!((seen.0.len(), seen.2), (1, Some(Problem::Truncated)));
         assert_eq!(cut("nothing").2, Some(Problem::Syntax("`{` or `[`")));
-        assert!(cut("").2.is_none());
+        assert_eq!(cut(" ").2, Some(Problem::Empty));
         assert!(cut(&"[".repeat(20_000)).2.is_some());
     }
 

@@ -41,6 +41,13 @@ fn who_can_says_through_what() {
     let below = run(&dir, &["who-can", "Microsoft.Web/sites/write", "--on", "sub-lab-prod", "--demo"]);
     assert!(below.out.contains("via group grp-lab-runners > grp-lab-admins"), "{}", below.out);
     assert_eq!(run(&dir, &["who-can", "a/*", "--demo"]).code, 2);
+    let secret = "Microsoft.KeyVault/vaults/secrets/getSecret/action";
+    let wrong = run(&dir, &["who-can", secret, "--demo"]);
+    assert!(wrong.code == 2 && wrong.err.contains("add --data"), "{}", wrong.err);
+    let estate = leastwise::sources::demo::estate();
+    let vault = estate.vaults.iter().find(|v| !v.uses_roles).unwrap();
+    let vault = run(&dir, &["who-can", secret, "--data", "--demo", "--on", estate.strings.text(vault.id)]);
+    assert!(vault.out.contains("id-erp-ledger-prod-weu") && vault.out.contains("through an access policy of"), "{}", vault.out);
     let anywhere = run(&dir, &["who-can", action, "--demo"]);
     assert!(anywhere.out.contains("known resource(s)"), "{}", anywhere.out);
 }

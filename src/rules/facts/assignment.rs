@@ -181,7 +181,14 @@ pub(super) const FACTS: &[Fact] = &[
         "applicable_groups",
         Int,
         "resource groups below its scope with resources that its writes, data access or secrets apply to",
-        |lens, _at, grant| { lens.applicable_groups(grant).map_or(Value::Missing, Value::count) }
+        |lens, _at, grant| {
+            // Where the role is too wide to name what it applies to, other rules speak.
+            match lens.applicable_groups(grant) {
+                Some(count) => Value::count(count),
+                None if lens.read(Source::Resources) => Value::Int(0),
+                None => Value::Missing,
+            }
+        }
     ),
     of_grant!(
         "assignment",

@@ -427,7 +427,7 @@ impl<'g> Lens<'g> {
         let facts = waivers.iter().zip(matches).map(|(waiver, matches)| WaiverFacts {
             id: waiver.id.clone(),
             matches: *matches,
-            expired: !waiver.in_force(decided_at),
+            expired: waiver.expires <= decided_at,
             rules: waiver.rules.iter().map(|(slug, _)| slug.clone()).collect(),
             expires: waiver.expires.date(),
         });

@@ -16,6 +16,8 @@ pub struct Lowering {
     last_time: Option<(String, Instant)>,
     pub(super) parents: Vec<(Sym, Sym)>,
     depth: usize,
+    /// Elements of the current file so far.
+    elements: usize,
     /// Whether the last record was a role assignment: then the next one most likely is, too.
     in_assignments: bool,
 }
@@ -27,6 +29,7 @@ impl Lowering {
     /// Names the file that the next elements come from.
     pub fn file(&mut self, path: &str) {
         path.clone_into(&mut self.path);
+        self.elements = 0;
     }
 
     /// Lowers one element.
@@ -39,6 +42,11 @@ impl Lowering {
             Ok(head) => head,
             Err(error) => return self.broken(bytes, at, &error),
         };
+        if let (None, Some(error)) = (&head.id, &head.error) {
+            let code = error.code.as_ref().map_or("an error", |c| &c.0);
+            let detail = format!("Azure answered with `{code}` instead of data");
+            return self.gap(Gap::new(Source::Files, "", Reason::Failed, detail), at);
+        }
         if let Some(body) = head.responses.as_ref().and_then(|r| r.ok.as_ref()).and_then(|a| a.body) {
             return self.nested(body.get().as_bytes());
         }
@@ -193,16 +201,25 @@ impl Lowering {
 
 impl Visit for Lowering {
     fn element(&mut self, bytes: &[u8], at: Position) {
+        self.elements += 1;
         self.record(bytes, at);
     }
 
     fn beside(&mut self, key: &str, value: &[u8], at: Position) {
         let set = !matches!(value, b"null" | b"\"\"" | b"\"false\"" | b"false" | b"\"...\"");
         let detail = match key {
-            "nextLink" | "@odata.nextLink" | "$skipToken" if set => {
+            "nextLink" | "@odata.nextLink" | "$skipToken" | "skip_token" | "skipToken" if set => {
                 "the page names a next page, and nothing says that the export holds it"
             }
-            "resultTruncated" if set => "Resource Graph says that its answer is cut short",
+            "resultTruncated" | "result_truncated" if set => "Resource Graph says that its answer is cut short",
+            "totalRecords" | "total_records" => {
+                // The list before it has been counted; a smaller count than the total is a cut, token or not.
+                let total = std::str::from_utf8(value).ok().and_then(|t| t.parse::<usize>().ok());
+                if total.is_none_or(|total| total <= self.elements) {
+                    return;
+                }
+                "the answer says that there are more records than it holds"
+            }
             _ => return,
         };
         self.gap(Gap::new(Source::Files, "", Reason::Truncated, detail), at);
@@ -212,6 +229,7 @@ impl Visit for Lowering {
         let (reason, detail) = match problem {
             Problem::Truncated => (Reason::Truncated, "the file ends inside a record".to_owned()),
             Problem::Syntax(expected) => (Reason::Unparsed, format!("not valid JSON: expected {expected}")),
+            Problem::Empty => (Reason::Failed, "the file is empty".to_owned()),
             Problem::TooLarge => (Reason::Unsupported, "a record above 64 MiB is not read".to_owned()),
             Problem::Io(error) => (Reason::Failed, format!("the file could not be read on: {error}")),
         };

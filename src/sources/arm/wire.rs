@@ -32,6 +32,15 @@ pub(super) struct Head<'a> {
     pub(super) responses: Option<Responses<'a>>,
     #[serde(borrow)]
     pub(super) data: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(super) error: Option<ErrorBody<'a>>,
+}
+
+/// What Azure answers when it refuses.
+#[derive(Deserialize, Debug)]
+pub(super) struct ErrorBody<'a> {
+    #[serde(borrow)]
+    pub(super) code: Option<Text<'a>>,
 }
 
 /// An official example.
