@@ -65,7 +65,11 @@ fn tenant() -> (String, MemoryFiles) {
             let scope = match x % 10 {
                 0 => format!("/subscriptions/{s:08}"),
                 1..=4 => format!("/subscriptions/{s:08}/resourceGroups/rg-{}", x / 16 % 20),
-                _ => format!("/subscriptions/{s:08}/resourceGroups/rg-{}/providers/Microsoft.Web/sites/app{}", x / 16 % 300 % 20, x / 16 % 300),
+                _ => format!(
+                    "/subscriptions/{s:08}/resourceGroups/rg-{}/providers/Microsoft.Web/sites/app{}",
+                    x / 16 % 300 % 20,
+                    x / 16 % 300
+                ),
             };
             let role = roles[usize::try_from(x / 4096 % 6).unwrap()];
             write!(assignments, "{comma}{{\"properties\":{{\"roleDefinitionId\":\"/subscriptions/{s:08}/providers/Microsoft.Authorization/roleDefinitions/{role}\",\"principalId\":\"p-{s}-{}\",\"principalType\":\"ServicePrincipal\",\"scope\":\"{scope}\",\"condition\":null,\"createdOn\":\"2024-03-04T10:11:12.1234567Z\",\"updatedOn\":\"2024-03-04T10:11:12.1234567Z\",\"createdBy\":\"someone\",\"description\":null}},\"id\":\"{scope}/providers/Microsoft.Authorization/roleAssignments/{x:016x}\",\"type\":\"Microsoft.Authorization/roleAssignments\",\"name\":\"{x:016x}\"}}", x / 64 % 400).unwrap();
@@ -73,14 +77,19 @@ fn tenant() -> (String, MemoryFiles) {
     }
     assignments.push(']');
     resources.push(']');
-    let files = [("assignments.json".to_owned(), assignments.clone().into_bytes()), ("resources.json".to_owned(), resources.into_bytes())];
+    let files = [
+        ("assignments.json".to_owned(), assignments.clone().into_bytes()),
+        ("resources.json".to_owned(), resources.into_bytes()),
+    ];
     (assignments, MemoryFiles(files.into_iter().collect()))
 }
 
 fn sensitive() -> Vec<Operation> {
     let catalog = Catalog::embedded().operations();
     let all = catalog.iter(leastwise::model::Plane::Control);
-    let wanted = all.filter(|n| leastwise::rbac::classify(leastwise::model::Plane::Control, n) >= leastwise::rbac::Class::Execution);
+    let wanted = all.filter(|n| {
+        leastwise::rbac::classify(leastwise::model::Plane::Control, n) >= leastwise::rbac::Class::Execution
+    });
     wanted.take(60).map(Operation::control).collect()
 }
 
@@ -94,7 +103,15 @@ fn audit(c: &mut Criterion) {
     let graph = AccessGraph::build(estate.clone(), catalog, None);
     let (config, now) = (Config::default(), Instant::from_seconds(1_780_300_800));
     let rules = RuleSet::load(&[], &config, ("", "", &[])).unwrap();
-    let judging = Judging { rules: &rules, config: &config, waivers: &[], source: "snapshot", judged_at: now, decided_at: now, threshold: Severity::High };
+    let judging = Judging {
+        rules: &rules,
+        config: &config,
+        waivers: &[],
+        source: "snapshot",
+        judged_at: now,
+        decided_at: now,
+        threshold: Severity::High,
+    };
     let operations = sensitive();
     let mut group = c.benchmark_group("audit");
     group.sample_size(10);
@@ -105,12 +122,20 @@ fn audit(c: &mut Criterion) {
         });
     });
     group.bench_function("lower", |b| b.iter(|| black_box(lower().assignments.len())));
-    group.bench_function("snapshot", |b| b.iter(|| black_box(snapshot::read(packed.as_slice()).unwrap().assignments.len())));
+    group.bench_function("snapshot", |b| {
+        b.iter(|| black_box(snapshot::read(packed.as_slice()).unwrap().assignments.len()))
+    });
     group.bench_function("graph", |b| {
-        b.iter_batched(|| estate.clone(), |e| AccessGraph::build(e, catalog, None).grants().len(), criterion::BatchSize::LargeInput);
+        b.iter_batched(
+            || estate.clone(),
+            |e| AccessGraph::build(e, catalog, None).grants().len(),
+            criterion::BatchSize::LargeInput,
+        );
     });
     group.bench_function("rules", |b| b.iter(|| black_box(run(&graph, &judging).findings.len())));
-    group.bench_function("reach", |b| b.iter(|| operations.iter().map(|o| graph.reach(o).len()).sum::<usize>()));
+    group.bench_function("reach", |b| {
+        b.iter(|| operations.iter().map(|o| graph.reach(o).len()).sum::<usize>())
+    });
     group.finish();
 }
 

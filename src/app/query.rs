@@ -171,7 +171,9 @@ pub fn who_can(
     let mut notes = missing(&graph);
     if catalog.operations().find(operation.plane, &operation.name).is_none() {
         let (name, date) = (&operation.name, catalog.date());
-        notes.push(format!("`{name}` is not among the operations known on {date}: answered from patterns alone"));
+        notes.push(format!(
+            "`{name}` is not among the operations known on {date}: answered from patterns alone"
+        ));
     }
     let mut out = String::new();
     let Some(on) = on else {
@@ -239,7 +241,8 @@ pub fn known(operation: &Operation, catalog: &Catalog) -> Result<(), AppError> {
             Err(AppError::usage(format!("`{name}` is an operation of the data plane")).help("add --data"))
         }
         Plane::Data if !has(Plane::Data) && has(Plane::Control) => {
-            Err(AppError::usage(format!("`{name}` is an operation of the control plane")).help("leave --data out"))
+            Err(AppError::usage(format!("`{name}` is an operation of the control plane"))
+                .help("leave --data out"))
         }
         _ => Ok(()),
     }
@@ -254,7 +257,9 @@ fn vault_policies(
     notes: &mut Vec<String>,
 ) {
     let estate = graph.estate();
-    let here = |v: &&crate::model::Vault| graph.scopes().find(estate, v.id).is_some_and(|at| graph.scopes().contains(at, target));
+    let here = |v: &&crate::model::Vault| {
+        graph.scopes().find(estate, v.id).is_some_and(|at| graph.scopes().contains(at, target))
+    };
     let Some(vault) = estate.vaults.iter().find(here).filter(|v| !v.uses_roles) else { return };
     if operation.plane != Plane::Data {
         return;

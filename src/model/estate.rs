@@ -166,7 +166,8 @@ fn settle<T: Canonical>(
     let ids: Vec<Id> = keep.iter().filter_map(|n| rows.get(*n)).map(&id).collect();
     let order = strings.order_ids(&ids);
     let mut taken: Vec<Option<T>> = std::mem::take(rows).into_iter().map(Some).collect();
-    let kept = order.iter().filter_map(|at| keep.get(*at)).filter_map(|n| taken.get_mut(*n).and_then(Option::take));
+    let kept =
+        order.iter().filter_map(|at| keep.get(*at)).filter_map(|n| taken.get_mut(*n).and_then(Option::take));
     *rows = kept.collect();
 }
 

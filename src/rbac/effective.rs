@@ -80,7 +80,11 @@ pub struct Block {
 
 impl Block {
     /// Compiles a block, and notes patterns that name nothing known.
-    fn compile(permission: &Permission, operations: &Operations, unknown: &mut Vec<(Plane, ActionPattern)>) -> Block {
+    fn compile(
+        permission: &Permission,
+        operations: &Operations,
+        unknown: &mut Vec<(Plane, ActionPattern)>,
+    ) -> Block {
         let (mut set, mut taken) = (OpSet::new(), OpSet::new());
         for plane in Plane::ALL {
             let (gives, takes) = permission.on(plane);
@@ -138,7 +142,8 @@ impl CompiledRole {
     /// Compiles permission blocks.
     pub fn compile(permissions: &[Permission], operations: &Operations) -> CompiledRole {
         let mut unknown = Vec::new();
-        let blocks: Vec<Block> = permissions.iter().map(|p| Block::compile(p, operations, &mut unknown)).collect();
+        let blocks: Vec<Block> =
+            permissions.iter().map(|p| Block::compile(p, operations, &mut unknown)).collect();
         let (mut sure, mut most) = (OpSet::new(), OpSet::new());
         for block in &blocks {
             if block.condition.is_none() {

@@ -88,7 +88,16 @@ impl<'a> Report<'a> {
             }
         }
         let identities = Vec::new();
-        let mut report = Report { graph, judged, rules, provenance, threshold, open_by_grant, open_by_principal, identities };
+        let mut report = Report {
+            graph,
+            judged,
+            rules,
+            provenance,
+            threshold,
+            open_by_grant,
+            open_by_principal,
+            identities,
+        };
         report.identities = report.all_identities();
         report
     }

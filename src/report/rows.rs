@@ -251,9 +251,7 @@ impl<'a> Report<'a> {
                 let held = identity.party.filter(|_| judged).map(|p| (p, self.graph.held_by(p)));
                 held.into_iter().flat_map(move |(party, held)| {
                     let through = held.into_iter().filter(|h| !h.via.is_empty());
-                    through
-                        .map(move |h| self.assignment(h.grant, Some((party, &h))))
-                        .collect::<Vec<_>>()
+                    through.map(move |h| self.assignment(h.grant, Some((party, &h)))).collect::<Vec<_>>()
                 })
             });
         direct.chain(through)

@@ -454,7 +454,8 @@ fn number_equals(findings: &mut [Finding]) {
             continue;
         }
         ordinal += 1;
-        let again = FingerprintParts { rule: &finding.rule.slug, subject: &before, ordinal, ..Default::default() };
+        let again =
+            FingerprintParts { rule: &finding.rule.slug, subject: &before, ordinal, ..Default::default() };
         finding.fingerprint = fingerprint(&again);
     }
 }
@@ -470,13 +471,19 @@ fn subsume(findings: &mut [Finding], rules: &RuleSet) {
     let mut by_policy: Slugs<usize> = HashMap::default();
     for finding in findings.iter().filter(|f| stronger.contains(f.rule.slug.as_str())) {
         let Some(row) = finding.row else { continue };
-        by_subject.entry((finding.subject_kind, row, whose(finding))).or_default().push((Arc::clone(&finding.rule), finding.severity));
+        by_subject
+            .entry((finding.subject_kind, row, whose(finding)))
+            .or_default()
+            .push((Arc::clone(&finding.rule), finding.severity));
         if finding.subject_kind == SubjectKind::PolicyAssignment {
             by_policy.entry(whose(finding)).or_default().push((Arc::clone(&finding.rule), finding.severity));
         }
     }
-    let weaker: HashMap<&str, &[String]> =
-        rules.iter().filter(|r| !r.subsumed_by.is_empty()).map(|r| (r.slug(), r.subsumed_by.as_slice())).collect();
+    let weaker: HashMap<&str, &[String]> = rules
+        .iter()
+        .filter(|r| !r.subsumed_by.is_empty())
+        .map(|r| (r.slug(), r.subsumed_by.as_slice()))
+        .collect();
     for finding in findings.iter_mut() {
         let (Some(by), Some(row)) = (weaker.get(finding.rule.slug.as_str()), finding.row) else { continue };
         let own = finding.severity;

@@ -92,7 +92,10 @@ impl RuleSet {
         let set = RuleSet { rules: by_slug.into_values().collect() };
         for entry in &config.rules {
             if set.get(&entry.slug).is_none() {
-                let message = format!("there is no rule `{}`; `leastwise rules list` shows them, and your own need --rules", entry.slug);
+                let message = format!(
+                    "there is no rule `{}`; `leastwise rules list` shows them, and your own need --rules",
+                    entry.slug
+                );
                 return Err(PolicyError::at(&config.path, &config.text, &entry.span, message));
             }
         }

@@ -16,7 +16,10 @@ pub(super) fn apply(findings: &mut [Finding], waivers: &[Waiver], now: Instant) 
             *count += 1;
             let allowed = finding.severity != Severity::Critical || waiver.short_enough_for_critical();
             if !allowed && waiver.in_force(now) {
-                let why = format!(" (the waiver `{}` does not hold: for a critical finding it may run 90 days)", waiver.id);
+                let why = format!(
+                    " (the waiver `{}` does not hold: for a critical finding it may run 90 days)",
+                    waiver.id
+                );
                 finding.message.push_str(&why);
             }
             if waiver.in_force(now) && allowed && finding.waiver.is_none() {

@@ -47,7 +47,11 @@ fn who_can_says_through_what() {
     let estate = leastwise::sources::demo::estate();
     let vault = estate.vaults.iter().find(|v| !v.uses_roles).unwrap();
     let vault = run(&dir, &["who-can", secret, "--data", "--demo", "--on", estate.strings.text(vault.id)]);
-    assert!(vault.out.contains("id-erp-ledger-prod-weu") && vault.out.contains("through an access policy of"), "{}", vault.out);
+    assert!(
+        vault.out.contains("id-erp-ledger-prod-weu") && vault.out.contains("through an access policy of"),
+        "{}",
+        vault.out
+    );
     let anywhere = run(&dir, &["who-can", action, "--demo"]);
     assert!(anywhere.out.contains("known resource(s)"), "{}", anywhere.out);
 }

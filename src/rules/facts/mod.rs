@@ -83,7 +83,14 @@ impl Subject {
         let grant = self.grant.map(Ix::index);
         let role = self.role.map(Ix::index);
         let identity = self.identity.map(Ix::index);
-        grant.or(role).or(self.credential).or(self.vault).or(self.policy).or(self.resource).or(self.waiver).or(identity)
+        grant
+            .or(role)
+            .or(self.credential)
+            .or(self.vault)
+            .or(self.policy)
+            .or(self.resource)
+            .or(self.waiver)
+            .or(identity)
     }
 }
 

@@ -211,7 +211,9 @@ impl Visit for Lowering {
             "nextLink" | "@odata.nextLink" | "$skipToken" | "skip_token" | "skipToken" if set => {
                 "the page names a next page, and nothing says that the export holds it"
             }
-            "resultTruncated" | "result_truncated" if set => "Resource Graph says that its answer is cut short",
+            "resultTruncated" | "result_truncated" if set => {
+                "Resource Graph says that its answer is cut short"
+            }
             "totalRecords" | "total_records" => {
                 // The list before it has been counted; a smaller count than the total is a cut, token or not.
                 let total = std::str::from_utf8(value).ok().and_then(|t| t.parse::<usize>().ok());
