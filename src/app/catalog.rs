@@ -61,6 +61,9 @@ pub struct FileRead {
 /// # Errors
 /// If a file cannot be read or holds nothing of the kind.
 pub fn update(files: &[PathBuf], date: &str, to: &Path) -> Result<(Vec<FileRead>, Info), AppError> {
+    if crate::model::Instant::parse(date).is_none() || date.len() != 10 {
+        return Err(AppError::usage(format!("`{date}` is no date")).help("expected a day such as 2026-08-22"));
+    }
     let mut draft = Draft { date: date.to_owned(), ..Draft::default() };
     let mut done = Vec::new();
     for path in files {

@@ -32,8 +32,11 @@ pub fn init(
         let named = graph.identities().iter().filter(|(_, i)| i.kind == IdentityKind::UserAssigned);
         let names: Vec<&str> = named.map(|(_, i)| graph.identity_name(i)).collect();
         let (template, fitting) = infer(&names);
-        naming =
-            format!("# fits {fitting} of {} names that are there\nidentity = {template:?}\n", names.len());
+        naming = format!(
+            "# fits {fitting} of {} names that are there\nidentity = {}\n",
+            names.len(),
+            toml::Value::from(template)
+        );
     }
     let text = format!(
         "# How leastwise judges this repository's or tenant's identities. `leastwise schema config` has every key.\n\n\

@@ -7,6 +7,9 @@ use crate::sources::demo;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+const CONFIG: &str = "leastwise.toml";
+const WAIVERS: &str = "leastwise-waivers.toml";
+
 /// Everything that a run is judged by.
 #[derive(Clone, Debug, Default)]
 pub struct Policy {
@@ -36,11 +39,13 @@ pub struct Places {
 /// # Errors
 /// If a file that was named cannot be read, or is wrong somewhere: the message says where.
 pub fn load(places: &Places) -> Result<Policy, AppError> {
-    let path = places.config.clone().or_else(|| places.start.as_deref().and_then(find));
+    let path =
+        places.config.clone().or_else(|| places.start.as_deref().and_then(|start| find(start, CONFIG)));
     let mut config = Config::default();
     let wrong = |e: crate::policy::PolicyError| AppError::usage(e.to_string());
     let (mut waivers, mut waiver_path, mut waiver_text) = (Vec::new(), String::new(), String::new());
-    let mut folder = places.start.clone().unwrap_or_default();
+    let beside = places.start.as_deref().and_then(|start| find(start, WAIVERS));
+    let mut folder = beside.as_deref().and_then(Path::parent).map(Path::to_owned).unwrap_or_default();
     if let Some(path) = &path {
         let text = read(path)?;
         config = parse_config(&shown(path), &text).map_err(wrong)?;
@@ -52,8 +57,8 @@ pub fn load(places: &Places) -> Result<Policy, AppError> {
         waivers = parse_waivers(&waiver_path, &waiver_text).map_err(wrong)?;
     }
     let named = config.waivers.is_some();
-    let file = folder.join(config.waivers.as_deref().unwrap_or("leastwise-waivers.toml"));
-    if named || (path.is_some() && file.is_file()) {
+    let file = folder.join(config.waivers.as_deref().unwrap_or(WAIVERS));
+    if named || ((path.is_some() || beside.is_some()) && file.is_file()) {
         waiver_text = read(&file)?;
         waiver_path = shown(&file);
         waivers = parse_waivers(&waiver_path, &waiver_text).map_err(wrong)?;
@@ -94,10 +99,10 @@ fn shown(path: &Path) -> String {
     path.display().to_string()
 }
 
-/// The nearest `leastwise.toml` from here up to the root of the repository.
-fn find(start: &Path) -> Option<PathBuf> {
+/// The nearest file of this name from here up to the root of the repository.
+fn find(start: &Path, name: &str) -> Option<PathBuf> {
     for folder in start.ancestors() {
-        let file = folder.join("leastwise.toml");
+        let file = folder.join(name);
         if file.is_file() {
             return Some(file);
         }

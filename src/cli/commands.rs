@@ -10,7 +10,7 @@ use crate::app::query::{Ask, can, who_can};
 use crate::app::{AppError, Progress as _, catalog, init, policy, roles, rules, schema, write_atomically};
 use crate::finding::{Confidence, Severity};
 use crate::model::{Instant, Operation};
-use crate::render::{CsvOptions, Format};
+use crate::render::{CsvOptions, Format, clean};
 use clap::CommandFactory as _;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -277,9 +277,9 @@ fn run_rules(command: Rules, out: &mut dyn Write, terminal: &Terminal) -> Result
             for result in &results {
                 let word = if result.problems.is_empty() { "ok" } else { "FAILED" };
                 failed += usize::from(!result.problems.is_empty());
-                put(out, &format!("{word:<7} {}: {}\n", result.path, result.says))?;
+                put(out, &format!("{word:<7} {}: {}\n", clean(&result.path), clean(&result.says)))?;
                 for problem in &result.problems {
-                    put(out, &format!("        {problem}\n"))?;
+                    put(out, &format!("        {}\n", clean(problem)))?;
                 }
             }
             terminal.say(&format!("{} case(s), {failed} failed", results.len()));

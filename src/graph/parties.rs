@@ -152,6 +152,10 @@ impl Parties {
         for grant in estate.assignments.iter().chain(&estate.schedules) {
             all.grantee(estate, grant.principal, grant.principal_type);
         }
+        // Members of groups hold what the group holds, whoever they are.
+        for member in estate.groups.iter().flat_map(|g| &g.members) {
+            all.party(estate, *member, PartyKind::Other);
+        }
         for vault in &estate.vaults {
             for policy in &vault.policies {
                 all.grantee(estate, policy.principal, PrincipalType::Absent);

@@ -92,9 +92,9 @@ impl Scopes {
             }
             None => parents.get(&estate.strings.class(id)).copied(),
         };
-        // Management groups cannot nest more than six deep in Azure; a cycle in hostile input ends at the root.
+        // Management groups nest six deep in Azure; a cycle in hostile input ends at the root.
         let parent = match parent {
-            Some(parent) if depth < 64 => self.insert(estate, parents, parent, depth + 1),
+            Some(parent) if depth < 1000 => self.insert(estate, parents, parent, depth + 1),
             _ => None,
         };
         let class = estate.strings.class(id);

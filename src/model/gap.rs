@@ -120,7 +120,7 @@ pub fn tidy(mut gaps: Vec<Gap>) -> Vec<Gap> {
     let mut tidied: Vec<Gap> = Vec::new();
     for gap in gaps {
         match tidied.last_mut() {
-            Some(last) if last.key() == gap.key() => last.count += gap.count,
+            Some(last) if last.key() == gap.key() => last.count = last.count.saturating_add(gap.count),
             _ => tidied.push(gap),
         }
     }

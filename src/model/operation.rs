@@ -34,7 +34,15 @@ pub struct ActionPattern {
 impl ActionPattern {
     /// Reads a pattern. Every text is one; an operation's own name is the pattern of itself.
     pub fn new(text: &str) -> ActionPattern {
-        let folded = text.trim().to_ascii_lowercase();
+        let mut folded = text.trim().to_ascii_lowercase();
+        // Several stars in a row name what one does, and so do several `/*` before a slash. Folding them here keeps
+        // matching linear for any text.
+        while folded.contains("**") {
+            folded = folded.replace("**", "*");
+        }
+        while folded.contains("/*/*/") {
+            folded = folded.replace("/*/*/", "/*/");
+        }
         let stars = folded.bytes().filter(|b| *b == b'*').count();
         ActionPattern { folded, stars }
     }

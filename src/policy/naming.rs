@@ -192,9 +192,12 @@ impl Template {
 }
 
 fn parse(text: &str) -> Result<Vec<Part>, String> {
+    // Each optional part doubles the ways to read a name; nobody's convention has more than a few.
+    if text.matches('[').count() > 6 || text.matches('{').count() > 12 {
+        return Err("expected at most 6 optional parts and 12 tokens".to_owned());
+    }
     let mut rest = text;
-    let parts = parse_until(&mut rest, false)?;
-    Ok(parts)
+    parse_until(&mut rest, false)
 }
 
 fn parse_until(rest: &mut &str, optional: bool) -> Result<Vec<Part>, String> {
@@ -260,7 +263,7 @@ impl Naming {
         }
         let mut furthest = (0, String::new());
         let parts: Vec<&Part> = template.parts.iter().collect();
-        if fits(&parts, name, name.len(), environments, &mut furthest) {
+        if fits(&parts, name, name.len(), environments, &mut furthest, &mut Default::default()) {
             return Verdict::Fits;
         }
         let (at, expected) = furthest;
@@ -293,6 +296,7 @@ fn fits(
     total: usize,
     environments: &Environments,
     furthest: &mut (usize, String),
+    failed: &mut std::collections::HashSet<(usize, usize)>,
 ) -> bool {
     let at = total - rest.len();
     let mut fail = |expected: String| {
@@ -304,37 +308,36 @@ fn fits(
     let Some((first, after)) = parts.split_first() else {
         return rest.is_empty() || fail("the name to end".to_owned());
     };
-    match first {
+    // A part says what follows it, so a part and a place that failed once always fail.
+    let key = (std::ptr::from_ref(*first) as usize, at);
+    if failed.contains(&key) {
+        return false;
+    }
+    let fit = match first {
         Part::Literal(text) => match rest.strip_prefix(text.as_str()) {
-            Some(rest) => fits(after, rest, total, environments, furthest),
+            Some(rest) => fits(after, rest, total, environments, furthest, failed),
             None => fail(format!("`{text}`")),
         },
         Part::Optional(inner) => {
             let with: Vec<&Part> = inner.iter().chain(after.iter().copied()).collect();
-            fits(&with, rest, total, environments, furthest)
-                || fits(after, rest, total, environments, furthest)
+            fits(&with, rest, total, environments, furthest, failed)
+                || fits(after, rest, total, environments, furthest, failed)
         }
         Part::Token(token) => {
-            let ends = rest.char_indices().map(|(n, c)| n + c.len_utf8()).take(128).collect::<Vec<_>>();
-            let mut any = false;
-            for end in ends.into_iter().rev() {
-                let Some((head, tail)) = rest.split_at_checked(end) else { continue };
-                if token_fits(token, head, environments) {
-                    any = true;
-                    if fits(after, tail, total, environments, furthest) {
-                        return true;
-                    }
-                }
+            let ends: Vec<usize> = rest.char_indices().map(|(n, c)| n + c.len_utf8()).take(128).collect();
+            let heads = ends.into_iter().rev().filter_map(|end| rest.split_at_checked(end));
+            let good: Vec<&str> =
+                heads.filter(|(h, _)| token_fits(token, h, environments)).map(|(_, t)| t).collect();
+            if good.is_empty() {
+                fail(format!("`{{{token}}}`"));
             }
-            if !any {
-                let at = total - rest.len();
-                if at >= furthest.0 {
-                    *furthest = (at, format!("`{{{token}}}`"));
-                }
-            }
-            false
+            good.into_iter().any(|tail| fits(after, tail, total, environments, furthest, failed))
         }
+    };
+    if !fit {
+        failed.insert(key);
     }
+    fit
 }
 
 /// Fills a template's required parts from the words of a name.
@@ -417,6 +420,20 @@ mod tests {
         );
         let Verdict::Fails { proposal, .. } = judge("myIdentityProd") else { panic!("fits") };
         assert_eq!(proposal, "id-my-prod");
+    }
+
+    #[test]
+    fn hostile_templates_end() {
+        for template in [
+            "{any}{any}{any}{any}{any}{any}Z",
+            "{workload}{workload}{workload}{workload}{workload}-{env}",
+            "[{instance}][{instance}][{instance}][{instance}]-x",
+        ] {
+            let naming = Naming { identity: Template::new(template).unwrap(), ..Naming::default() };
+            let verdict = naming.judge_identity(&"1-".repeat(64), &Environments::default(), None);
+            assert!(matches!(verdict, Verdict::Fails { .. }));
+        }
+        assert!(Template::new(&"[a]".repeat(40)).is_err());
     }
 
     #[test]

@@ -32,7 +32,14 @@ impl RuleSet {
             .map(|(path, text)| (path.clone(), path.rsplit('/').next().unwrap_or(path), text.as_str()));
         let mut by_slug: BTreeMap<String, Rule> = BTreeMap::new();
         for (path, name, text) in embedded.chain(own) {
-            let slug = name.trim_end_matches(".toml");
+            let slug = name.strip_suffix(".toml").unwrap_or(name);
+            if slug.is_empty()
+                || !slug.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+            {
+                let message =
+                    "expected a file name of lower-case letters, digits and dashes: it is the rule's name";
+                return Err(PolicyError::at(&path, text, &(0..0), message));
+            }
             let entry = config.rules.iter().find(|r| r.slug == slug);
             let overrides: Vec<(String, toml::Value)> =
                 entry.iter().flat_map(|e| &e.params).map(|(n, v, _)| (n.clone(), v.clone())).collect();

@@ -19,11 +19,25 @@ pub struct SignInError(pub String);
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Record {
-    #[serde(alias = "TimeGenerated", alias = "createdDateTime", alias = "CreatedDateTime")]
     time: Option<String>,
+    created_date_time: Option<String>,
+    #[serde(rename = "TimeGenerated")]
+    generated: Option<String>,
+    #[serde(rename = "CreatedDateTime")]
+    created: Option<String>,
     #[serde(alias = "ServicePrincipalId")]
     service_principal_id: Option<String>,
     properties: Option<Box<Record>>,
+}
+
+impl Record {
+    fn when(&self) -> Option<String> {
+        [&self.created_date_time, &self.created, &self.time, &self.generated]
+            .into_iter()
+            .flatten()
+            .next()
+            .cloned()
+    }
 }
 
 struct Reader<'e> {
@@ -38,7 +52,7 @@ impl Visit for Reader<'_> {
         let read = serde_json::from_slice::<Record>(bytes).ok();
         let found = read.and_then(|r| {
             let inner = r.properties.as_deref();
-            let time = r.time.clone().or_else(|| inner.and_then(|i| i.time.clone()))?;
+            let time = r.when().or_else(|| inner.and_then(Record::when))?;
             let who = r
                 .service_principal_id
                 .clone()
@@ -55,8 +69,8 @@ impl Visit for Reader<'_> {
         *slot = (*slot).max(when);
     }
 
-    fn beside(&mut self, key: &str, _: &[u8], at: Position) {
-        if key.eq_ignore_ascii_case("@odata.nextLink") {
+    fn beside(&mut self, key: &str, value: &[u8], at: Position) {
+        if key.eq_ignore_ascii_case("@odata.nextLink") && value != b"null" {
             self.gap(Reason::Truncated, "the sign-in list has further pages that are not in the file", at);
         }
     }
@@ -87,6 +101,11 @@ pub fn read(estate: &mut Estate, path: &str, input: impl Read) -> Result<(), Sig
     all.sort_unstable();
     for (who, last) in all {
         let principal = estate.strings.intern(&who);
+        let strings = &estate.strings;
+        if let Some(known) = estate.sign_ins.iter_mut().find(|s| strings.same(s.principal, principal)) {
+            known.last = known.last.max(last);
+            continue;
+        }
         estate.sign_ins.push(SignIn { principal, last });
     }
     estate.coverage.note(Source::SignIns, Extent::Complete);

@@ -60,6 +60,10 @@ fn lines(draft: &mut Draft, text: &str, read: &mut Read) {
 
 fn operation(draft: &mut Draft, name: &str, plane: Plane, read: &mut Read) {
     let name = name.trim();
+    if !name.contains('/') || name.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        read.skipped += 1;
+        return;
+    }
     draft.operations.entry((name.to_ascii_lowercase(), plane)).or_insert_with(|| name.to_owned());
     read.operations += 1;
 }

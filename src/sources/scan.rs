@@ -154,7 +154,9 @@ impl<R: Read> Scanner<R> {
                 return Err((Problem::Syntax("`:` after the key"), self.position(at)));
             }
             at = self.skip_space(at + 1)?;
-            if self.need(at)? == b'[' && !list && (key == "value" || key == "data") {
+            // A record that has an id is no list, whatever its members are called.
+            let record = beside.iter().any(|(key, _, _)| key == "id");
+            if self.need(at)? == b'[' && !record && (key == "value" || key == "data") {
                 list = true;
                 at = self.array(at + 1, visit)?;
                 start = at;

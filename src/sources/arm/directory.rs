@@ -2,7 +2,7 @@
 
 use super::lower::{Lowered, Lowering, read};
 use super::wire;
-use crate::model::{Group, Principal};
+use crate::model::{Group, Principal, Sym};
 
 impl Lowering {
     pub(super) fn principal(&mut self, bytes: &[u8], user: bool) -> Lowered<()> {
@@ -26,11 +26,40 @@ impl Lowering {
         let wire: wire::DirectoryObject<'_> = read(bytes)?;
         let id = self.need(&wire.id, "id")?;
         let name = self.some(&wire.display_name).unwrap_or(id);
-        let Some(members) = &wire.members else {
+        let Some(listed) = &wire.members else {
             return Err("a group without `members`: ask for `$expand=members`".to_owned());
         };
-        let members = members.iter().filter_map(|m| m.id.as_ref()).map(|t| self.sym(t)).collect();
+        let members: Vec<Sym> = listed.iter().filter_map(|m| m.id.as_ref()).map(|t| self.sym(t)).collect();
+        let (found, all) = (members.len(), listed.len());
         self.estate.groups.push(Group { id, name, members });
-        Ok(())
+        if found < all {
+            return Err(format!("{} member(s) of the group have no `id`", all - found));
+        }
+        match wire.more_members {
+            Some(_) => Err("the group has further members that the answer does not hold".to_owned()),
+            None => Ok(()),
+        }
+    }
+
+    /// Pages of one group's members make one group.
+    pub(super) fn join_groups(&mut self) {
+        let estate = &mut self.estate;
+        let mut at: std::collections::HashMap<Sym, usize> = Default::default();
+        let mut joined: Vec<Group> = Vec::new();
+        for group in std::mem::take(&mut estate.groups) {
+            let class = estate.strings.class(group.id);
+            match at.get(&class).and_then(|n| joined.get_mut(*n)) {
+                Some(known) => {
+                    known.members.extend(group.members);
+                    known.members.sort_unstable_by_key(|m| estate.strings.class(*m));
+                    known.members.dedup_by_key(|m| estate.strings.class(*m));
+                }
+                None => {
+                    at.insert(class, joined.len());
+                    joined.push(group);
+                }
+            }
+        }
+        estate.groups = joined;
     }
 }

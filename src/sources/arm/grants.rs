@@ -87,15 +87,13 @@ impl Lowering {
                 text.get(..at).filter(|s| !s.is_empty()).unwrap_or("/")
             }
         };
-        if Scope::parse(scope).is_none() {
-            return Err(format!("`scope` is no scope: `{scope}`"));
-        }
+        let scope = Scope::parse(scope).ok_or_else(|| format!("`scope` is no scope: `{scope}`"))?.text;
         let principal_type = match properties.principal_type.as_ref().map(|t| t.0.as_ref()) {
             None | Some("") => PrincipalType::Absent,
-            Some("User") => PrincipalType::User,
-            Some("Group") => PrincipalType::Group,
-            Some("ServicePrincipal") => PrincipalType::ServicePrincipal,
-            Some("ForeignGroup") => PrincipalType::ForeignGroup,
+            Some(kind) if kind.eq_ignore_ascii_case("User") => PrincipalType::User,
+            Some(kind) if kind.eq_ignore_ascii_case("Group") => PrincipalType::Group,
+            Some(kind) if kind.eq_ignore_ascii_case("ServicePrincipal") => PrincipalType::ServicePrincipal,
+            Some(kind) if kind.eq_ignore_ascii_case("ForeignGroup") => PrincipalType::ForeignGroup,
             Some(other) => PrincipalType::Other(self.estate.strings.intern(other)),
         };
         let ends = self.time(&properties.end_date_time, "endDateTime")?;
@@ -147,6 +145,10 @@ impl Lowering {
         let id = record.id.as_ref().filter(|t| !t.0.is_empty()).ok_or("`id` is missing")?;
         let permissions = properties.permissions.as_ref().ok_or("`permissions` is missing")?;
         let effect = properties.deny_assignment_effect.as_ref().map(|t| t.0.to_ascii_lowercase());
+        let nameless = [&properties.principals, &properties.exclude_principals];
+        if nameless.into_iter().flatten().flatten().any(|r| r.id.is_none()) {
+            return Err("a principal of the deny assignment has no `id`".to_owned());
+        }
         let mut refs = |list: &Option<Vec<wire::Ref<'_>>>| {
             let ids = list.iter().flatten().filter_map(|r| r.id.as_ref());
             ids.map(|id| self.estate.strings.intern(&id.0)).collect::<Vec<_>>()

@@ -3,9 +3,9 @@
 use super::lower::{Lowered, Lowering, read};
 use super::wire::{self, TagMap, Text};
 use crate::model::{
-    AccessPolicy, AttachedIdentity, FederatedCredential, IdentityBlock, ManagementGroup, PolicyAssignment,
-    PolicyDefinition, Resource, ResourceGroup, Scope, Subscription, Sym, Tags, UserAssignedIdentity, Vault,
-    cmp_folded,
+    AccessPolicy, AttachedIdentity, FederatedCredential, Gap, IdentityBlock, ManagementGroup,
+    PolicyAssignment, PolicyDefinition, Reason, Resource, ResourceGroup, Scope, Source, Subscription, Sym,
+    Tags, UserAssignedIdentity, Vault, cmp_folded,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -34,7 +34,10 @@ impl Lowering {
         };
         for (id, attached) in wire.user_assigned_identities.iter().flatten() {
             let principal = attached.as_ref().and_then(|a| self.some(&a.principal_id));
-            block.user.push(AttachedIdentity { id: self.estate.strings.intern(id), principal });
+            block.user.push(AttachedIdentity {
+                id: self.estate.strings.intern(id.trim_end_matches('/')),
+                principal,
+            });
         }
         for id in wire.identity_ids.iter().flatten() {
             block.user.push(AttachedIdentity { id: self.sym(id), principal: None });
@@ -47,10 +50,22 @@ impl Lowering {
         let Some(raw) = properties else { return Vec::new() };
         let bytes = raw.get().as_bytes();
         let there = |needle: &[u8]| memchr::memmem::find(bytes, needle).is_some();
-        if !there(b"serAssignedIdentities/") && !there(b"serassignedidentities/") {
+        let spellings: [&[u8]; 3] =
+            [b"serAssignedIdentities", b"serassignedidentities", b"SERASSIGNEDIDENTITIES"];
+        if !spellings.into_iter().any(there) {
             return Vec::new();
         }
-        let Ok(value) = serde_json::from_str::<serde_json::Value>(raw.get()) else { return Vec::new() };
+        let value = match serde_json::from_str::<serde_json::Value>(raw.get()) {
+            Ok(value) => value,
+            Err(error) => {
+                let detail = format!(
+                    "properties that may name identities could not be read: {}",
+                    super::lower::plain(&error)
+                );
+                self.estate.gaps.push(Gap::new(Source::Resources, "", Reason::Unparsed, detail));
+                return Vec::new();
+            }
+        };
         let mut found = Vec::new();
         collect_identities(&value, &mut found);
         let mut syms: Vec<Sym> = found.iter().map(|id| self.estate.strings.intern(id)).collect();
@@ -80,7 +95,7 @@ impl Lowering {
             identity: self.block(wire.identity)?,
             mentions: self.mentions(wire.properties),
             created: self.created(&wire.system_data)?,
-            id: self.sym(id),
+            id: self.estate.strings.intern(id.0.trim_end_matches('/')),
         };
         self.estate.resources.push(made);
         Ok(())
@@ -100,7 +115,7 @@ impl Lowering {
         let properties: wire::Identity<'_> = Self::properties(&wire, bytes)?;
         let restrictions = properties.assignment_restrictions.as_ref().and_then(|r| r.providers.as_ref());
         let made = UserAssignedIdentity {
-            id: self.need(&wire.id, "id")?,
+            id: self.need_id(&wire.id)?,
             principal: self.some(&properties.principal_id),
             client: self.some(&properties.client_id),
             tenant: self.some(&properties.tenant_id),
@@ -139,7 +154,7 @@ impl Lowering {
     pub(super) fn vault(&mut self, bytes: &[u8]) -> Lowered<()> {
         let wire: wire::Resource<'_> = read(bytes)?;
         let properties: wire::Vault<'_> = Self::properties(&wire, bytes)?;
-        let id = self.need(&wire.id, "id")?;
+        let id = self.need_id(&wire.id)?;
         // A listing of resources names vaults without saying how they decide: that is no vault record.
         if properties.enable_rbac_authorization.is_some() || properties.access_policies.is_some() {
             let mut policies = Vec::new();
@@ -164,7 +179,7 @@ impl Lowering {
     pub(super) fn policy_assignment(&mut self, bytes: &[u8]) -> Lowered<()> {
         let wire: wire::Resource<'_> = read(bytes)?;
         let properties: wire::Policy<'_> = Self::properties(&wire, bytes)?;
-        let id = self.need(&wire.id, "id")?;
+        let id = self.need_id(&wire.id)?;
         let name = match self.some(&properties.display_name) {
             Some(name) => name,
             None => {
@@ -203,7 +218,7 @@ impl Lowering {
         let members =
             properties.policy_definitions.iter().flatten().filter_map(|m| m.policy_definition_id.as_ref());
         let made = PolicyDefinition {
-            id: self.need(&wire.id, "id")?,
+            id: self.need_id(&wire.id)?,
             roles: roles.iter().flatten().map(|t| self.sym(t)).collect(),
             members: members.map(|t| self.sym(t)).collect(),
         };
@@ -213,7 +228,7 @@ impl Lowering {
 
     pub(super) fn resource_group(&mut self, bytes: &[u8]) -> Lowered<()> {
         let wire: wire::Resource<'_> = read(bytes)?;
-        let made = ResourceGroup { id: self.need(&wire.id, "id")?, tags: self.tags(&wire.tags) };
+        let made = ResourceGroup { id: self.need_id(&wire.id)?, tags: self.tags(&wire.tags) };
         self.estate.resource_groups.push(made);
         Ok(())
     }
@@ -221,7 +236,7 @@ impl Lowering {
     pub(super) fn management_group(&mut self, bytes: &[u8]) -> Lowered<()> {
         let wire: wire::Resource<'_> = read(bytes)?;
         let properties: wire::Container<'_> = Self::properties(&wire, bytes)?;
-        let id = self.need(&wire.id, "id")?;
+        let id = self.need_id(&wire.id)?;
         let details = properties.details.as_ref();
         let chain = properties.management_group_ancestors_chain.as_ref();
         let chain = chain.or_else(|| details.and_then(|d| d.management_group_ancestors_chain.as_ref()));

@@ -48,11 +48,22 @@ impl Lowering {
             return self.gap(Gap::new(Source::Files, "", Reason::Failed, detail), at);
         }
         if let Some(body) = head.responses.as_ref().and_then(|r| r.ok.as_ref()).and_then(|a| a.body) {
-            return self.nested(body.get().as_bytes());
+            return self.nested(body.get().as_bytes(), at);
         }
         if let (None, Some(data)) = (&head.id, head.data)
             && let Ok(table) = serde_json::from_str::<DataTable<'_>>(data.get())
         {
+            self.elements = table.rows.len();
+            let ends = [
+                ("resultTruncated", head.truncated),
+                ("$skipToken", head.skip),
+                ("totalRecords", head.total),
+            ];
+            for (key, value) in ends {
+                if let Some(value) = value {
+                    self.beside(key, value.get().as_bytes(), at);
+                }
+            }
             return self.table(&table, at);
         }
         match kind::of(&head) {
@@ -121,19 +132,30 @@ impl Lowering {
         Ok(())
     }
 
-    fn nested(&mut self, bytes: &[u8]) {
+    fn nested(&mut self, bytes: &[u8], at: Position) {
         // An example within an example within … is nobody's answer.
         if self.depth < 4 {
             self.depth += 1;
             scan(bytes, self);
             self.depth -= 1;
+        } else {
+            let detail = "an example inside an example is not read";
+            self.gap(Gap::new(Source::Files, "", Reason::Unsupported, detail), at);
         }
     }
 
     fn table(&mut self, table: &DataTable<'_>, at: Position) {
         for row in &table.rows {
+            let row: Vec<&serde_json::value::RawValue> = match serde_json::from_str(row.get()) {
+                Ok(row) => row,
+                Err(error) => {
+                    let detail = format!("a row of the table: {}", plain(&error));
+                    self.gap(Gap::new(Source::Files, "", Reason::Unparsed, detail), at);
+                    continue;
+                }
+            };
             let mut object = String::from("{");
-            for (column, value) in table.columns.iter().zip(row) {
+            for (column, value) in table.columns.iter().zip(&row) {
                 if object.len() > 1 {
                     object.push(',');
                 }
@@ -158,7 +180,7 @@ impl Lowering {
         self.gap(Gap::new(source, "", Reason::Unparsed, format!("not valid JSON: {}", plain(error))), at);
     }
 
-    fn gap(&mut self, gap: Gap, at: Position) {
+    pub(super) fn gap(&mut self, gap: Gap, at: Position) {
         if gap.source != Source::Files && gap.source != Source::Other {
             self.estate.coverage.note(gap.source, Extent::Partial);
         }
@@ -169,6 +191,7 @@ impl Lowering {
     /// The estate, with what parents elsewhere said filled in.
     pub fn finish(mut self) -> Estate {
         self.join_parents();
+        self.join_groups();
         self.find_tenant();
         self.estate
     }
@@ -184,6 +207,12 @@ impl Lowering {
 
     pub(super) fn need(&mut self, text: &Option<Text<'_>>, what: &str) -> Lowered<Sym> {
         self.some(text).ok_or_else(|| format!("`{what}` is missing"))
+    }
+
+    /// An ARM id; slashes at its end are no part of it.
+    pub(super) fn need_id(&mut self, text: &Option<Text<'_>>) -> Lowered<Sym> {
+        let id = text.as_ref().map_or("", |t| t.0.trim_end_matches('/'));
+        if id.is_empty() { Err("`id` is missing".to_owned()) } else { Ok(self.estate.strings.intern(id)) }
     }
 
     pub(super) fn time(&mut self, text: &Option<Text<'_>>, what: &str) -> Lowered<Option<Instant>> {

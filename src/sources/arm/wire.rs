@@ -34,6 +34,12 @@ pub(super) struct Head<'a> {
     pub(super) data: Option<&'a RawValue>,
     #[serde(borrow)]
     pub(super) error: Option<ErrorBody<'a>>,
+    #[serde(borrow, rename = "resultTruncated", alias = "result_truncated")]
+    pub(super) truncated: Option<&'a RawValue>,
+    #[serde(borrow, rename = "$skipToken", alias = "skip_token", alias = "skipToken")]
+    pub(super) skip: Option<&'a RawValue>,
+    #[serde(borrow, rename = "totalRecords", alias = "total_records")]
+    pub(super) total: Option<&'a RawValue>,
 }
 
 /// What Azure answers when it refuses.
@@ -61,7 +67,7 @@ pub(super) struct Answer<'a> {
 pub(super) struct DataTable<'a> {
     pub(super) columns: Vec<Column>,
     #[serde(borrow)]
-    pub(super) rows: Vec<Vec<&'a RawValue>>,
+    pub(super) rows: Vec<&'a RawValue>,
 }
 
 #[derive(Deserialize, Debug)]
@@ -339,6 +345,8 @@ pub(super) struct DirectoryObject<'a> {
     pub(super) alternative_names: Option<Vec<Text<'a>>>,
     #[serde(borrow)]
     pub(super) members: Option<Vec<Ref<'a>>>,
+    #[serde(borrow, rename = "members@odata.nextLink")]
+    pub(super) more_members: Option<Text<'a>>,
 }
 
 /// Tags. Values that are no text (some tools write numbers) are taken as text; a null value as an empty one.

@@ -35,7 +35,6 @@ struct Header {
     cloud: Option<String>,
     tenant: Option<String>,
     sign_in_window: Option<[String; 2]>,
-    #[serde(default)]
     coverage: BTreeMap<String, String>,
 }
 
@@ -256,9 +255,13 @@ fn finish(lowering: Lowering, header: Header, gaps: Vec<Gap>) -> Result<Estate, 
         let extent = match word.as_str() {
             "complete" => Extent::Complete,
             "partial" => Extent::Partial,
-            _ => Extent::Absent,
+            "absent" => Extent::Absent,
+            _ => return Err(bad("complete, partial or absent in coverage")),
         };
         coverage.note(source, extent);
+    }
+    if coverage.iter().any(|(source, _)| !header.coverage.contains_key(source.name())) {
+        return Err(bad("every source in coverage"));
     }
     estate.coverage = coverage;
     estate.gaps = gaps;
