@@ -71,7 +71,7 @@ fn tenant() -> (String, MemoryFiles) {
                     x / 16 % 300
                 ),
             };
-            let role = roles[usize::try_from(x / 4096 % 6).unwrap()];
+            let role = roles.get(usize::try_from(x / 4096 % 6).unwrap()).unwrap();
             write!(assignments, "{comma}{{\"properties\":{{\"roleDefinitionId\":\"/subscriptions/{s:08}/providers/Microsoft.Authorization/roleDefinitions/{role}\",\"principalId\":\"p-{s}-{}\",\"principalType\":\"ServicePrincipal\",\"scope\":\"{scope}\",\"condition\":null,\"createdOn\":\"2024-03-04T10:11:12.1234567Z\",\"updatedOn\":\"2024-03-04T10:11:12.1234567Z\",\"createdBy\":\"someone\",\"description\":null}},\"id\":\"{scope}/providers/Microsoft.Authorization/roleAssignments/{x:016x}\",\"type\":\"Microsoft.Authorization/roleAssignments\",\"name\":\"{x:016x}\"}}", x / 64 % 400).unwrap();
         }
     }

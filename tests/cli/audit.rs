@@ -308,3 +308,66 @@ fn real_recordings_are_accounted_for() {
         (Some(1), Some(1), Some(1))
     );
 }
+
+#[test]
+fn nothing_is_lost_in_odd_frames() {
+    let dir = folder("frames");
+    let grant = |n| assignment(n, "p-id-a-prod", "/subscriptions/s", OWNER);
+    let row = |n| {
+        let g = grant(n);
+        json!([g["id"], g["type"], g["properties"]])
+    };
+    let columns = json!([{"name": "id"}, {"name": "type"}, {"name": "properties"}]);
+    let group = |members: Value| json!({"@odata.type": "#microsoft.graph.group", "id": "g", "displayName": "g", "members": members});
+    let files: [(&str, String); 8] = [
+        ("a.json", format!("{{\"value\":[],\"value\":[{}],\"data\":[{}]}}", grant(1), grant(2))),
+        (
+            "b.json",
+            format!(
+                "{}",
+                json!({"id": grant(3)["id"], "type": grant(3)["type"], "properties": grant(3)["properties"], "value": []})
+            ),
+        ),
+        (
+            "c.json",
+            json!({"data": {"columns": columns, "rows": [row(4), null, row(5)]}, "totalRecords": 5000})
+                .to_string(),
+        ),
+        (
+            "d.json",
+            json!({"count": 1, "data": [grant(6)], "skip_token": "ew", "total_records": 4000}).to_string(),
+        ),
+        ("e.json", String::new()),
+        ("f.json", json!({"error": {"code": "AuthorizationFailed"}}).to_string()),
+        ("g.json", json!([group(json!([{"id": "p-id-a-prod"}])), group(json!([{"id": "p-b"}]))]).to_string()),
+        (
+            "h.json",
+            assignment(7, "g", "/subscriptions/s/", OWNER).to_string().replace("ServicePrincipal", "GROUP"),
+        ),
+    ];
+    for (name, text) in &files {
+        write(&dir.join("e").join(name), text);
+    }
+    write(&dir.join("e/z.json"), identity("id-a-prod").to_string());
+    assert_eq!(run(&dir, &["audit", "--arm-export", "e", "-o", "out"]).code, 0);
+    let found = json(&dir.join("out/findings.json"));
+    assert_eq!(found["coverage"]["counts"]["assignments"], 7, "{}", found["coverage"]);
+    let gaps = found["coverage"]["gaps"].as_array().unwrap();
+    for (name, reason) in [
+        ("c.json", "unparsed"),
+        ("c.json", "truncated"),
+        ("d.json", "truncated"),
+        ("e.json", "failed"),
+        ("f.json", "failed"),
+    ] {
+        let named =
+            |g: &&Value| g["location"]["path"] == name && g["reason"] == reason && g["blocking"] == true;
+        assert!(gaps.iter().any(|g| named(&g)), "{name} {reason}: {gaps:#?}");
+    }
+    let who =
+        run(&dir, &["who-can", "Microsoft.Web/sites/write", "--on", "/subscriptions/s", "--arm-export", "e"]);
+    for holder in ["id-a-prod (p-id-a-prod)", "p-b (p-b)", "g (g)"] {
+        assert!(who.out.contains(holder), "{holder}: {}", who.out);
+    }
+    assert!(who.err.contains("not read whole"), "{}", who.err);
+}
