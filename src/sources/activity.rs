@@ -48,7 +48,7 @@ struct Reader<'e> {
 }
 
 impl Visit for Reader<'_> {
-    fn element(&mut self, bytes: &[u8], at: Position) {
+    fn element(&mut self, bytes: &[u8], at: Position, _: bool) {
         let read = serde_json::from_slice::<Record>(bytes).ok();
         let found = read.and_then(|r| {
             let inner = r.properties.as_deref();

@@ -37,8 +37,8 @@ pub enum Problem {
 
 /// What a scan hands out.
 pub trait Visit {
-    /// One element of the list, or a document that is no list.
-    fn element(&mut self, bytes: &[u8], at: Position);
+    /// One element of the list, or a document that is no list: then `listed` is false.
+    fn element(&mut self, bytes: &[u8], at: Position, listed: bool);
     /// A member beside the list, such as `nextLink`.
     fn beside(&mut self, key: &str, value: &[u8], at: Position);
     /// The scan ended here, early.
@@ -120,7 +120,7 @@ impl<R: Read> Scanner<R> {
                     if end == at {
                         return Err((Problem::Syntax("a value or `]`"), position));
                     }
-                    visit.element(self.buffer.get(at..end).unwrap_or_default(), position);
+                    visit.element(self.buffer.get(at..end).unwrap_or_default(), position, true);
                     at = end;
                 }
             }
@@ -181,7 +181,7 @@ impl<R: Read> Scanner<R> {
                 visit.beside(key, value, *position);
             }
         } else {
-            visit.element(self.buffer.get(start..at).unwrap_or_default(), opened);
+            visit.element(self.buffer.get(start..at).unwrap_or_default(), opened, false);
         }
         Ok(self.drop_before(at))
     }
@@ -329,7 +329,7 @@ mod tests {
     struct Seen(Vec<String>, Vec<String>, Option<Problem>);
 
     impl Visit for Seen {
-        fn element(&mut self, bytes: &[u8], _: Position) {
+        fn element(&mut self, bytes: &[u8], _: Position, _: bool) {
             self.0.push(String::from_utf8_lossy(bytes).into_owned());
         }
         fn beside(&mut self, key: &str, value: &[u8], _: Position) {
@@ -388,7 +388,7 @@ mod tests {
     fn positions_are_of_the_element() {
         struct At(Vec<(u64, u64)>);
         impl Visit for At {
-            fn element(&mut self, _: &[u8], at: Position) {
+            fn element(&mut self, _: &[u8], at: Position, _: bool) {
                 self.0.push((at.line, at.column));
             }
             fn beside(&mut self, _: &str, _: &[u8], _: Position) {}

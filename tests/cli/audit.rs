@@ -371,3 +371,30 @@ fn nothing_is_lost_in_odd_frames() {
     }
     assert!(who.err.contains("not read whole"), "{}", who.err);
 }
+
+#[test]
+fn one_record_of_the_directory_is_not_the_directory() {
+    let dir = folder("directory");
+    let grants: Vec<Value> =
+        (0..9).map(|n| assignment(n, &format!("sp-{n}"), "/subscriptions/s", OWNER)).collect();
+    write(&dir.join("e/a.json"), json!({"value": grants}).to_string());
+    let sp = |n: usize| json!({"id": format!("sp-{n}"), "displayName": "x", "appId": "a", "servicePrincipalType": "ManagedIdentity"});
+    let rules = |name: &str| -> Vec<String> {
+        assert_eq!(run(&dir, &["audit", "--arm-export", "e", "-o", name]).code, 0);
+        let found = json(&dir.join(name).join("findings.json"));
+        found["findings"].as_array().unwrap().iter().map(|f| f["rule"].as_str().unwrap().to_owned()).collect()
+    };
+    let count = |rules: &[String], slug: &str| rules.iter().filter(|r| *r == slug).count();
+    for (name, directory) in [("single", sp(0)), ("few", json!({"value": [sp(0), sp(1)]}))] {
+        write(&dir.join("e/d.json"), directory.to_string());
+        let found = rules(name);
+        assert_eq!(
+            (count(&found, "orphaned-grant"), count(&found, "owner-equivalent-grant")),
+            (0, 9),
+            "{name}"
+        );
+    }
+    write(&dir.join("e/d.json"), json!({"value": (0..8).map(sp).collect::<Vec<_>>()}).to_string());
+    let found = rules("most");
+    assert_eq!((count(&found, "orphaned-grant"), count(&found, "owner-equivalent-grant")), (1, 8));
+}

@@ -2,9 +2,10 @@
 
 use super::kind::{self, Kind};
 use super::wire::{DataTable, Head, Text};
-use crate::model::{Estate, Extent, Gap, Instant, Location, Reason, Source, Sym};
+use crate::model::{Estate, Extent, Gap, Instant, Location, PrincipalType, Reason, Source, Sym};
 use crate::sources::scan::{Position, Problem, Visit, scan};
 use serde::Deserialize;
+use std::collections::{BTreeSet, HashSet};
 
 /// Fills an estate, file by file.
 #[derive(Debug, Default)]
@@ -16,6 +17,11 @@ pub struct Lowering {
     last_time: Option<(String, Instant)>,
     pub(super) parents: Vec<(Sym, Sym)>,
     depth: usize,
+    /// Whether the current record is one of a list.
+    listed: bool,
+    /// Kinds of which only single records came so far, and kinds of which a list came.
+    singles: BTreeSet<Source>,
+    lists: BTreeSet<Source>,
     /// Elements of the current file so far.
     elements: usize,
     /// Whether the last record was a role assignment: then the next one most likely is, too.
@@ -35,6 +41,8 @@ impl Lowering {
     /// Lowers one element.
     pub fn record(&mut self, bytes: &[u8], at: Position) {
         if self.in_assignments && self.assignment_as_expected(bytes) {
+            let seen = if self.listed { &mut self.lists } else { &mut self.singles };
+            seen.insert(Source::RoleAssignments);
             return;
         }
         self.in_assignments = false;
@@ -72,7 +80,8 @@ impl Lowering {
                 match self.lower(kind, bytes) {
                     Ok(()) => {
                         self.in_assignments = kind == Kind::RoleAssignment;
-                        self.estate.coverage.note(source, Extent::Complete);
+                        let seen = if self.listed { &mut self.lists } else { &mut self.singles };
+                        seen.insert(source);
                     }
                     Err(why) => {
                         let id = head.id.map(|t| t.0.into_owned()).unwrap_or_default();
@@ -190,10 +199,39 @@ impl Lowering {
 
     /// The estate, with what parents elsewhere said filled in.
     pub fn finish(mut self) -> Estate {
+        self.cover();
         self.join_parents();
         self.join_groups();
         self.find_tenant();
         self.estate
+    }
+
+    /// A list of a kind is taken for all of it. A single record says nothing of the others, and neither does a list
+    /// of the directory that lacks most of those who hold grants.
+    fn cover(&mut self) {
+        for source in &self.lists {
+            self.estate.coverage.note(*source, Extent::Complete);
+        }
+        for source in self.singles.difference(&self.lists) {
+            self.estate.coverage.note(*source, Extent::Partial);
+            let detail = format!("the export holds single records, and no list, of {}", source.name());
+            self.estate.gaps.push(Gap::new(*source, "", Reason::NotCollected, detail));
+        }
+        let estate = &self.estate;
+        let class = |s: Sym| estate.strings.class(s);
+        let known: HashSet<Sym> = estate.principals.iter().map(|p| class(p.id)).collect();
+        let holders =
+            estate.assignments.iter().filter(|a| a.principal_type == PrincipalType::ServicePrincipal);
+        let holders: HashSet<Sym> = holders.map(|a| class(a.principal)).collect();
+        let found = holders.intersection(&known).count();
+        if self.lists.contains(&Source::Principals) && found * 2 < holders.len() {
+            let detail = format!(
+                "the list of service principals has {found} of the {} that hold grants: it is taken for a part of the directory",
+                holders.len()
+            );
+            self.estate.coverage.note(Source::Principals, Extent::Partial);
+            self.estate.gaps.push(Gap::new(Source::Principals, "", Reason::Truncated, detail));
+        }
     }
 
     pub(super) fn sym(&mut self, text: &Text<'_>) -> Sym {
@@ -229,8 +267,10 @@ impl Lowering {
 }
 
 impl Visit for Lowering {
-    fn element(&mut self, bytes: &[u8], at: Position) {
+    fn element(&mut self, bytes: &[u8], at: Position, listed: bool) {
         self.elements += 1;
+        // Several documents in one file are a list, too.
+        self.listed = listed || self.elements > 1;
         self.record(bytes, at);
     }
 
