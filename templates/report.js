@@ -142,6 +142,8 @@
     if (!def.rows) return;
     tools.hidden = false;
     table.classList.add("live");
+    // What was said of the first rows holds only where no script runs.
+    box.nextElementSibling.textContent = "Also in " + name + ".csv.";
     const state = { q: "", facet: { ...def.preset }, by: null, down: false, on: 0 };
     const view = { rows: [] };
     const count = el("span", "", "dim");
@@ -219,6 +221,7 @@
         const way = state.down ? -1 : 1;
         rows.sort((a, b) => {
           const x = keys.get(a), y = keys.get(b);
+          if (x === "" || y === "") return x === y ? a - b : x === "" ? 1 : -1;
           return x < y ? -way : x > y ? way : a - b;
         });
       }

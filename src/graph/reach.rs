@@ -60,3 +60,38 @@ impl AccessGraph {
         reach
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rbac::Catalog;
+
+    /// The fast answer for everyone at once is the slow answer for each party and scope alone.
+    #[test]
+    fn reach_is_can_for_everyone_everywhere() {
+        let graph = AccessGraph::build(crate::sources::demo::estate(), Catalog::embedded(), None);
+        let operations = [
+            Operation::control("Microsoft.Authorization/roleAssignments/write"),
+            Operation::control("Microsoft.Web/sites/write"),
+            Operation::data("Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read"),
+        ];
+        for operation in operations {
+            let reach = graph.reach(&operation);
+            let mut allowed = 0;
+            for (party, _) in graph.parties().iter() {
+                let mut whose = vec![party];
+                whose.extend(graph.groups_of(party).into_iter().map(|(group, _)| group));
+                for (scope, _) in graph.scopes().nodes().iter().step_by(7) {
+                    let start = graph.scopes().range(scope).start;
+                    let fast = reach
+                        .iter()
+                        .any(|r| whose.contains(&r.party) && r.ranges.iter().any(|x| x.contains(&start)));
+                    let slow = graph.can(party, &operation, scope) == Access::Allowed;
+                    assert_eq!(fast, slow, "{operation:?} {} {scope:?}", graph.party_name(party));
+                    allowed += usize::from(slow);
+                }
+            }
+            assert!(allowed > 0, "{operation:?}");
+        }
+    }
+}

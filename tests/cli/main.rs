@@ -4,5 +4,6 @@
 
 mod audit;
 mod commands;
+mod deny;
 mod snapshot;
 mod support;
