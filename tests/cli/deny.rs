@@ -3,11 +3,11 @@
 use crate::support::{folder, run, write};
 use serde_json::{Value, json};
 
-fn deny(name: &str, properties: Value) -> Value {
+fn deny(name: &str, properties: &Value) -> Value {
     let mut all = json!({"denyAssignmentName": name, "scope": "/subscriptions/s", "permissions": [{"actions": ["*/write"], "notActions": []}],
         "principals": [{"id": "00000000-0000-0000-0000-000000000000", "type": "SystemDefined"}], "excludePrincipals": []});
     for (key, value) in properties.as_object().unwrap() {
-        all[key] = value.clone();
+        all.as_object_mut().unwrap().insert(key.clone(), value.clone());
     }
     json!({"id": format!("/subscriptions/s/providers/Microsoft.Authorization/denyAssignments/{name}"), "type": "Microsoft.Authorization/denyAssignments", "properties": all})
 }
@@ -34,17 +34,17 @@ fn a_deny_hits_everyone_but_whom_it_spares() {
     let subscription = "/subscriptions/s";
     let none = answers("deny-none", &json!([]), subscription);
     assert_eq!(none, ["allow p1", "allow p2"]);
-    let all = answers("deny-all", &json!([deny("d", json!({}))]), subscription);
+    let all = answers("deny-all", &json!([deny("d", &json!({}))]), subscription);
     assert_eq!(all, ["deny p1", "deny p2"]);
     let audit =
-        answers("deny-audit", &json!([deny("d", json!({"denyAssignmentEffect": "audit"}))]), subscription);
+        answers("deny-audit", &json!([deny("d", &json!({"denyAssignmentEffect": "audit"}))]), subscription);
     assert_eq!(audit, ["allow p1", "allow p2"]);
     let group =
-        answers("deny-group", &json!([deny("d", json!({"principals": [{"id": "g"}]}))]), subscription);
+        answers("deny-group", &json!([deny("d", &json!({"principals": [{"id": "g"}]}))]), subscription);
     assert_eq!(group, ["allow p1", "deny p2"]);
     let spared = answers(
         "deny-spared",
-        &json!([deny("d", json!({"excludePrincipals": [{"id": "G"}]}))]),
+        &json!([deny("d", &json!({"excludePrincipals": [{"id": "G"}]}))]),
         subscription,
     );
     assert_eq!(spared, ["deny p1", "allow p2"]);
@@ -52,14 +52,14 @@ fn a_deny_hits_everyone_but_whom_it_spares() {
         "deny-other",
         &json!([deny(
             "d",
-            json!({"permissions": [{"actions": ["*/write"], "notActions": ["Microsoft.Web/*"]}]})
+            &json!({"permissions": [{"actions": ["*/write"], "notActions": ["Microsoft.Web/*"]}]})
         )]),
         subscription,
     );
     assert_eq!(other, ["allow p1", "allow p2"]);
     let maybe = answers(
         "deny-maybe",
-        &json!([deny("d", json!({"condition": "@Resource[x] StringEquals 'y'"}))]),
+        &json!([deny("d", &json!({"condition": "@Resource[x] StringEquals 'y'"}))]),
         subscription,
     );
     assert_eq!(maybe, ["conditional p1", "conditional p2"]);
@@ -67,9 +67,9 @@ fn a_deny_hits_everyone_but_whom_it_spares() {
 
 #[test]
 fn a_deny_may_leave_the_scopes_below_alone() {
-    let denies = json!([deny("d", json!({"doNotApplyToChildScopes": true}))]);
+    let denies = json!([deny("d", &json!({"doNotApplyToChildScopes": true}))]);
     assert_eq!(answers("deny-here", &denies, "/subscriptions/s"), ["deny p1", "deny p2"]);
-    let estate = json!([denies[0].clone(), {"id": "/subscriptions/s/resourceGroups/rg", "type": "Microsoft.Resources/resourceGroups"}]);
+    let estate = json!([deny("d", &json!({"doNotApplyToChildScopes": true})), {"id": "/subscriptions/s/resourceGroups/rg", "type": "Microsoft.Resources/resourceGroups"}]);
     assert_eq!(
         answers("deny-below", &estate, "/subscriptions/s/resourceGroups/rg"),
         ["allow p1", "allow p2"]
