@@ -35,10 +35,10 @@ impl ActionPattern {
     /// Reads a pattern. Every text is one; an operation's own name is the pattern of itself.
     pub fn new(text: &str) -> ActionPattern {
         let mut folded = text.trim().to_ascii_lowercase();
-        // Several stars in a row name what one does, and so do several `/*` before a slash. Folding them here keeps
-        // matching linear for any text.
-        while folded.contains("**") {
-            folded = folded.replace("**", "*");
+        // Three stars in a row name what two do, and several `/*` before a slash what one does. Folding them here keeps
+        // matching quick for any text. Two stars stay two: `/**/` is not `/*/`, which may stand for a single slash.
+        while folded.contains("***") {
+            folded = folded.replace("***", "**");
         }
         while folded.contains("/*/*/") {
             folded = folded.replace("/*/*/", "/*/");

@@ -130,6 +130,7 @@ mod tests {
         assert!(hit("*/*/assign/action", "a/b/assign/action"));
         assert!(hit("a/*/*/b", "a/b"));
         assert!(!hit("a*b*c", "ab"));
+        assert!(!hit("*/**//*", "//a"));
         assert!(hit(&"*".repeat(1_000_000), "a/b"));
         assert!(hit(&format!("a{}/b", "/*".repeat(100_000)), "a/b"));
         assert!(!hit(&format!("*{}*", "a".repeat(100_000)), "a/b"));
