@@ -52,8 +52,8 @@ pub fn load(places: &Places) -> Result<Policy, AppError> {
         folder = path.parent().unwrap_or(Path::new("")).to_owned();
     }
     if path.is_none() && places.demo {
-        (waiver_path, waiver_text) = ("leastwise-waivers.toml".to_owned(), demo::WAIVERS.to_owned());
-        config = parse_config("leastwise.toml", demo::CONFIG).map_err(wrong)?;
+        (waiver_path, waiver_text) = (WAIVERS.to_owned(), demo::WAIVERS.to_owned());
+        config = parse_config(CONFIG, demo::CONFIG).map_err(wrong)?;
         waivers = parse_waivers(&waiver_path, &waiver_text).map_err(wrong)?;
     }
     let named = config.waivers.is_some();

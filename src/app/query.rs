@@ -189,9 +189,12 @@ pub fn who_can(
         return Ok(Reply { text: out, notes });
     };
     let target = scope(&graph, on)?;
-    vault_policies(&graph, operation, target, &mut out, &mut notes);
-    let by_list = !out.is_empty() || notes.iter().any(|n| n.starts_with("the vault decides"));
-    let answers = if by_list { Vec::new() } else { graph.who_can(operation, target) };
+    let decided = vault_policies(&graph, operation, target, &mut out);
+    if decided {
+        notes
+            .push("the vault decides by its own access policies: data roles on it have no effect".to_owned());
+    }
+    let answers = if decided { Vec::new() } else { graph.who_can(operation, target) };
     for answer in answers {
         let grant = &graph.grants()[answer.held.grant];
         let at = graph.text(graph.scopes().nodes()[grant.scope].id);
@@ -248,23 +251,22 @@ pub fn known(operation: &Operation, catalog: &Catalog) -> Result<(), AppError> {
     }
 }
 
-/// A vault that decides by its own list: who is on it, in place of who holds a role.
+/// A vault that decides by its own list: who is on it, in place of who holds a role. Says whether
+/// there is such a vault.
 fn vault_policies(
     graph: &AccessGraph,
     operation: &Operation,
     target: Ix<ScopeNode>,
     out: &mut String,
-    notes: &mut Vec<String>,
-) {
+) -> bool {
     let estate = graph.estate();
     let here = |v: &&crate::model::Vault| {
         graph.scopes().find(estate, v.id).is_some_and(|at| graph.scopes().contains(at, target))
     };
-    let Some(vault) = estate.vaults.iter().find(here).filter(|v| !v.uses_roles) else { return };
+    let Some(vault) = estate.vaults.iter().find(here).filter(|v| !v.uses_roles) else { return false };
     if operation.plane != Plane::Data {
-        return;
+        return false;
     }
-    notes.push("the vault decides by its own access policies: data roles on it have no effect".to_owned());
     // `…/vaults/secrets/getSecret/action` is the policy's `secrets/get`.
     let tail = operation.name.strip_prefix("microsoft.keyvault/vaults/").unwrap_or_default();
     let mut words = tail.split('/');
@@ -282,4 +284,5 @@ fn vault_policies(
             let _ = writeln!(out, "{}", who_can_text("allow", name, who, &how));
         }
     }
+    true
 }

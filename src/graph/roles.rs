@@ -109,46 +109,32 @@ impl RoleTable {
             let key = role_key(strings.text(id)).to_ascii_lowercase();
             let at = match roles.by_key.get(&key) {
                 Some(at) => *at,
-                None => match catalog.role(&key) {
-                    Some(role) => {
-                        let (compiled, profile) = compile(&role.permissions);
-                        let (name, kind, id) = (role.name, RoleKind::BuiltIn, None);
-                        let assignable_scopes = role.assignable_scopes;
-                        roles.add(Role {
-                            key,
-                            name,
-                            kind,
-                            id,
-                            assignable_scopes,
-                            defined: true,
-                            compiled,
-                            profile,
-                        })
-                    }
-                    None => {
+                None => {
+                    let built_in = catalog.role(&key);
+                    let defined = built_in.is_some();
+                    if !defined {
                         let detail =
                             format!("role `{key}` is assigned, but nothing that was read defines it");
-                        gaps.push(Gap::new(
-                            Source::RoleDefinitions,
-                            strings.text(id),
-                            Reason::Unresolved,
-                            detail,
-                        ));
-                        let (compiled, profile) = compile(&[]);
-                        let (name, kind, id) = (key.clone(), RoleKind::Custom, None);
-                        let assignable_scopes = Vec::new();
-                        roles.add(Role {
-                            key,
-                            name,
-                            kind,
-                            id,
-                            assignable_scopes,
-                            defined: false,
-                            compiled,
-                            profile,
-                        })
+                        let shown = strings.text(id);
+                        gaps.push(Gap::new(Source::RoleDefinitions, shown, Reason::Unresolved, detail));
                     }
-                },
+                    let kind = if defined { RoleKind::BuiltIn } else { RoleKind::Custom };
+                    let (name, assignable_scopes, permissions) = match built_in {
+                        Some(role) => (role.name, role.assignable_scopes, role.permissions),
+                        None => (key.clone(), Vec::new(), Vec::new()),
+                    };
+                    let (compiled, profile) = compile(&permissions);
+                    roles.add(Role {
+                        key,
+                        name,
+                        kind,
+                        id: None,
+                        assignable_scopes,
+                        defined,
+                        compiled,
+                        profile,
+                    })
+                }
             };
             roles.by_id.insert(class, at);
         }

@@ -174,16 +174,6 @@ impl Strings {
         keyed.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| cmp_folded(name(a.1), name(b.1))));
         keyed.into_iter().map(|(_, n)| n).collect()
     }
-
-    /// How many spellings are stored.
-    pub fn len(&self) -> usize {
-        self.ends.len()
-    }
-
-    /// Whether nothing is stored.
-    pub fn is_empty(&self) -> bool {
-        self.ends.is_empty()
-    }
 }
 
 #[cfg(test)]

@@ -89,16 +89,6 @@ impl OpSet {
         })
     }
 
-    /// How many operations of a plane are in it.
-    pub fn count(&self, plane: Plane) -> usize {
-        self.words(plane).iter().map(|w| w.count_ones() as usize).sum()
-    }
-
-    /// Whether nothing is in it.
-    pub fn is_empty(&self) -> bool {
-        Plane::ALL.iter().all(|p| self.words(*p).iter().all(|w| *w == 0))
-    }
-
     /// The operations of a plane, by position.
     pub fn iter(&self, plane: Plane) -> impl Iterator<Item = usize> + '_ {
         let words = self.words(plane).iter().enumerate();

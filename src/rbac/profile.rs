@@ -32,11 +32,6 @@ impl ClassSets {
         }
         ClassSets { sets, providers: providers.len() }
     }
-
-    /// The operations of one class.
-    pub fn of(&self, class: Class) -> Option<&OpSet> {
-        self.sets.iter().find(|(c, _)| *c == class).map(|(_, set)| set)
-    }
 }
 
 fn provider(operation: &str) -> &str {
