@@ -27,16 +27,21 @@ pub struct FingerprintParts<'a> {
 /// SHA-256 over the parts, in hex.
 pub fn fingerprint(parts: &FingerprintParts<'_>) -> String {
     let condition = if parts.condition.is_empty() { String::new() } else { hex(parts.condition.as_bytes()) };
-    let mut hasher = Sha256::new();
-    let fold = |t: &str| t.trim_end_matches('/').to_ascii_lowercase();
-    let ordinal = parts.ordinal.to_string();
-    let texts =
-        [fold(parts.subject), fold(parts.principal), fold(parts.role), fold(parts.scope), condition, ordinal];
-    for text in [VERSION, parts.rule].into_iter().chain(texts.iter().map(String::as_str)) {
-        hasher.update(text.as_bytes());
-        hasher.update([0]);
+    let mut bytes = Vec::with_capacity(512);
+    for text in [VERSION, parts.rule] {
+        bytes.extend_from_slice(text.as_bytes());
+        bytes.push(0);
     }
-    to_hex(&hasher.finalize())
+    for text in [parts.subject, parts.principal, parts.role, parts.scope] {
+        let text = text.trim_end_matches('/').as_bytes();
+        bytes.extend(text.iter().map(u8::to_ascii_lowercase));
+        bytes.push(0);
+    }
+    for text in [condition.as_str(), &parts.ordinal.to_string()] {
+        bytes.extend_from_slice(text.as_bytes());
+        bytes.push(0);
+    }
+    hex(&bytes)
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -195,15 +195,15 @@ pub struct IdentityRef {
     pub environment: Option<String>,
 }
 
-/// A fact that a finding rests on.
+/// A fact that a finding rests on. Many findings rest on the same, so the words are shared.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Evidence {
     /// `assignment`, `group`, `condition`, `host`, `permission`, `activity`.
     pub kind: &'static str,
     /// In words.
-    pub text: String,
+    pub text: Arc<str>,
     /// The id of what it is about.
-    pub id: Option<String>,
+    pub id: Option<Arc<str>>,
 }
 
 /// Where a finding's grant holds.
@@ -233,7 +233,7 @@ pub struct Finding {
     /// What kind of thing it is about.
     pub subject_kind: SubjectKind,
     /// Which one.
-    pub subject: String,
+    pub subject: Arc<str>,
     /// The subject's position among those of its kind, where it has one: for counting, never for output.
     pub row: Option<usize>,
     /// Whose identity.
@@ -245,7 +245,7 @@ pub struct Finding {
     /// Where in the user's files.
     pub location: Option<Location>,
     /// What it rests on.
-    pub evidence: Vec<Evidence>,
+    pub evidence: Arc<[Evidence]>,
     /// Commands that would fix it, for a person to run.
     pub commands: Vec<String>,
     /// Findings of these rules say the same more strongly.

@@ -1,34 +1,51 @@
 //! Tables for the page as columns of numbers into one table of texts: a hundred thousand rows of ids and names
 //! repeat a few thousand texts.
 
-use std::collections::{BTreeMap, HashMap};
+use hashbrown::HashTable;
+use std::collections::HashMap;
 use std::fmt::Write as _;
+use std::hash::BuildHasher as _;
 
-/// The texts that columns point into.
+/// The texts that columns point into. A report hands out the same piece of memory for the same cell of many rows, so
+/// where a text lies is looked up before what it says.
 #[derive(Default)]
-pub(super) struct Texts {
+pub(super) struct Texts<'a> {
     list: Vec<Box<str>>,
-    known: HashMap<Box<str>, usize, foldhash::fast::RandomState>,
+    known: HashTable<usize>,
+    places: HashMap<(usize, usize), usize, foldhash::fast::RandomState>,
+    hasher: foldhash::fast::RandomState,
+    report: std::marker::PhantomData<&'a str>,
 }
 
-impl Texts {
-    pub(super) fn put(&mut self, text: &str) -> usize {
-        if let Some(at) = self.known.get(text) {
+impl<'a> Texts<'a> {
+    /// A text that lives as long as the report.
+    pub(super) fn put(&mut self, text: &'a str) -> usize {
+        let place = (text.as_ptr() as usize, text.len());
+        if let Some(at) = self.places.get(&place) {
+            return *at;
+        }
+        let at = self.put_passing(text);
+        self.places.insert(place, at);
+        at
+    }
+
+    /// A text that is hardly met twice in the same place.
+    pub(super) fn put_passing(&mut self, text: &str) -> usize {
+        let hash = self.hasher.hash_one(text);
+        let list = &self.list;
+        let same = |at: &usize| list.get(*at).is_some_and(|known| **known == *text);
+        if let Some(at) = self.known.find(hash, same) {
             return *at;
         }
         let at = self.list.len();
         self.list.push(text.into());
-        self.known.insert(text.into(), at);
+        let (list, hasher) = (&self.list, &self.hasher);
+        self.known.insert_unique(hash, at, |at| hasher.hash_one(list.get(*at).map_or("", |t| t)));
         at
     }
 
-    /// A sentence as pieces: what stands between backticks repeats, and so does what stands around.
-    pub(super) fn put_sentence(&mut self, text: &str) -> Vec<usize> {
-        text.split('`').map(|piece| self.put(piece)).collect()
-    }
-
     /// An id as its head and its last segment.
-    pub(super) fn put_id(&mut self, id: &str) -> (usize, usize) {
+    pub(super) fn put_id(&mut self, id: &'a str) -> (usize, usize) {
         let (head, name) = id.rsplit_once('/').unwrap_or(("", id));
         (self.put(head), self.put(name))
     }
@@ -47,33 +64,50 @@ impl Texts {
 
 /// Columns of numbers, by name.
 #[derive(Default)]
-pub(super) struct Columns(BTreeMap<&'static str, String>);
+pub(super) struct Columns {
+    columns: Vec<(&'static str, String)>,
+    digits: itoa::Buffer,
+}
 
 impl Columns {
     pub(super) fn put(&mut self, column: &'static str, value: usize) {
-        let text = self.column(column);
-        if !text.is_empty() {
-            text.push(',');
+        let at = self.column(column);
+        if let Some((_, text)) = self.columns.get_mut(at) {
+            if !text.is_empty() {
+                text.push(',');
+            }
+            text.push_str(self.digits.format(value));
         }
-        let _ = write!(text, "{value}");
     }
 
-    pub(super) fn put_list(&mut self, column: &'static str, values: &[usize]) {
-        let text = self.column(column);
-        text.push_str(if text.is_empty() { "[" } else { ",[" });
-        for (n, value) in values.iter().enumerate() {
-            let _ = write!(text, "{}{value}", if n > 0 { "," } else { "" });
+    pub(super) fn put_list(&mut self, column: &'static str, values: impl Iterator<Item = usize>) {
+        let at = self.column(column);
+        if let Some((_, text)) = self.columns.get_mut(at) {
+            text.push_str(if text.is_empty() { "[" } else { ",[" });
+            for (n, value) in values.enumerate() {
+                if n > 0 {
+                    text.push(',');
+                }
+                text.push_str(self.digits.format(value));
+            }
+            text.push(']');
         }
-        text.push(']');
     }
 
-    fn column(&mut self, name: &'static str) -> &mut String {
-        self.0.entry(name).or_default()
+    /// A handful of names: looking through them beats hashing them.
+    fn column(&mut self, name: &'static str) -> usize {
+        let found = self.columns.iter().position(|(known, _)| *known == name);
+        found.unwrap_or_else(|| {
+            self.columns.push((name, String::new()));
+            self.columns.len() - 1
+        })
     }
 
     pub(super) fn json(&self, out: &mut String) {
+        let mut sorted: Vec<&(&str, String)> = self.columns.iter().collect();
+        sorted.sort_unstable_by_key(|(name, _)| *name);
         out.push('{');
-        for (n, (name, values)) in self.0.iter().enumerate() {
+        for (n, (name, values)) in sorted.into_iter().enumerate() {
             let _ = write!(out, "{}\"{name}\":[{values}]", if n > 0 { "," } else { "" });
         }
         out.push('}');
@@ -83,19 +117,21 @@ impl Columns {
 /// A JSON text that is safe inside a `script` element of a page.
 pub(super) fn quote(text: &str, out: &mut String) {
     out.push('"');
-    for c in text.chars() {
+    let mut rest = text;
+    let risky = |c: char| matches!(c, '"' | '\\' | '<' | '>' | '&' | '\u{2028}' | '\u{2029}') || c < ' ';
+    while let Some((at, c)) = rest.char_indices().find(|(_, c)| risky(*c)) {
+        let (before, after) = rest.split_at(at);
+        out.push_str(before);
         match c {
             '"' => out.push_str("\\\""),
             '\\' => out.push_str("\\\\"),
-            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => {
+            c => {
                 let _ = write!(out, "\\u{:04x}", u32::from(c));
             }
-            c if u32::from(c) < 0x20 => {
-                let _ = write!(out, "\\u{:04x}", u32::from(c));
-            }
-            c => out.push(c),
         }
+        rest = after.get(c.len_utf8()..).unwrap_or_default();
     }
+    out.push_str(rest);
     out.push('"');
 }
 
@@ -118,8 +154,8 @@ mod tests {
     #[test]
     fn columns_point_into_texts() {
         let (mut texts, mut columns) = (Texts::default(), Columns::default());
-        let pieces = texts.put_sentence("`a` on `b`");
-        columns.put_list("m", &pieces);
+        let pieces: Vec<usize> = "`a` on `b`".split('`').map(|piece| texts.put_passing(piece)).collect();
+        columns.put_list("m", pieces.into_iter());
         columns.put("n", texts.put(" on "));
         let (mut t, mut c) = (String::new(), String::new());
         texts.json(&mut t);

@@ -2,9 +2,13 @@
 //! front. Columns are only ever appended.
 
 use super::RenderError;
+use super::kept::Kept;
 use crate::report::Report;
 use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::io::Write;
+use std::rc::Rc;
 
 /// How tables are written.
 #[derive(Clone, Copy, Debug)]
@@ -52,23 +56,106 @@ const IDENTITIES: &str = "name,kind,id,principal_id,client_id,subscription,resou
 const ASSIGNMENTS: &str = "assignment_id,identity,identity_id,principal_id,principal_type,via,role,role_id,role_kind,scope,scope_level,subscription,condition,state,created_on,created_by,risk,findings,description,tenant,collected_at";
 const CONTROLS: &str = "framework,version,control_id,title,automation,population,strength,status,subjects,failed,waived,inconclusive,rules,evidence,reason";
 
-struct Table<'w> {
-    writer: ::csv::Writer<&'w mut dyn Write>,
+/// Where the `csv` crate's writer leaves what it made.
+#[derive(Clone, Default)]
+struct Sink(Rc<RefCell<Vec<u8>>>);
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.borrow_mut().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Makes fields as they stand in a file.
+struct Quoter {
+    writer: ::csv::Writer<Sink>,
+    made: Sink,
+    delimiter: u8,
     raw: bool,
 }
 
-impl Table<'_> {
-    fn field(&mut self, text: &str) -> Result<(), RenderError> {
-        let guarded = if self.raw { Cow::Borrowed(text) } else { guard(text) };
-        self.writer.write_field(guarded.as_bytes()).map_err(failed)
+impl Quoter {
+    /// Appends fields, each with a delimiter behind it.
+    fn append(&mut self, fields: &[&str], to: &mut Vec<u8>) -> Result<(), RenderError> {
+        // The writer would quote a record of one empty field, so that its line is not empty.
+        if !matches!(fields, [""]) {
+            for field in fields {
+                let guarded = if self.raw { Cow::Borrowed(*field) } else { guard(field) };
+                self.writer.write_field(guarded.as_bytes()).map_err(failed)?;
+            }
+            self.writer.write_record(None::<&[u8]>).map_err(failed)?;
+            self.writer.flush()?;
+            let mut made = self.made.0.borrow_mut();
+            let line = made.len().saturating_sub(2);
+            made.truncate(line);
+            to.append(&mut made);
+        }
+        to.push(self.delimiter);
+        Ok(())
+    }
+}
+
+/// A table in the making. Most of a row is neighbours that many rows share (an identity's fields, a role's, a scope's):
+/// those are quoted once and copied.
+struct Table<'w, 'a> {
+    to: &'w mut dyn Write,
+    quoter: Quoter,
+    row: Vec<u8>,
+    kept: Kept<'a, Vec<u8>>,
+    digits: itoa::Buffer,
+}
+
+impl<'w, 'a> Table<'w, 'a> {
+    fn new(header: &str, options: &CsvOptions, to: &'w mut dyn Write) -> Result<Table<'w, 'a>, RenderError> {
+        let made = Sink::default();
+        let writer = ::csv::WriterBuilder::new()
+            .delimiter(options.delimiter)
+            .terminator(::csv::Terminator::CRLF)
+            .flexible(true)
+            .from_writer(made.clone());
+        let quoter = Quoter { writer, made, delimiter: options.delimiter, raw: options.raw };
+        let mut table =
+            Table { to, quoter, row: Vec::new(), kept: Kept::default(), digits: itoa::Buffer::new() };
+        if options.bom {
+            table.row.extend_from_slice(b"\xEF\xBB\xBF");
+        }
+        table.fields(&header.split(',').collect::<Vec<_>>())?;
+        table.end()?;
+        Ok(table)
+    }
+
+    /// Neighbouring fields that live as long as the report.
+    fn kept(&mut self, fields: &[&'a str]) -> Result<(), RenderError> {
+        let quoter = &mut self.quoter;
+        let made = self.kept.get(fields.iter().map(|f| Some(*f)), || {
+            let mut made = Vec::new();
+            quoter.append(fields, &mut made).map(|()| made)
+        })?;
+        self.row.extend_from_slice(made);
+        Ok(())
+    }
+
+    /// Fields that only this row has.
+    fn fields(&mut self, fields: &[&str]) -> Result<(), RenderError> {
+        self.quoter.append(fields, &mut self.row)
     }
 
     fn number(&mut self, number: usize) -> Result<(), RenderError> {
-        self.writer.write_field(number.to_string()).map_err(failed)
+        let mut digits = self.digits;
+        self.fields(&[digits.format(number)])
     }
 
     fn end(&mut self) -> Result<(), RenderError> {
-        self.writer.write_record(None::<&[u8]>).map_err(failed)
+        self.row.pop();
+        self.row.extend_from_slice(b"\r\n");
+        self.to.write_all(&self.row)?;
+        self.row.clear();
+        Ok(())
     }
 }
 
@@ -92,178 +179,109 @@ pub(super) fn write(
     options: &CsvOptions,
     to: &mut dyn Write,
 ) -> Result<(), RenderError> {
-    if options.bom {
-        to.write_all(b"\xEF\xBB\xBF")?;
-    }
-    let writer = ::csv::WriterBuilder::new()
-        .delimiter(options.delimiter)
-        .terminator(::csv::Terminator::CRLF)
-        .buffer_capacity(1 << 18)
-        .from_writer(to);
-    let mut out = Table { writer, raw: options.raw };
-    let header = match table {
-        CsvTable::Findings => FINDINGS,
-        CsvTable::Identities => IDENTITIES,
-        CsvTable::Assignments => ASSIGNMENTS,
-        CsvTable::Controls => CONTROLS,
-    };
-    out.writer.write_record(header.split(',')).map_err(failed)?;
     match table {
-        CsvTable::Findings => findings(report, &mut out)?,
-        CsvTable::Identities => identities(report, &mut out)?,
-        CsvTable::Assignments => assignments(report, &mut out)?,
-        CsvTable::Controls => controls(report, &mut out)?,
+        CsvTable::Findings => findings(report, options, to),
+        CsvTable::Identities => identities(report, options, to),
+        CsvTable::Assignments => assignments(report, options, to),
+        CsvTable::Controls => controls(report, options, to),
     }
-    out.writer.flush()?;
-    Ok(())
 }
 
 fn collected(report: &Report<'_>) -> String {
     report.provenance.collected_at.map(|t| t.to_string()).unwrap_or_default()
 }
 
-fn findings(report: &Report<'_>, out: &mut Table<'_>) -> Result<(), RenderError> {
+fn findings(report: &Report<'_>, options: &CsvOptions, to: &mut dyn Write) -> Result<(), RenderError> {
     let (tenant, collected) = (report.tenant().unwrap_or(""), collected(report));
+    let or_empty = |text| -> &str { Option::unwrap_or(text, "") };
+    let mut controls: BTreeMap<&str, String> = BTreeMap::new();
     for row in report.findings() {
-        let controls: Vec<String> = row.controls().iter().map(|(f, c)| format!("{f}:{c}")).collect();
-        let known = |text: Option<&'_ str>| text.map(str::to_owned).unwrap_or_default();
-        for text in [row.rule(), row.severity(), row.confidence(), row.disposition()] {
-            out.field(text)?;
-        }
-        for text in [
-            row.identity(),
-            row.identity_id(),
-            row.principal_id(),
-            row.role(),
-            row.role_id(),
-            row.scope(),
-            row.scope_level(),
-            row.subscription(),
-            row.environment(),
-            row.owner(),
-        ] {
-            out.field(text.unwrap_or(""))?;
-        }
-        for text in [
-            row.message(),
-            row.fix(),
-            &known(row.waiver()),
-            &known(row.first_seen()),
-            &controls.join(" "),
-            row.fingerprint(),
-            row.subject_kind(),
-            row.subject(),
-            tenant,
-            &collected,
-        ] {
-            out.field(text)?;
-        }
+        controls.entry(row.rule()).or_insert_with(|| {
+            let all: Vec<String> = row.controls().iter().map(|(f, c)| format!("{f}:{c}")).collect();
+            all.join(" ")
+        });
+    }
+    let mut out = Table::new(FINDINGS, options, to)?;
+    for row in report.findings() {
+        out.kept(&[row.rule(), row.severity(), row.confidence(), row.disposition()])?;
+        let identity = [row.identity(), row.identity_id(), row.principal_id()];
+        out.kept(&identity.map(or_empty))?;
+        let grant = [row.role(), row.role_id(), row.scope(), row.scope_level(), row.subscription()];
+        out.kept(&grant.map(or_empty))?;
+        out.kept(&[row.environment(), row.owner()].map(or_empty))?;
+        out.fields(&[row.message()])?;
+        let waiver = [row.waiver(), row.first_seen()].map(or_empty);
+        let controls = controls.get(row.rule()).map_or("", String::as_str);
+        out.kept(&[row.fix(), waiver[0], waiver[1], controls])?;
+        out.fields(&[row.fingerprint(), row.subject_kind(), row.subject()])?;
         match row.location() {
-            Some((path, line, _)) => {
-                out.field(path)?;
-                out.field(&line.to_string())?;
-            }
-            None => {
-                out.field("")?;
-                out.field("")?;
-            }
+            Some((path, line, _)) => out.fields(&[tenant, &collected, path, &line.to_string()])?,
+            None => out.kept(&[tenant, &collected, "", ""])?,
         }
         out.end()?;
     }
     Ok(())
 }
 
-fn identities(report: &Report<'_>, out: &mut Table<'_>) -> Result<(), RenderError> {
+fn identities(report: &Report<'_>, options: &CsvOptions, to: &mut dyn Write) -> Result<(), RenderError> {
     let (tenant, collected) = (report.tenant().unwrap_or(""), collected(report));
+    let mut out = Table::new(IDENTITIES, options, to)?;
     for row in report.identities() {
-        for text in [
-            row.name,
-            row.kind,
-            row.id,
-            row.principal_id,
-            row.client_id,
-            row.subscription,
-            row.resource_group,
-            row.environment,
-            row.owner,
-        ] {
-            out.field(text)?;
-        }
+        out.fields(&[row.name, row.kind, row.id, row.principal_id, row.client_id])?;
+        out.kept(&[row.subscription, row.resource_group, row.environment, row.owner])?;
         out.number(row.hosts)?;
-        out.field(&row.host_names.join(" "))?;
+        out.fields(&[&row.host_names.join(" ")])?;
         for number in [row.federated_credentials, row.grants, row.groups] {
             out.number(number)?;
         }
-        for text in [
-            row.highest_risk,
-            row.last_activity,
-            row.last_activity_source,
-            row.unused_verdict,
-            row.name_verdict,
-        ] {
-            out.field(text)?;
-        }
+        out.kept(&[row.highest_risk, row.last_activity, row.last_activity_source])?;
+        out.kept(&[row.unused_verdict, row.name_verdict])?;
         out.number(row.findings)?;
         let tags: Vec<String> = row.tags.iter().map(|(k, v)| format!("{k}={v}")).collect();
-        for text in [tags.join("; ").as_str(), tenant, &collected] {
-            out.field(text)?;
-        }
+        out.fields(&[tags.join("; ").as_str(), tenant, &collected])?;
         out.end()?;
     }
     Ok(())
 }
 
-fn assignments(report: &Report<'_>, out: &mut Table<'_>) -> Result<(), RenderError> {
+fn assignments(report: &Report<'_>, options: &CsvOptions, to: &mut dyn Write) -> Result<(), RenderError> {
     let (tenant, collected) = (report.tenant().unwrap_or(""), collected(report));
+    let mut out = Table::new(ASSIGNMENTS, options, to)?;
     let mut id = String::new();
     for row in report.assignments() {
         id.clear();
         let (head, name) = row.assignment_id;
         [head, if head.is_empty() { "" } else { "/" }, name].iter().for_each(|part| id.push_str(part));
         let created = row.created_on.map(|t| t.to_string()).unwrap_or_default();
-        for text in [
-            id.as_str(),
-            row.identity,
-            row.identity_id,
-            row.principal_id,
-            row.principal_type,
-            &row.via,
-            row.role,
-            row.role_id,
-            row.role_kind,
-            row.scope,
-            row.scope_level,
-            row.subscription,
-            row.condition,
-            row.state,
-            &created,
-            row.created_by,
-            row.risk,
-        ] {
-            out.field(text)?;
+        out.fields(&[&id])?;
+        out.kept(&[row.identity, row.identity_id, row.principal_id, row.principal_type])?;
+        match &row.via {
+            Cow::Borrowed(via) => out.kept(&[*via])?,
+            Cow::Owned(via) => out.fields(&[via])?,
         }
+        out.kept(&[row.role, row.role_id, row.role_kind])?;
+        out.kept(&[row.scope, row.scope_level, row.subscription])?;
+        out.kept(&[row.condition, row.state])?;
+        out.fields(&[&created])?;
+        out.kept(&[row.created_by, row.risk])?;
         out.number(row.findings)?;
-        for text in [row.description, tenant, &collected] {
-            out.field(text)?;
-        }
+        out.kept(&[row.description, tenant, &collected])?;
         out.end()?;
     }
     Ok(())
 }
 
-fn controls(report: &Report<'_>, out: &mut Table<'_>) -> Result<(), RenderError> {
+fn controls(report: &Report<'_>, options: &CsvOptions, to: &mut dyn Write) -> Result<(), RenderError> {
+    let mut out = Table::new(CONTROLS, options, to)?;
     for row in report.controls() {
         // Titles, automation and strength belong to a framework's own file; a rule's mapping does not know them.
-        for text in [row.framework.as_str(), &row.version, &row.control_id, "", "partial", "", "", row.status]
-        {
-            out.field(text)?;
-        }
+        let fields =
+            [row.framework.as_str(), &row.version, &row.control_id, "", "partial", "", "", row.status];
+        out.fields(&fields)?;
         for number in [row.subjects, row.failed, row.waived, row.inconclusive] {
             out.number(number)?;
         }
-        for text in [row.rules.join(" ").as_str(), "findings.csv", &row.reason] {
-            out.field(text)?;
-        }
+        out.fields(&[row.rules.join(" ").as_str(), "findings.csv", &row.reason])?;
         out.end()?;
     }
     Ok(())

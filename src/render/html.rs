@@ -313,8 +313,10 @@ fn data(report: &Report<'_>) -> (String, Vec<(&'static str, usize)>) {
         findings.put("w", texts.put(row.owner().unwrap_or("")));
         findings.put("b", texts.put(row.subscription().unwrap_or("")));
         findings.put("d", texts.put(row.disposition()));
-        findings.put_list("m", &texts.put_sentence(row.message()));
-        let (head, name) = texts.put_id(row.subject());
+        // What stands between backticks repeats, and so does what stands around.
+        findings.put_list("m", row.message().split('`').map(|piece| texts.put_passing(piece)));
+        let (head, name) = row.subject().rsplit_once('/').unwrap_or(("", row.subject()));
+        let (head, name) = (texts.put_passing(head), texts.put_passing(name));
         findings.put("uh", head);
         findings.put("un", name);
         let key = (row.principal_id().unwrap_or(""), row.identity_id().unwrap_or(""));
@@ -338,29 +340,30 @@ fn data(report: &Report<'_>) -> (String, Vec<(&'static str, usize)>) {
         table.put("v", texts.put(row.name_verdict));
         table.put("q", row.findings);
         table.put("a", texts.put(row.last_activity));
-        let classes: Vec<usize> = row.classes.iter().map(|c| texts.put(c)).collect();
-        table.put_list("c", &classes);
-        let hosts: Vec<usize> = row.host_names.iter().take(HOSTS_SHOWN).map(|h| texts.put(h)).collect();
-        table.put_list("o", &hosts);
+        table.put_list("c", row.classes.iter().map(|c| texts.put(c)));
+        table.put_list("o", row.host_names.iter().take(HOSTS_SHOWN).map(|h| texts.put(h)));
     }
     let mut grants = Columns::default();
-    let held: Vec<_> = report
-        .assignments()
-        .filter_map(|a| a.identity_row.and_then(|r| by_row.get(&r).copied()).map(|n| (n, a)))
-        .collect();
-    let grant_rows = take("assignments", held.len());
-    for (identity, row) in held.into_iter().take(grant_rows) {
+    let most = MOST_ROWS - identity_rows - finding_rows;
+    let mut held = 0;
+    for row in report.assignments() {
+        let Some(identity) = row.identity_row.and_then(|r| by_row.get(&r).copied()) else { continue };
+        held += 1;
+        if held > most {
+            continue;
+        }
         grants.put("x", identity);
         grants.put("o", texts.put(row.role));
         grants.put("l", texts.put(row.scope_level));
         let (head, name) = texts.put_id(row.scope);
         grants.put("ph", head);
         grants.put("pn", name);
-        grants.put("v", texts.put(&row.via));
+        grants.put("v", texts.put_passing(&row.via));
         grants.put("t", texts.put(row.state));
         grants.put("z", texts.put(row.risk));
         grants.put("c", usize::from(!row.condition.is_empty()));
     }
+    let grant_rows = take("assignments", held);
     let mut out = String::from("{\"t\":");
     texts.json(&mut out);
     for (name, columns, rows) in [

@@ -2,9 +2,12 @@
 //! can change what pipelines read.
 
 use super::RenderError;
+use super::kept::Kept;
 use crate::report::{FindingRow, GapRow, Report};
 use serde::Serialize;
+use serde_json::value::RawValue;
 use std::io::Write;
+use std::rc::Rc;
 
 /// The schema's name.
 pub(crate) const SCHEMA: &str = "leastwise.findings/1";
@@ -115,15 +118,15 @@ struct Finding<'a> {
     title: &'a str,
     message: &'a str,
     subject: Subject<'a>,
-    identity: Option<Identity<'a>>,
-    role: Option<Role<'a>>,
+    identity: Option<&'a RawValue>,
+    role: Option<&'a RawValue>,
     scope: Option<&'a str>,
     scope_level: Option<&'a str>,
     subscription: Option<&'a str>,
     location: Option<Location<'a>>,
-    evidence: Vec<Evidence<'a>>,
+    evidence: Vec<&'a RawValue>,
     fix: Fix<'a>,
-    controls: Vec<Control<'a>>,
+    controls: &'a RawValue,
     related: &'a [String],
     waiver: Option<&'a str>,
     first_seen: Option<&'a str>,
@@ -134,36 +137,73 @@ fn location(at: Option<(&str, u64, u64)>) -> Option<Location<'_>> {
     at.map(|(path, line, column)| Location { path, line, column })
 }
 
-fn finding<'a>(row: &FindingRow<'a>) -> Finding<'a> {
-    Finding {
-        rule: row.rule(),
-        severity: row.severity(),
-        confidence: row.confidence(),
-        disposition: row.disposition(),
-        title: row.title(),
-        message: row.message(),
-        subject: Subject { kind: row.subject_kind(), id: row.subject() },
-        identity: row.identity().map(|name| Identity {
-            name,
-            id: row.identity_id(),
-            principal_id: row.principal_id(),
-            kind: row.identity_kind(),
-            owner: row.owner(),
-            environment: row.environment(),
-        }),
-        role: row.role().map(|name| Role { name, id: row.role_id() }),
-        scope: row.scope(),
-        scope_level: row.scope_level(),
-        subscription: row.subscription(),
-        location: location(row.location()),
-        evidence: row.evidence().map(|e| Evidence { kind: e.kind, text: e.text, id: e.id }).collect(),
-        fix: Fix { text: row.fix(), commands: row.commands() },
-        controls: row.controls().iter().map(|(framework, id)| Control { framework, id }).collect(),
-        related: row.related(),
-        waiver: row.waiver(),
-        first_seen: row.first_seen(),
-        fingerprint: row.fingerprint(),
+/// Parts that many findings share, each made once.
+#[derive(Default)]
+struct Parts<'a>(Kept<'a, Rc<RawValue>>);
+
+impl<'a> Parts<'a> {
+    fn make<T: Serialize>(
+        &mut self,
+        texts: &[Option<&'a str>],
+        value: impl FnOnce() -> T,
+    ) -> Result<Rc<RawValue>, RenderError> {
+        let made = self.0.get(texts.iter().copied(), || raw(&value()))?;
+        Ok(Rc::clone(made))
     }
+
+    fn write(&mut self, row: &FindingRow<'a>, to: &mut Vec<u8>) -> Result<(), RenderError> {
+        let identity = row.identity().map(|name| {
+            let (id, principal_id, kind) = (row.identity_id(), row.principal_id(), row.identity_kind());
+            let (owner, environment) = (row.owner(), row.environment());
+            let texts = [Some(name), id, principal_id, kind, owner, environment];
+            self.make(&texts, || Identity { name, id, principal_id, kind, owner, environment })
+        });
+        let role = row.role().map(|name| {
+            let id = row.role_id();
+            self.make(&[Some(name), id], || Role { name, id })
+        });
+        let (identity, role) = (identity.transpose()?, role.transpose()?);
+        let controls = self.make(&[Some(row.rule())], || {
+            row.controls().iter().map(|(framework, id)| Control { framework, id }).collect::<Vec<_>>()
+        })?;
+        let evidence = row.evidence().map(|e| {
+            let make = || Evidence { kind: e.kind, text: e.text, id: e.id };
+            // An assignment is hardly the evidence of two findings; hosts and permissions are of thousands.
+            if e.kind == "assignment" {
+                return raw(&make());
+            }
+            self.make(&[Some(e.kind), Some(e.text), e.id], make)
+        });
+        let evidence = evidence.collect::<Result<Vec<_>, _>>()?;
+        let finding = Finding {
+            rule: row.rule(),
+            severity: row.severity(),
+            confidence: row.confidence(),
+            disposition: row.disposition(),
+            title: row.title(),
+            message: row.message(),
+            subject: Subject { kind: row.subject_kind(), id: row.subject() },
+            identity: identity.as_deref(),
+            role: role.as_deref(),
+            scope: row.scope(),
+            scope_level: row.scope_level(),
+            subscription: row.subscription(),
+            location: location(row.location()),
+            evidence: evidence.iter().map(|e| &**e).collect(),
+            fix: Fix { text: row.fix(), commands: row.commands() },
+            controls: &controls,
+            related: row.related(),
+            waiver: row.waiver(),
+            first_seen: row.first_seen(),
+            fingerprint: row.fingerprint(),
+        };
+        serde_json::to_writer(to, &finding).map_err(|e| RenderError::Io(e.into()))
+    }
+}
+
+fn raw(value: &impl Serialize) -> Result<Rc<RawValue>, RenderError> {
+    let made = serde_json::value::to_raw_value(value).map_err(|e| RenderError::Io(e.into()))?;
+    Ok(made.into())
 }
 
 fn gap<'a>(row: &'a GapRow<'a>) -> Gap<'a> {
@@ -180,18 +220,22 @@ fn gap<'a>(row: &'a GapRow<'a>) -> Gap<'a> {
     }
 }
 
-fn put(to: &mut dyn Write, value: &impl Serialize) -> Result<(), RenderError> {
+fn put<W: Write + ?Sized>(to: &mut W, value: &impl Serialize) -> Result<(), RenderError> {
     serde_json::to_writer(to, value).map_err(|e| RenderError::Io(e.into()))
 }
 
 /// An array, an item a line.
-fn list<T: Serialize>(to: &mut dyn Write, items: impl Iterator<Item = T>) -> Result<(), RenderError> {
+fn list<T>(
+    to: &mut dyn Write,
+    items: impl Iterator<Item = T>,
+    mut put: impl FnMut(T, &mut Vec<u8>) -> Result<(), RenderError>,
+) -> Result<(), RenderError> {
     to.write_all(b"[")?;
     let mut line = Vec::new();
     for (n, item) in items.enumerate() {
         line.clear();
         line.extend_from_slice(if n == 0 { b"\n" } else { b",\n" });
-        serde_json::to_writer(&mut line, &item).map_err(|e| RenderError::Io(e.into()))?;
+        put(item, &mut line)?;
         to.write_all(&line)?;
     }
     to.write_all(b"]")?;
@@ -234,7 +278,7 @@ pub(super) fn write(report: &Report<'_>, to: &mut dyn Write) -> Result<(), Rende
     )?;
     to.write_all(b",\"gaps\":")?;
     let gaps: Vec<GapRow<'_>> = report.gaps().collect();
-    list(to, gaps.iter().map(gap))?;
+    list(to, gaps.iter().map(gap), |gap, to| put(to, &gap))?;
     to.write_all(b"},\n\"rules\":")?;
     list(
         to,
@@ -246,9 +290,11 @@ pub(super) fn write(report: &Report<'_>, to: &mut dyn Write) -> Result<(), Rende
             inconclusive: r.inconclusive,
             needs: r.needs,
         }),
+        |rule, to| put(to, &rule),
     )?;
     to.write_all(b",\n\"findings\":")?;
-    list(to, report.findings().map(|row| finding(&row)))?;
+    let mut parts = Parts::default();
+    list(to, report.findings(), |row, to| parts.write(&row, to))?;
     to.write_all(b"}\n")?;
     Ok(())
 }

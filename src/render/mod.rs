@@ -6,6 +6,7 @@ mod columns;
 mod csv;
 mod html;
 mod json;
+mod kept;
 mod markdown;
 mod text;
 

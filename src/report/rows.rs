@@ -95,7 +95,8 @@ impl<'a> FindingRow<'a> {
 
     /// What it rests on.
     pub fn evidence(&self) -> impl Iterator<Item = EvidenceRow<'a>> {
-        self.finding.evidence.iter().map(|e| EvidenceRow { kind: e.kind, text: &e.text, id: e.id.as_deref() })
+        let finding = self.finding;
+        finding.evidence.iter().map(|e| EvidenceRow { kind: e.kind, text: &e.text, id: e.id.as_deref() })
     }
 
     /// Commands that would fix it.

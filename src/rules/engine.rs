@@ -2,7 +2,7 @@
 //! the verdict is reused: hundreds of thousands of grants come down to a few hundred evaluations.
 
 use super::coverage::{JudgedGap, RuleOutcome, judge};
-use super::evidence::{gather, identity_ref, place};
+use super::evidence::{Shared, gather, identity_ref, place};
 use super::facts::{FactId, IdentityFacts, Lens, Subject, Value, get};
 use super::schema::{Rule, Whom};
 use super::set::RuleSet;
@@ -88,9 +88,23 @@ struct Run<'a, 'g> {
     judging: &'a Judging<'a>,
     findings: Vec<Finding>,
     tallies: BTreeMap<&'a str, Tally>,
-    identities: HashMap<usize, Arc<IdentityRef>>,
-    roles: HashMap<usize, Arc<(String, String)>>,
-    places: HashMap<usize, Arc<Place>>,
+    identities: Table<Arc<IdentityRef>>,
+    roles: Table<Arc<(String, String)>>,
+    places: Table<Arc<Place>>,
+    shared: Shared,
+}
+
+type Table<T> = HashMap<usize, T, foldhash::fast::RandomState>;
+
+/// What all findings on one subject have in common.
+struct About<'g> {
+    id: Arc<str>,
+    evidence: Arc<[crate::finding::Evidence]>,
+    identity: Option<Arc<IdentityRef>>,
+    role: Option<Arc<(String, String)>>,
+    place: Option<Arc<Place>>,
+    condition: &'g str,
+    principal: &'g str,
 }
 
 /// Runs every rule that is on.
@@ -110,12 +124,13 @@ pub fn run(graph: &AccessGraph, judging: &Judging<'_>) -> Judged {
     last.kind(SubjectKind::Waiver);
     findings.extend(last.findings);
     tallies.extend(last.tallies);
-    findings.sort_by(|a, b| {
-        (b.severity.cmp(&a.severity))
-            .then_with(|| a.rule.slug.cmp(&b.rule.slug))
-            .then_with(|| cmp_folded(&a.subject, &b.subject))
-            .then_with(|| a.fingerprint.cmp(&b.fingerprint))
-    });
+    // Each rule met its subjects in the order of their ids: within a rule the second sort finds long sorted runs.
+    findings.sort_by(|a, b| b.severity.cmp(&a.severity).then_with(|| a.rule.slug.cmp(&b.rule.slug)));
+    for alike in findings.chunk_by_mut(|a, b| a.severity == b.severity && a.rule.slug == b.rule.slug) {
+        alike.sort_by(|a, b| {
+            cmp_folded(&a.subject, &b.subject).then_with(|| a.fingerprint.cmp(&b.fingerprint))
+        });
+    }
     number_equals(&mut findings);
     let coverage = &graph.estate().coverage;
     let outcomes = judging.rules.iter().map(|rule| {
@@ -141,9 +156,10 @@ impl<'a, 'g> Run<'a, 'g> {
             judging,
             findings: Vec::new(),
             tallies: BTreeMap::new(),
-            identities: HashMap::new(),
-            roles: HashMap::new(),
-            places: HashMap::new(),
+            identities: Table::default(),
+            roles: Table::default(),
+            places: Table::default(),
+            shared: Shared::default(),
         }
     }
 
@@ -261,7 +277,8 @@ impl<'a, 'g> Run<'a, 'g> {
             if estate.when.evaluate(&fact) != Tri::True {
                 continue;
             }
-            let mut finding = self.finding(rule, rule.fixed.unwrap_or(estate.severity), &subject);
+            let about = self.about(&subject);
+            let mut finding = self.finding(rule, rule.fixed.unwrap_or(estate.severity), &subject, &about);
             finding.subject_kind = SubjectKind::File;
             finding.message = estate.message.fill(&finding.subject, &fact, false);
             finding.commands.clear();
@@ -293,6 +310,7 @@ impl<'a, 'g> Run<'a, 'g> {
                     fresh
                 }
             };
+            let mut about = None;
             for ((rule, outcome), tally) in group.rules.iter().zip(outcomes.iter()).zip(&mut tallies) {
                 tally.subjects += 1;
                 match outcome {
@@ -300,7 +318,8 @@ impl<'a, 'g> Run<'a, 'g> {
                     Outcome::Unknown => tally.inconclusive += 1,
                     Outcome::Fires(severity) => {
                         tally.findings += 1;
-                        let finding = self.finding(rule, *severity, subject);
+                        let about = about.get_or_insert_with(|| self.about(subject));
+                        let finding = self.finding(rule, *severity, subject, about);
                         self.findings.push(finding);
                     }
                 }
@@ -311,29 +330,46 @@ impl<'a, 'g> Run<'a, 'g> {
         }
     }
 
-    fn finding(&mut self, rule: &Rule, severity: Severity, subject: &Subject) -> Finding {
-        let lens = self.lens;
+    fn about(&mut self, subject: &Subject) -> About<'g> {
+        let lens: &'g Lens<'g> = self.lens;
         let graph = lens.graph;
-        let facts = subject.identity.map(|i| lens.identity(i));
         let identity = subject.identity.map(|at| {
-            Arc::clone(self.identities.entry(at.index()).or_insert_with(|| Arc::new(identity_ref(lens, at))))
+            let made = self.identities.entry(at.index());
+            Arc::clone(made.or_insert_with(|| Arc::new(identity_ref(lens, at))))
         });
         let grant = subject.grant.map(|at| &graph.grants()[at]);
-        let role_at = subject.role.or(grant.map(|g| g.role));
-        let role = role_at.map(|at| {
+        let role = subject.role.or(grant.map(|g| g.role)).map(|at| {
             let role = &graph.roles()[at];
-            Arc::clone(
-                self.roles
-                    .entry(at.index())
-                    .or_insert_with(|| Arc::new((role.name.clone(), role.key.clone()))),
-            )
+            let made = self.roles.entry(at.index());
+            Arc::clone(made.or_insert_with(|| Arc::new((role.name.clone(), role.key.clone()))))
         });
         let scope = grant.map(|g| g.scope).or_else(|| self.own_scope(subject));
-        let place = scope
-            .map(|at| Arc::clone(self.places.entry(at.index()).or_insert_with(|| Arc::new(place(lens, at)))));
-        let subject_id = self.subject_id(subject);
+        let place = scope.map(|at| {
+            let made = self.places.entry(at.index());
+            Arc::clone(made.or_insert_with(|| Arc::new(place(lens, at))))
+        });
+        let party = match (subject.identity, grant) {
+            (Some(identity), _) => graph.identities()[identity].party,
+            (None, Some(grant)) => Some(grant.party),
+            (None, None) => None,
+        };
+        let id: Arc<str> = self.subject_id(subject).into();
+        About {
+            evidence: gather(lens, subject, &id, &mut self.shared),
+            id,
+            identity,
+            role,
+            place,
+            condition: grant.and_then(|g| graph.condition(g)).map_or("", |c| graph.text(c.text)),
+            principal: party.map_or("", |p| graph.text(graph.parties()[p].principal)),
+        }
+    }
+
+    fn finding(&self, rule: &Rule, severity: Severity, subject: &Subject, about: &About<'_>) -> Finding {
+        let lens = self.lens;
+        let facts = subject.identity.map(|i| lens.identity(i));
         let fact = |id: FactId| get(id)(lens, subject);
-        let mut message = rule.message.fill(&subject_id, &fact, false);
+        let mut message = rule.message.fill(&about.id, &fact, false);
         let mut confidence = rule.confidence;
         let judges_identity =
             rule.whom == Whom::Identities && !matches!(rule.subject, SubjectKind::RoleDefinition);
@@ -346,19 +382,13 @@ impl<'a, 'g> Run<'a, 'g> {
             message.push_str(" (expected of a platform identity)");
             severity = severity.lower();
         }
-        let principal = match (grant, &identity) {
-            (_, Some(identity)) => identity.principal_id.clone().unwrap_or_default(),
-            (Some(grant), None) => graph.text(graph.parties()[grant.party].principal).to_owned(),
-            _ => String::new(),
-        };
-        let condition = grant.and_then(|g| graph.condition(g)).map_or("", |c| graph.text(c.text));
         let parts = FingerprintParts {
             rule: rule.slug(),
-            subject: &subject_id,
-            principal: &principal,
-            role: role.as_deref().map_or("", |(_, key)| key),
-            scope: place.as_deref().map_or("", |p| &p.scope),
-            condition,
+            subject: &about.id,
+            principal: about.principal,
+            role: about.role.as_deref().map_or("", |(_, key)| key),
+            scope: about.place.as_deref().map_or("", |p| &p.scope),
+            condition: about.condition,
             ordinal: 0,
         };
         Finding {
@@ -369,14 +399,14 @@ impl<'a, 'g> Run<'a, 'g> {
             disposition: Disposition::Open,
             message,
             subject_kind: rule.subject,
-            commands: rule.commands.iter().map(|c| c.fill(&subject_id, &fact, true)).collect(),
+            commands: rule.commands.iter().map(|c| c.fill(&about.id, &fact, true)).collect(),
             row: subject.row(),
-            subject: subject_id,
-            identity,
-            role,
-            place,
+            subject: Arc::clone(&about.id),
+            identity: about.identity.clone(),
+            role: about.role.clone(),
+            place: about.place.clone(),
             location: None,
-            evidence: gather(lens, subject),
+            evidence: Arc::clone(&about.evidence),
             related: Vec::new(),
             waiver: None,
             first_seen: None,

@@ -4,78 +4,91 @@ use super::facts::{Lens, Subject};
 use crate::finding::{Evidence, IdentityRef, Place};
 use crate::graph::{Grant, Identity, ScopeNode};
 use crate::model::Ix;
+use std::collections::HashMap;
+use std::sync::Arc;
 
 const MOST_HOSTS: usize = 3;
 
+/// Evidence that many subjects share.
+#[derive(Debug, Default)]
+pub(super) struct Shared {
+    hosts: HashMap<usize, Vec<Evidence>>,
+    permissions: HashMap<usize, Option<Evidence>>,
+}
+
 /// Evidence for a subject, in a fixed order: the assignment, the groups between, the condition, the hosts.
-pub(super) fn gather(lens: &Lens<'_>, subject: &Subject) -> Vec<Evidence> {
+pub(super) fn gather(
+    lens: &Lens<'_>,
+    subject: &Subject,
+    id: &Arc<str>,
+    shared: &mut Shared,
+) -> Arc<[Evidence]> {
     let mut all = Vec::new();
     if let Some(at) = subject.grant {
         let grant = &lens.graph.grants()[at];
-        all.push(assignment(lens, grant));
+        all.push(assignment(lens, grant, id));
         if let Some(held) = subject.via.and_then(|v| lens.group_grants.get(v)) {
             for (group, name) in held.held.via.iter().zip(&held.groups) {
-                let id = lens.graph.text(lens.graph.parties()[*group].principal).to_owned();
-                all.push(Evidence {
-                    kind: "group",
-                    text: format!("through the group `{name}`"),
-                    id: Some(id),
-                });
+                let id = lens.graph.text(lens.graph.parties()[*group].principal).into();
+                let text = format!("through the group `{name}`").into();
+                all.push(Evidence { kind: "group", text, id: Some(id) });
             }
         }
         if let Some(condition) = lens.graph.condition(grant) {
-            all.push(Evidence {
-                kind: "condition",
-                text: lens.graph.text(condition.text).to_owned(),
-                id: None,
-            });
+            let text = lens.graph.text(condition.text).into();
+            all.push(Evidence { kind: "condition", text, id: None });
         }
-        let role = &lens.graph.roles()[grant.role];
-        if !role.profile.secret_operations.is_empty() {
-            let text = format!("gives {}", role.profile.secret_operations.join(", "));
-            all.push(Evidence { kind: "permission", text, id: None });
-        }
+        let permission = shared.permissions.entry(grant.role.index()).or_insert_with(|| {
+            let operations = &lens.graph.roles()[grant.role].profile.secret_operations;
+            let text = format!("gives {}", operations.join(", ")).into();
+            (!operations.is_empty()).then_some(Evidence { kind: "permission", text, id: None })
+        });
+        all.extend(permission.clone());
     }
     if let Some(identity) = subject.identity {
-        hosts(lens, &lens.graph.identities()[identity], &mut all);
+        let hosts = shared.hosts.entry(identity.index());
+        all.extend_from_slice(hosts.or_insert_with(|| hosts_of(lens, &lens.graph.identities()[identity])));
     }
-    all
+    all.into()
 }
 
-fn assignment(lens: &Lens<'_>, grant: &Grant) -> Evidence {
+fn assignment(lens: &Lens<'_>, grant: &Grant, id: &Arc<str>) -> Evidence {
     let record = lens.graph.record(grant);
-    let mut text = format!(
-        "{} on {} `{}`",
-        lens.graph.roles()[grant.role].name,
-        lens.graph.scopes().nodes()[grant.scope].level.name(),
-        lens.scope_name(grant.scope)
-    );
+    let (role, node) = (&lens.graph.roles()[grant.role], &lens.graph.scopes().nodes()[grant.scope]);
+    let mut text = String::with_capacity(160);
+    for part in [&role.name, " on ", node.level.name(), " `", lens.scope_name(grant.scope), "`"] {
+        text.push_str(part);
+    }
     if let Some(record) = record {
         if let Some(made) = record.created_on {
-            text.push_str(&format!(", made {}", made.date()));
+            text.push_str(", made ");
+            text.push_str(&made.date());
         }
         if let Some(by) = record.created_by {
-            text.push_str(&format!(" by {}", lens.graph.text(by)));
+            text.push_str(" by ");
+            text.push_str(lens.graph.text(by));
         }
         if let Some(end) = record.ends {
-            text.push_str(&format!(", ends {}", end.date()));
+            text.push_str(", ends ");
+            text.push_str(&end.date());
         }
     }
-    let id = record.map(|r| lens.graph.estate().strings.show_id(r.id));
-    Evidence { kind: "assignment", text, id }
+    Evidence { kind: "assignment", text: text.into(), id: record.map(|_| Arc::clone(id)) }
 }
 
-fn hosts(lens: &Lens<'_>, identity: &Identity, into: &mut Vec<Evidence>) {
-    for host in identity.hosts.iter().take(MOST_HOSTS) {
+fn hosts_of(lens: &Lens<'_>, identity: &Identity) -> Vec<Evidence> {
+    let shown = identity.hosts.iter().take(MOST_HOSTS).map(|host| {
         let id = lens.graph.text(host.id);
         let how = if host.attached { "runs on" } else { "is needed by" };
-        let text = format!("{how} `{}`", crate::model::role_key(id));
-        into.push(Evidence { kind: "host", text, id: Some(id.to_owned()) });
-    }
-    if identity.hosts.len() > MOST_HOSTS {
-        let text = format!("and {} more hosts", identity.hosts.len() - MOST_HOSTS);
-        into.push(Evidence { kind: "host", text, id: None });
-    }
+        let text = format!("{how} `{}`", crate::model::role_key(id)).into();
+        Evidence { kind: "host", text, id: Some(id.into()) }
+    });
+    let more = identity.hosts.len().checked_sub(MOST_HOSTS).filter(|more| *more > 0).map(|more| Evidence {
+        kind: "host",
+        text: format!("and {more} more hosts").into(),
+        id: None,
+    });
+    shown.chain(more).collect()
 }
 
 /// The identity as findings name it.

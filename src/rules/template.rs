@@ -3,6 +3,7 @@
 
 use super::expr::{Literal, Names};
 use super::facts::{FactId, Value, find_fact};
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 #[derive(Clone, PartialEq, Debug)]
@@ -50,7 +51,7 @@ impl Template {
     }
 
     pub(super) fn fill<'v>(&self, subject: &str, fact: &dyn Fn(FactId) -> Value<'v>, shell: bool) -> String {
-        let mut out = String::new();
+        let mut out = String::with_capacity(192);
         for part in &self.0 {
             let value = match part {
                 // The rule's own words are trusted: only what is put between them is quoted.
@@ -62,12 +63,12 @@ impl Template {
                 Part::Param(literal) => literal.value(),
                 Part::Fact(id) => fact(*id),
             };
-            let text = match value {
-                Value::Missing => "not known".to_owned(),
-                Value::Bool(b) => b.to_string(),
-                Value::Int(n) => n.to_string(),
-                Value::Text(t) => t.to_owned(),
-                Value::List(list) => listed(list),
+            let text: Cow<'_, str> = match value {
+                Value::Missing => "not known".into(),
+                Value::Bool(b) => b.to_string().into(),
+                Value::Int(n) => n.to_string().into(),
+                Value::Text(t) => t.into(),
+                Value::List(list) => listed(list).into(),
             };
             out.push_str(&if shell { quoted(&text) } else { text });
         }
@@ -86,9 +87,9 @@ fn listed(list: &[String]) -> String {
 }
 
 /// Quoted for a POSIX shell, unless it is plainly safe.
-fn quoted(text: &str) -> String {
+fn quoted(text: &str) -> Cow<'_, str> {
     let safe = !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_./:@".contains(&b));
-    if safe { text.to_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
+    if safe { text.into() } else { format!("'{}'", text.replace('\'', "'\\''")).into() }
 }
 
 #[cfg(test)]
