@@ -41,7 +41,8 @@ pub struct Strings {
     text: String,
     ends: Vec<usize>,
     class: Vec<Sym>,
-    table: HashTable<Sym>,
+    /// Each name with its hash, so that a growing table need not read the texts again.
+    table: HashTable<(u32, Sym)>,
     hasher: foldhash::quality::RandomState,
 }
 
@@ -51,7 +52,7 @@ impl std::fmt::Debug for Strings {
     }
 }
 
-fn hash_folded(state: &foldhash::quality::RandomState, text: &str) -> u64 {
+fn hash_folded(state: &foldhash::quality::RandomState, text: &str) -> u32 {
     let mut hasher = state.build_hasher();
     let mut buffer = [0u8; 64];
     for chunk in text.as_bytes().chunks(64) {
@@ -60,7 +61,13 @@ fn hash_folded(state: &foldhash::quality::RandomState, text: &str) -> u64 {
         }
         hasher.write(buffer.get(..chunk.len()).unwrap_or_default());
     }
-    hasher.finish()
+    let hash = hasher.finish();
+    (hash ^ (hash >> 32)) as u32
+}
+
+/// The table looks at both ends of a hash.
+const fn spread(hash: u32) -> u64 {
+    (hash as u64) << 32 | hash as u64
 }
 
 /// Order of two texts without regard to ASCII case.
@@ -88,26 +95,33 @@ impl Strings {
     pub fn intern(&mut self, text: &str) -> Sym {
         let hash = hash_folded(&self.hasher, text);
         let (all, ends) = (&self.text, &self.ends);
-        if let Some(found) = self.table.find(hash, |s| text_at(all, ends, *s) == text) {
-            return *found;
-        }
-        let class = self.table.find(hash, |s| text_at(all, ends, *s).eq_ignore_ascii_case(text));
-        let class = class.and_then(|s| self.class.get(s.ix())).copied();
+        let folded = |e: &(u32, Sym)| e.0 == hash && text_at(all, ends, e.1).eq_ignore_ascii_case(text);
+        let class = match self.table.find(spread(hash), folded) {
+            // Nearly always there is one spelling, and it is this one.
+            Some((_, found)) if text_at(all, ends, *found) == text => return *found,
+            Some((_, other)) => {
+                let exact = |e: &(u32, Sym)| e.0 == hash && text_at(all, ends, e.1) == text;
+                if let Some((_, found)) = self.table.find(spread(hash), exact) {
+                    return *found;
+                }
+                self.class.get(other.ix()).copied()
+            }
+            None => None,
+        };
         self.text.push_str(text);
         self.ends.push(self.text.len());
         let count = u32::try_from(self.ends.len()).unwrap_or(u32::MAX);
         let sym = Sym(NonZeroU32::new(count).unwrap_or(NonZeroU32::MAX));
         self.class.push(class.unwrap_or(sym));
-        let (all, ends, hasher) = (&self.text, &self.ends, &self.hasher);
-        self.table.insert_unique(hash, sym, |s| hash_folded(hasher, text_at(all, ends, *s)));
+        self.table.insert_unique(spread(hash), (hash, sym), |e| spread(e.0));
         sym
     }
 
     /// The class of a text in any spelling, if any spelling of it is here.
     pub fn find(&self, text: &str) -> Option<Sym> {
         let hash = hash_folded(&self.hasher, text);
-        let found = self.table.find(hash, |s| self.text(*s).eq_ignore_ascii_case(text))?;
-        Some(self.class(*found))
+        let same = |e: &(u32, Sym)| e.0 == hash && self.text(e.1).eq_ignore_ascii_case(text);
+        Some(self.class(self.table.find(spread(hash), same)?.1))
     }
 
     /// The text as it came.
