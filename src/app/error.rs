@@ -5,6 +5,8 @@
 pub enum Failure {
     /// The command line, a configuration or a rule is wrong, or no input could be read.
     Usage,
+    /// Azure could not be asked: no token, no network, or nothing that the caller may see.
+    Unreachable,
     /// Something that should not happen.
     Internal,
 }
@@ -25,6 +27,11 @@ impl AppError {
     /// The user's material is wrong.
     pub fn usage(message: impl Into<String>) -> AppError {
         AppError { failure: Failure::Usage, message: message.into(), help: None }
+    }
+
+    /// Azure is.
+    pub fn unreachable(message: impl Into<String>) -> AppError {
+        AppError { failure: Failure::Unreachable, message: message.into(), help: None }
     }
 
     /// Ours is.

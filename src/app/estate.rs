@@ -1,6 +1,7 @@
 //! Where an estate comes from: the demo, a snapshot, or an export of Azure's answers.
 
 use super::Progress;
+use super::collect::Live;
 use super::error::AppError;
 use super::store::Folder;
 use crate::model::{Estate, Instant};
@@ -18,12 +19,17 @@ pub enum Input {
     Snapshot(PathBuf),
     /// A folder of Azure's answers.
     ArmExport(PathBuf),
+    /// The live tenant.
+    Live(Box<Live>),
 }
 
 impl Input {
     /// What rules that are not meaningful everywhere know it as.
     pub fn source(&self) -> &'static str {
-        "snapshot"
+        match self {
+            Input::Live(_) => "live",
+            Input::Demo | Input::Snapshot(_) | Input::ArmExport(_) => "snapshot",
+        }
     }
 }
 
@@ -80,6 +86,11 @@ pub fn load(
                     .help("give a folder with Azure's answers as *.json, see docs/usage.md"));
             }
             (estate, "arm-export", file_name(path))
+        }
+        Input::Live(live) => {
+            let estate = super::collect::read(live, times.now, progress)?;
+            let name = estate.tenant.map_or("Azure", |t| estate.strings.text(t)).to_owned();
+            (estate, "azure", name)
         }
     };
     for path in activity {

@@ -3,9 +3,11 @@
 
 pub mod audit;
 pub mod catalog;
+pub mod collect;
 mod error;
 pub mod estate;
 pub mod init;
+mod journal;
 pub mod policy;
 mod previous;
 pub mod query;
@@ -21,6 +23,9 @@ pub use store::{Folder, read_file, write_atomically};
 pub trait Progress: Sync {
     /// A step has begun.
     fn step(&self, what: &str);
+
+    /// A step is so far.
+    fn tick(&self, _how_far: &str) {}
 }
 
 /// Nobody listens.

@@ -58,6 +58,17 @@ pub(super) enum Command {
         after_help = "Examples:\n  leastwise audit --demo -o out\n  leastwise audit --arm-export answers/ -o out --fail-on high"
     )]
     Audit(Box<Audit>),
+    /// Read the live tenant into a snapshot; a run that was killed goes on where it was.
+    #[command(
+        after_help = "Examples:\n  leastwise collect -o tenant.lwsnap\n  leastwise collect -o crm.lwsnap --subscription 00000000-0000-0000-0000-000000000000 --credential az"
+    )]
+    Collect {
+        /// The snapshot to write.
+        #[arg(short, long, value_name = "FILE")]
+        out: PathBuf,
+        #[command(flatten)]
+        live: Live,
+    },
     /// Show what an identity can do, and how it comes to that.
     #[command(
         after_help = "Example:\n  leastwise can id-crm-installer-prod-weu --demo\n  leastwise can id-crm-installer-prod-weu --demo --format markdown"
@@ -147,12 +158,66 @@ pub(super) struct Estate {
     /// A folder of Azure's answers as JSON: list answers, Resource Graph answers, `az … -o json`.
     #[arg(long, value_name = "DIR", group = "input")]
     pub(super) arm_export: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) live: Live,
     /// Sign-in logs of managed identities, as JSON (repeatable).
     #[arg(long, value_name = "PATH")]
     pub(super) activity: Vec<PathBuf>,
     /// Judge as of this time (RFC 3339).
     #[arg(long, value_name = "TIME")]
     pub(super) as_of: Option<String>,
+}
+
+/// How to reach Azure, where nothing else is named as the estate.
+#[derive(ClapArgs, Clone, PartialEq, Eq, Debug)]
+pub(super) struct Live {
+    /// The tenant, where the caller sees several.
+    #[arg(long, value_name = "ID", help_heading = "Live Azure")]
+    pub(super) tenant: Option<String>,
+    /// Only this subscription (repeatable).
+    #[arg(long, value_name = "ID", help_heading = "Live Azure")]
+    pub(super) subscription: Vec<String>,
+    /// Only what lies below this management group (repeatable).
+    #[arg(long, value_name = "NAME", help_heading = "Live Azure")]
+    pub(super) management_group: Vec<String>,
+    /// Not this subscription (repeatable).
+    #[arg(long, value_name = "ID", help_heading = "Live Azure")]
+    pub(super) exclude_subscription: Vec<String>,
+    /// public, usgov, china or custom.
+    #[arg(long, value_name = "CLOUD", default_value = "public", help_heading = "Live Azure")]
+    pub(super) cloud: String,
+    /// Resource Manager of the custom cloud.
+    #[arg(long, value_name = "URL", help_heading = "Live Azure")]
+    pub(super) arm_endpoint: Option<String>,
+    /// Microsoft Graph of the custom cloud.
+    #[arg(long, value_name = "URL", help_heading = "Live Azure")]
+    pub(super) graph_endpoint: Option<String>,
+    /// Where to sign in to the custom cloud.
+    #[arg(long, value_name = "URL", help_heading = "Live Azure")]
+    pub(super) authority: Option<String>,
+    /// Sign in with this alone: environment, workload-identity, github, pipelines, managed-identity, az or azd.
+    #[arg(long, value_name = "NAME", help_heading = "Live Azure")]
+    pub(super) credential: Option<String>,
+    /// Certificates (PEM) to trust beside the system's.
+    #[arg(long, value_name = "FILE", help_heading = "Live Azure")]
+    pub(super) ca_bundle: Option<PathBuf>,
+}
+
+impl Default for Live {
+    fn default() -> Live {
+        Live {
+            tenant: None,
+            subscription: Vec::new(),
+            management_group: Vec::new(),
+            exclude_subscription: Vec::new(),
+            cloud: "public".to_owned(),
+            arm_endpoint: None,
+            graph_endpoint: None,
+            authority: None,
+            credential: None,
+            ca_bundle: None,
+        }
+    }
 }
 
 #[derive(ClapArgs, Debug)]

@@ -25,6 +25,7 @@ pub(super) fn run(args: Args, terminal: &Terminal) -> Result<Code, AppError> {
     let mut out = BufWriter::new(std::io::stdout().lock());
     let code = match args.command {
         Command::Audit(args) => run_audit(&args, catalog, &mut out, terminal)?,
+        Command::Collect { out: to, live } => super::live::collect(&to, &live, now(), terminal)?,
         Command::Can { identity, on, format, estate, policy } => {
             let ask = ask(&estate)?;
             let loaded = policy::load(&places(&policy, &ask.input))?;
@@ -134,9 +135,13 @@ fn put(out: &mut dyn Write, text: &str) -> Result<Code, AppError> {
     Ok(exit::DONE)
 }
 
-fn times(estate: &Estate) -> Result<Times, AppError> {
+fn now() -> Instant {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_secs());
-    let now = Instant::from_seconds(i64::try_from(since).unwrap_or(i64::MAX));
+    Instant::from_seconds(i64::try_from(since).unwrap_or(i64::MAX))
+}
+
+fn times(estate: &Estate) -> Result<Times, AppError> {
+    let now = now();
     let as_of = match &estate.as_of {
         Some(text) => {
             let bad = || {
@@ -159,9 +164,14 @@ fn input_of(estate: &Estate) -> Option<Input> {
 }
 
 fn input(estate: &Estate) -> Result<Input, AppError> {
-    input_of(estate).ok_or_else(|| {
-        AppError::usage("no estate to look at").help("give --demo, --snapshot FILE or --arm-export DIR")
-    })
+    match input_of(estate) {
+        Some(_) if estate.live != super::args::Live::default() => {
+            Err(AppError::usage("options for live Azure were given together with another estate")
+                .help("leave out --demo, --snapshot or --arm-export, or the options for live Azure"))
+        }
+        Some(input) => Ok(input),
+        None => Ok(Input::Live(Box::new(super::live::live(&estate.live)?))),
+    }
 }
 
 fn ask(estate: &Estate) -> Result<Ask, AppError> {

@@ -16,6 +16,8 @@ pub(super) const FAILED: Code = Code(1);
 pub(super) const USAGE: Code = Code(2);
 /// Something could not be read that could hide a finding that counts.
 pub(super) const BLOCKED: Code = Code(3);
+/// Azure could not be asked.
+pub(super) const UNREACHABLE: Code = Code(4);
 /// An internal error.
 pub(super) const INTERNAL: Code = Code(5);
 /// A waiver has ended.
@@ -30,6 +32,7 @@ impl From<Code> for ExitCode {
 pub(super) fn of_error(error: &AppError) -> Code {
     match error.failure {
         Failure::Usage => USAGE,
+        Failure::Unreachable => UNREACHABLE,
         Failure::Internal => INTERNAL,
     }
 }

@@ -77,4 +77,8 @@ impl Progress for Terminal {
             self.line("info", what, None);
         }
     }
+
+    fn tick(&self, how_far: &str) {
+        self.bar.set_message(clean(how_far));
+    }
 }

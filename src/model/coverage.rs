@@ -109,6 +109,17 @@ pub enum Extent {
     Absent,
 }
 
+impl Extent {
+    /// The name in snapshots.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Extent::Complete => "complete",
+            Extent::Partial => "partial",
+            Extent::Absent => "absent",
+        }
+    }
+}
+
 /// What was read, per kind.
 #[derive(Clone, Default, Debug, PartialEq, Eq)]
 pub struct Coverage {

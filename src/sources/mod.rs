@@ -5,6 +5,7 @@
 
 mod activity;
 pub mod arm;
+pub mod azure;
 mod build;
 pub mod catalog;
 pub mod demo;

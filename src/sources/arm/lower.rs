@@ -62,15 +62,8 @@ impl Lowering {
             && let Ok(table) = serde_json::from_str::<DataTable<'_>>(data.get())
         {
             self.elements = table.rows.len();
-            let ends = [
-                ("resultTruncated", head.truncated),
-                ("$skipToken", head.skip),
-                ("totalRecords", head.total),
-            ];
-            for (key, value) in ends {
-                if let Some(value) = value {
-                    self.beside(key, value.get().as_bytes(), at);
-                }
+            for (key, value) in head.ends() {
+                self.beside(key, value.as_bytes(), at);
             }
             return self.table(&table, at);
         }
@@ -155,25 +148,13 @@ impl Lowering {
 
     fn table(&mut self, table: &DataTable<'_>, at: Position) {
         for row in &table.rows {
-            let row: Vec<&serde_json::value::RawValue> = match serde_json::from_str(row.get()) {
-                Ok(row) => row,
+            match table.object(row) {
+                Ok(object) => self.record(object.as_bytes(), at),
                 Err(error) => {
                     let detail = format!("a row of the table: {}", plain(&error));
                     self.gap(Gap::new(Source::Files, "", Reason::Unparsed, detail), at);
-                    continue;
                 }
-            };
-            let mut object = String::from("{");
-            for (column, value) in table.columns.iter().zip(&row) {
-                if object.len() > 1 {
-                    object.push(',');
-                }
-                object.push_str(&serde_json::Value::from(column.name.as_str()).to_string());
-                object.push(':');
-                object.push_str(value.get());
             }
-            object.push('}');
-            self.record(object.as_bytes(), at);
         }
     }
 
@@ -306,6 +287,15 @@ impl Visit for Lowering {
         };
         self.gap(Gap::new(Source::Files, "", reason, detail), at);
     }
+}
+
+/// An answer in Resource Graph's older form: its rows as objects, and what stands beside them. A row that is none comes
+/// as it stands.
+pub(crate) fn table_rows(bytes: &[u8]) -> Option<(Vec<String>, Vec<(&'static str, String)>)> {
+    let head: Head<'_> = serde_json::from_slice(bytes).ok()?;
+    let table: DataTable<'_> = serde_json::from_str(head.data?.get()).ok()?;
+    let rows = table.rows.iter().map(|row| table.object(row).unwrap_or_else(|_| row.get().to_owned()));
+    Some((rows.collect(), head.ends().map(|(key, value)| (key, value.to_owned())).collect()))
 }
 
 /// Reads a shape; the error says what did not fit, without positions inside the element, which mislead.

@@ -11,6 +11,7 @@ mod lower;
 mod wire;
 
 pub use lower::Lowering;
+pub(super) use lower::table_rows;
 
 use super::files::Files;
 use super::scan::scan;

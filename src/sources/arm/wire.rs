@@ -42,6 +42,15 @@ pub(super) struct Head<'a> {
     pub(super) total: Option<&'a RawValue>,
 }
 
+impl Head<'_> {
+    /// What says that a list goes on or was cut.
+    pub(super) fn ends(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let ends =
+            [("resultTruncated", self.truncated), ("$skipToken", self.skip), ("totalRecords", self.total)];
+        ends.into_iter().filter_map(|(key, value)| Some((key, value?.get())))
+    }
+}
+
 /// What Azure answers when it refuses.
 #[derive(Deserialize, Debug)]
 pub(super) struct ErrorBody<'a> {
@@ -68,6 +77,24 @@ pub(super) struct DataTable<'a> {
     pub(super) columns: Vec<Column>,
     #[serde(borrow)]
     pub(super) rows: Vec<&'a RawValue>,
+}
+
+impl DataTable<'_> {
+    /// A row as an object.
+    pub(super) fn object(&self, row: &RawValue) -> Result<String, serde_json::Error> {
+        let row: Vec<&RawValue> = serde_json::from_str(row.get())?;
+        let mut object = String::from("{");
+        for (column, value) in self.columns.iter().zip(&row) {
+            if object.len() > 1 {
+                object.push(',');
+            }
+            object.push_str(&serde_json::Value::from(column.name.as_str()).to_string());
+            object.push(':');
+            object.push_str(value.get());
+        }
+        object.push('}');
+        Ok(object)
+    }
 }
 
 #[derive(Deserialize, Debug)]

@@ -2,7 +2,7 @@
 
 use super::SCHEMA;
 use crate::model::{
-    Assignment, Estate, Extent, GrantState, IdentityBlock, Permission, PrincipalType, RoleKind, Sym, Tags,
+    Assignment, Estate, GrantState, IdentityBlock, Permission, PrincipalType, RoleKind, Sym, Tags,
 };
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
@@ -86,14 +86,8 @@ impl Writer<'_> {
 
     fn header(&self) -> Value {
         let e = self.0;
-        let coverage = e.coverage.iter().map(|(source, extent)| {
-            let word = match extent {
-                Extent::Complete => "complete",
-                Extent::Partial => "partial",
-                Extent::Absent => "absent",
-            };
-            (source.name().to_owned(), Value::from(word))
-        });
+        let coverage =
+            e.coverage.iter().map(|(source, extent)| (source.name().to_owned(), Value::from(extent.name())));
         object(vec![
             ("schema", SCHEMA.into()),
             ("tool", json!({"name": "leastwise", "version": env!("CARGO_PKG_VERSION")})),

@@ -1,0 +1,247 @@
+//! Live Azure: into a snapshot with a checkpoint, or straight into an estate to be judged.
+
+use super::Progress;
+use super::error::AppError;
+use super::journal::{DiskJournal, Purpose};
+use super::store::write_atomically;
+use crate::model::{Estate, Instant};
+use crate::sources::azure::{
+    self, Client, Clock, Cloud, Collected, Failure, Journal, Target, Traffic, Watch,
+};
+use crate::sources::snapshot;
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// How to reach Azure, and what to read.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Live {
+    /// The cloud.
+    pub cloud: Cloud,
+    /// The one credential to use; the chain if none is named.
+    pub credential: Option<String>,
+    /// Certificates to trust beside the system's.
+    pub authorities: Option<PathBuf>,
+    /// What to read.
+    pub target: Target,
+    /// Where credentials look for what they need.
+    pub environment: Environment,
+    /// How many times as fast as it should the clock for pauses runs: 1, except in tests.
+    pub speed: u32,
+}
+
+/// Reads a variable of the environment. A function, so that no secret lies in a value that could be printed.
+#[derive(Clone, Copy, Debug)]
+pub struct Environment(pub fn(&str) -> Option<String>);
+
+impl PartialEq for Environment {
+    fn eq(&self, _: &Environment) -> bool {
+        true
+    }
+}
+
+impl Eq for Environment {}
+
+/// Time that goes as it goes, or faster.
+#[derive(Debug)]
+pub struct Pace {
+    began: std::time::Instant,
+    speed: u32,
+}
+
+impl Pace {
+    /// A clock that runs so many times as fast as it should.
+    pub fn new(speed: u32) -> Pace {
+        Pace { began: std::time::Instant::now(), speed: speed.max(1) }
+    }
+}
+
+impl Clock for Pace {
+    fn elapsed(&self) -> Duration {
+        self.began.elapsed().saturating_mul(self.speed)
+    }
+
+    fn sleep(&self, how_long: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(tokio::time::sleep(how_long / self.speed))
+    }
+}
+
+/// How a line of the summary reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// The kind of data.
+    pub source: &'static str,
+    /// `complete`, `partial` or `absent`.
+    pub extent: &'static str,
+    /// Lists.
+    pub lists: usize,
+    /// Lists that were given up.
+    pub failed: usize,
+    /// Pages.
+    pub pages: usize,
+    /// Items in them.
+    pub items: usize,
+}
+
+/// What a collection came to.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The digest of the snapshot's lines.
+    pub digest: String,
+    /// A line for each kind of data.
+    pub lines: Vec<Line>,
+    /// What is missing, in words.
+    pub missing: Vec<String>,
+    /// Whether something that was asked for could not be read.
+    pub blocked: bool,
+    /// Requests, throttled answers, repeats, bytes.
+    pub traffic: [u64; 4],
+    /// Pages that an earlier run had kept.
+    pub resumed: usize,
+}
+
+/// Nothing outlives a run that has no file.
+struct Forgetful;
+
+impl Journal for Forgetful {
+    fn kept(&mut self, _: &str, _: &mut dyn FnMut(&[u8])) -> std::io::Result<Option<Option<String>>> {
+        Ok(None)
+    }
+
+    fn keep(&mut self, _: &str, _: &[u8], _: Option<&str>) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+struct Shown<'p>(&'p dyn Progress);
+
+impl Watch for Shown<'_> {
+    fn at(&self, done: usize, known: usize, items: usize, traffic: &Traffic) {
+        let read = |n: &std::sync::atomic::AtomicU64| n.load(Ordering::Relaxed);
+        let mut text = format!("collecting: {done} of {known} lists, {items} records");
+        let throttled = read(&traffic.throttled);
+        if throttled > 0 {
+            text.push_str(&format!(", slowed down {throttled} times"));
+        }
+        self.0.tick(&text);
+    }
+}
+
+/// Collects into a snapshot, going on from a checkpoint if there is one.
+///
+/// # Errors
+/// If nothing could be read, or the snapshot cannot be written.
+pub fn collect(
+    live: &Live,
+    to: &Path,
+    now: Instant,
+    progress: &dyn Progress,
+) -> Result<Outcome, AppError> {
+    let mut name = to.file_name().unwrap_or_default().to_owned();
+    name.push(".partial");
+    let folder = to.with_file_name(name);
+    let failed = |e: std::io::Error| {
+        AppError::usage(format!("cannot keep a checkpoint in `{}`: {e}", folder.display()))
+    };
+    let target = &live.target;
+    let purpose = Purpose {
+        schema: "leastwise.partial/1".to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        asked: format!("{} {} {target:?}", live.cloud.name, live.cloud.arm),
+        began: now.to_string(),
+    };
+    let (mut journal, replaced) = DiskJournal::open(&folder, purpose).map_err(failed)?;
+    if replaced {
+        progress.step("the checkpoint beside the snapshot is of another run: starting anew");
+    }
+    let resumed = journal.found;
+    if resumed > 0 {
+        progress.step(&format!("going on from {resumed} pages of the run of {}", journal.purpose.began));
+    }
+    let began = Instant::parse(&journal.purpose.began).unwrap_or(now);
+    let collected = run(live, began, &mut journal, progress)?;
+    progress.step("writing the snapshot");
+    let mut digest = String::new();
+    write_atomically(to, true, |file| {
+        digest = snapshot::write(&collected.estate, file)?;
+        Ok(())
+    })?;
+    journal.remove().map_err(failed)?;
+    Ok(outcome(&collected, digest, resumed))
+}
+
+/// Reads the live tenant into an estate.
+///
+/// # Errors
+/// If nothing could be read.
+pub fn read(live: &Live, now: Instant, progress: &dyn Progress) -> Result<Estate, AppError> {
+    run(live, now, &mut Forgetful, progress).map(|c| c.estate)
+}
+
+fn run(
+    live: &Live,
+    now: Instant,
+    journal: &mut dyn Journal,
+    progress: &dyn Progress,
+) -> Result<Collected, AppError> {
+    let authorities = live.authorities.as_ref().map(|path| super::read_file(path)).transpose()?;
+    let tenant = live.target.tenant.as_deref();
+    let client = Client::new(
+        live.cloud.clone(),
+        live.credential.as_deref(),
+        tenant,
+        &live.environment.0,
+        authorities.as_deref(),
+    )
+    .map_err(|why| {
+        AppError::unreachable(format!("no credential to sign in with: {why}"))
+            .help("sign in with `az login`, or set LEASTWISE_ARM_TOKEN and LEASTWISE_GRAPH_TOKEN")
+    })?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| AppError::internal(format!("no runtime: {e}")))?;
+    let clock: Arc<dyn Clock> = Arc::new(Pace::new(live.speed));
+    let (target, watch) = (&live.target, Shown(progress));
+    runtime.block_on(azure::collect(client, clock, target, journal, &watch, now)).map_err(|e| match e {
+        Failure::Unreachable(why) => AppError::unreachable(format!("nothing could be read from Azure: {why}"))
+            .help("check the sign-in (`az account show`), the network and the cloud; `leastwise collect --help` lists credentials"),
+        Failure::NotThere(why) => AppError::unreachable(why)
+            .help("Reader on the root management group is enough: az role assignment create --role Reader --assignee <caller> --scope /providers/Microsoft.Management/managementGroups/<tenant id>"),
+        Failure::Journal(e) => AppError::usage(format!("the checkpoint cannot be used: {e}")),
+    })
+}
+
+fn outcome(collected: &Collected, digest: String, resumed: usize) -> Outcome {
+    let estate = &collected.estate;
+    let lines = estate.coverage.iter().map(|(source, extent)| {
+        let tracked = collected.tracked.get(&source).cloned().unwrap_or_default();
+        Line {
+            source: source.name(),
+            extent: extent.name(),
+            lists: tracked.lists,
+            failed: tracked.failed,
+            pages: tracked.pages,
+            items: tracked.items,
+        }
+    });
+    let asked = |g: &&crate::model::Gap| g.reason != crate::model::Reason::NotCollected && g.reason.can_hide();
+    let words = |g: &crate::model::Gap| {
+        let place = if g.scope.is_empty() { String::new() } else { format!(" on {}", g.scope) };
+        let remedy = g.grant.as_ref().map(|c| format!(" (to close it: {c})")).unwrap_or_default();
+        format!("{} {}{place}: {}{remedy}", g.source.name(), g.reason.name(), g.detail)
+    };
+    let traffic = &collected.traffic;
+    let count = |n: &std::sync::atomic::AtomicU64| n.load(Ordering::Relaxed);
+    Outcome {
+        digest,
+        lines: lines.collect(),
+        missing: estate.gaps.iter().map(words).collect(),
+        blocked: estate.gaps.iter().any(|g| asked(&g)),
+        traffic: [&traffic.requests, &traffic.throttled, &traffic.repeats, &traffic.bytes].map(count),
+        resumed,
+    }
+}

@@ -1,0 +1,75 @@
+//! Live Azure from the command line: what was typed becomes a target, and a collection's outcome a table.
+
+use super::args;
+use super::exit::{self, Code};
+use super::terminal::Terminal;
+use crate::app::collect::{self, Environment, Live, Outcome};
+use crate::app::{AppError, Progress as _};
+use crate::model::Instant;
+use crate::sources::azure::{CHAIN, Cloud, Target};
+use std::path::Path;
+
+/// Variables that speed up the clock of pauses, for tests against a simulated Azure.
+const SPEED: &str = "LEASTWISE_TEST_CLOCK_SPEED";
+
+/// What the options say.
+pub(super) fn live(args: &args::Live) -> Result<Live, AppError> {
+    let custom = [&args.arm_endpoint, &args.graph_endpoint, &args.authority].map(Option::as_deref);
+    let cloud = Cloud::named(&args.cloud, custom).map_err(|e| AppError::usage(e.to_string()))?;
+    if args.cloud != "custom" && custom.iter().any(Option::is_some) {
+        return Err(AppError::usage("an endpoint was given, and the cloud has its own").help("add --cloud custom"));
+    }
+    if let Some(name) = args.credential.as_deref().filter(|n| !CHAIN.contains(n)) {
+        return Err(AppError::usage(format!("there is no credential `{name}`"))
+            .help(format!("expected one of {}", CHAIN.join(", "))));
+    }
+    let variable = |name: &str| std::env::var(name).ok();
+    Ok(Live {
+        cloud,
+        credential: args.credential.clone(),
+        authorities: args.ca_bundle.clone(),
+        target: Target {
+            tenant: args.tenant.clone(),
+            subscriptions: args.subscription.clone(),
+            management_groups: args.management_group.clone(),
+            exclude: args.exclude_subscription.clone(),
+        },
+        environment: Environment(|name| std::env::var(name).ok()),
+        speed: variable(SPEED).and_then(|v| v.parse().ok()).unwrap_or(1),
+    })
+}
+
+pub(super) fn collect(
+    to: &Path,
+    args: &args::Live,
+    now: Instant,
+    terminal: &Terminal,
+) -> Result<Code, AppError> {
+    terminal.step("signing in");
+    let outcome = collect::collect(&live(args)?, to, now, terminal)?;
+    terminal.done();
+    table(&outcome).iter().for_each(|line| terminal.say(line));
+    terminal.say(&format!("wrote {} ({})", to.display(), outcome.digest));
+    Ok(if outcome.blocked { exit::BLOCKED } else { exit::DONE })
+}
+
+fn table(outcome: &Outcome) -> Vec<String> {
+    let mut lines = vec![format!(
+        "{:<24}{:<10}{:>8}{:>8}{:>8}{:>10}",
+        "source", "extent", "lists", "failed", "pages", "items"
+    )];
+    lines.extend(outcome.lines.iter().map(|l| {
+        format!(
+            "{:<24}{:<10}{:>8}{:>8}{:>8}{:>10}",
+            l.source, l.extent, l.lists, l.failed, l.pages, l.items
+        )
+    }));
+    lines.extend(outcome.missing.iter().map(|m| format!("missing: {m}")));
+    let [requests, throttled, repeats, bytes] = outcome.traffic;
+    lines.push(format!(
+        "{requests} requests ({throttled} slowed down, {repeats} repeated), {} KiB, {} pages from an earlier run",
+        bytes / 1024,
+        outcome.resumed
+    ));
+    lines
+}

@@ -1,0 +1,276 @@
+//! The one place that talks to Azure. It can GET, and POST to three interfaces that only read: the type of a request
+//! has no way to say anything else, and `tests/floors.rs` holds that no other file makes one.
+//!
+//! A token goes to the service that it is for and nowhere else: a next page at another origin is refused. Not here:
+//! when to ask and how often (`scheduler`).
+
+use super::cloud::Cloud;
+use super::credential::{Variables, credentials};
+use azure_core::http::headers::HeaderName;
+use azure_core::http::policies::Policy;
+use azure_core::http::policies::auth::BearerTokenAuthorizationPolicy;
+use azure_core::http::{
+    ClientOptions, Method, Pipeline, PipelineSendOptions, Request, RetryOptions, Transport, Url,
+};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// Which service is asked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub(super) enum Service {
+    /// Azure Resource Manager.
+    Arm,
+    /// Microsoft Graph.
+    Directory,
+}
+
+/// Something that Azure can be asked. There is no other kind of request.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Ask {
+    /// A path with its query, or the address of a next page.
+    Get(Service, String),
+    /// A Resource Graph query.
+    Query {
+        /// In KQL.
+        text: &'static str,
+        /// Subscriptions to look into; all that the caller sees if empty.
+        subscriptions: Vec<String>,
+        /// Where the last page ended.
+        skip_token: Option<String>,
+    },
+    /// Up to twenty GETs of Microsoft Graph in one request, as paths.
+    Batch(Vec<String>),
+}
+
+/// What Azure answered.
+#[derive(Clone, Debug)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) body: Vec<u8>,
+    pub(super) retry_after: Option<String>,
+    /// How many more requests the service would take now, as far as it says.
+    pub(super) remaining: Option<u32>,
+    /// When the quota is full again, `hh:mm:ss`.
+    pub(super) resets_after: Option<String>,
+}
+
+/// Why there is no answer at all.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum NoAnswer {
+    /// No token.
+    Credential(String),
+    /// The connection failed or broke.
+    Network(String),
+    /// The request would have left the service that its token is for.
+    Foreign(String),
+}
+
+/// A client for one cloud.
+#[derive(Debug)]
+pub struct Client {
+    cloud: Cloud,
+    arm: Pipeline,
+    graph: Pipeline,
+}
+
+const REMAINING: [HeaderName; 3] = [
+    HeaderName::from_static("x-ms-ratelimit-remaining-subscription-reads"),
+    HeaderName::from_static("x-ms-ratelimit-remaining-tenant-reads"),
+    HeaderName::from_static("x-ms-user-quota-remaining"),
+];
+const RESETS_AFTER: HeaderName = HeaderName::from_static("x-ms-user-quota-resets-after");
+const RETRY_AFTER: HeaderName = HeaderName::from_static("retry-after");
+/// The versions of the interfaces that are posted to.
+const QUERY_PATH: &str = "/providers/Microsoft.ResourceGraph/resources?api-version=2022-10-01";
+const BATCH_PATH: &str = "/v1.0/$batch";
+
+impl Client {
+    /// A client that signs in as the chain of credentials says. `authorities` are certificates (PEM) to trust beside
+    /// the system's.
+    ///
+    /// # Errors
+    /// If no credential fits or a certificate is none.
+    pub fn new(
+        cloud: Cloud,
+        credential: Option<&str>,
+        tenant: Option<&str>,
+        variables: Variables<'_>,
+        authorities: Option<&[u8]>,
+    ) -> Result<Client, String> {
+        let transport = transport(authorities)?;
+        let credentials = credentials(credential, &cloud, tenant, variables, &transport)?;
+        let pipeline = |credential, service: &Url| {
+            let auth: Arc<dyn Policy> =
+                Arc::new(BearerTokenAuthorizationPolicy::new(credential, [Cloud::audience(service)]));
+            let options = ClientOptions {
+                // The scheduler repeats, since it knows the quotas.
+                retry: RetryOptions::none(),
+                transport: Some(transport.clone()),
+                ..ClientOptions::default()
+            };
+            Pipeline::new(
+                Some(env!("CARGO_PKG_NAME")),
+                Some(env!("CARGO_PKG_VERSION")),
+                options,
+                vec![],
+                vec![auth],
+                None,
+            )
+        };
+        let (arm, graph) = (pipeline(credentials.arm, &cloud.arm), pipeline(credentials.graph, &cloud.graph));
+        Ok(Client { cloud, arm, graph })
+    }
+
+    /// The cloud that is asked.
+    pub fn cloud(&self) -> &Cloud {
+        &self.cloud
+    }
+
+    pub(super) async fn ask(&self, ask: &Ask) -> Result<Answer, NoAnswer> {
+        let (service, mut request) = self.request(ask)?;
+        let pipeline = match service {
+            Service::Arm => &self.arm,
+            Service::Directory => &self.graph,
+        };
+        let options = PipelineSendOptions { skip_checks: true, ..Default::default() };
+        let sent = pipeline.send(&Default::default(), &mut request, Some(options)).await;
+        let answer = sent.map_err(|e| match e.kind() {
+            azure_core::error::ErrorKind::Credential => NoAnswer::Credential(chained(&e)),
+            _ => NoAnswer::Network(chained(&e)),
+        })?;
+        let headers = answer.headers();
+        let text = |name: &HeaderName| headers.get_optional_string(name);
+        Ok(Answer {
+            status: u16::from(answer.status()),
+            retry_after: text(&RETRY_AFTER),
+            remaining: REMAINING.iter().filter_map(|h| text(h)?.parse().ok()).min(),
+            resets_after: text(&RESETS_AFTER),
+            body: answer.into_body().as_ref().to_vec(),
+        })
+    }
+
+    fn request(&self, ask: &Ask) -> Result<(Service, Request), NoAnswer> {
+        let (service, path, body) = match ask {
+            Ask::Get(service, path) => (*service, path.as_str(), None),
+            Ask::Query { text, subscriptions, skip_token } => {
+                let options = json!({"resultFormat": "objectArray", "$top": 1000, "$skipToken": skip_token,
+                    "authorizationScopeFilter": "AtScopeAboveAndBelow"});
+                let mut body = json!({"query": text, "options": options});
+                if let (false, Some(body)) = (subscriptions.is_empty(), body.as_object_mut()) {
+                    body.insert("subscriptions".to_owned(), json!(subscriptions));
+                }
+                (Service::Arm, QUERY_PATH, Some(body))
+            }
+            Ask::Batch(paths) => {
+                let get =
+                    |(n, path): (usize, &String)| json!({"id": n.to_string(), "method": "GET", "url": path});
+                let requests: Vec<Value> = paths.iter().enumerate().map(get).collect();
+                (Service::Directory, BATCH_PATH, Some(json!({"requests": requests})))
+            }
+        };
+        let origin = match service {
+            Service::Arm => &self.cloud.arm,
+            Service::Directory => &self.cloud.graph,
+        };
+        let url = origin.join(path).map_err(|e| NoAnswer::Foreign(format!("`{path}`: {e}")))?;
+        if url.origin() != origin.origin() {
+            let there = url.host_str().unwrap_or("nowhere");
+            return Err(NoAnswer::Foreign(format!("at `{there}` instead of `{origin}`")));
+        }
+        let mut request = match body {
+            None => Request::new(url, Method::Get),
+            Some(body) => {
+                let mut request = Request::new(url, Method::Post);
+                request.insert_header("content-type", "application/json");
+                request.set_body(body.to_string().into_bytes());
+                request
+            }
+        };
+        request.insert_header("accept", "application/json");
+        if service == Service::Directory {
+            // Filters and counts over directory objects need it.
+            request.insert_header("consistencylevel", "eventual");
+        }
+        Ok((service, request))
+    }
+}
+
+/// An error with its causes, which the library keeps apart.
+fn chained(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let more = inner.to_string();
+        if !text.contains(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
+        cause = inner.source();
+    }
+    text
+}
+
+fn transport(authorities: Option<&[u8]>) -> Result<Transport, String> {
+    // Set once in a process; a second client finds it set.
+    let _already = rustls::crypto::ring::default_provider().install_default();
+    let second = std::time::Duration::from_secs(1);
+    let mut builder = reqwest::Client::builder()
+        .https_only(true)
+        .connect_timeout(second * 20)
+        .read_timeout(second * 60)
+        .redirect(reqwest::redirect::Policy::none());
+    if let Some(pem) = authorities {
+        let bundle = reqwest::Certificate::from_pem_bundle(pem).map_err(|e| chained(&e))?;
+        if bundle.is_empty() {
+            return Err("it holds no certificate in PEM form".to_owned());
+        }
+        builder = builder.tls_certs_merge(bundle);
+    }
+    Ok(Transport::new(Arc::new(builder.build().map_err(|e| chained(&e))?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client() -> Client {
+        let cloud = Cloud::named("public", [None; 3]).unwrap();
+        let tokens = |name: &str| name.starts_with("LEASTWISE_").then(|| "token".to_owned());
+        Client::new(cloud, None, None, &tokens, None).unwrap()
+    }
+
+    #[test]
+    fn a_token_stays_with_its_service() {
+        let client = client();
+        let get = |path: &str| client.request(&Ask::Get(Service::Arm, path.to_owned()));
+        assert!(get("/subscriptions?api-version=2022-12-01").is_ok());
+        assert!(get("https://management.azure.com/subscriptions?$skiptoken=x").is_ok());
+        for foreign in [
+            "https://evil.example/subscriptions",
+            "http://management.azure.com/subscriptions",
+            "//evil.example/x",
+            "https://management.azure.com:444/x",
+            "https://management.azure.com@evil.example/x",
+            "https://graph.microsoft.com/v1.0/servicePrincipals",
+        ] {
+            assert!(matches!(get(foreign), Err(NoAnswer::Foreign(_))), "{foreign}");
+        }
+    }
+
+    #[test]
+    fn only_reading_can_be_said() {
+        let client = client();
+        let query = Ask::Query { text: "resources", subscriptions: vec![], skip_token: None };
+        let asks = [Ask::Get(Service::Directory, "/v1.0/groups".to_owned()), query, Ask::Batch(vec![])];
+        let made: Vec<_> = asks.iter().map(|a| client.request(a).unwrap().1).collect();
+        let shown: Vec<_> = made.iter().map(|r| format!("{} {}", r.method(), r.url().path())).collect();
+        assert_eq!(
+            shown,
+            [
+                "GET /v1.0/groups",
+                "POST /providers/Microsoft.ResourceGraph/resources",
+                "POST /v1.0/$batch"
+            ]
+        );
+    }
+}

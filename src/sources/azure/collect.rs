@@ -1,0 +1,465 @@
+//! The order of reading: what the caller sees, then everything that hangs on it, then what only those answers name.
+//!
+//! Lists are read side by side, page by page; every page is written to the journal before it is taken in. Not here: what
+//! the lists are (`listing`), the pace (`scheduler`), what pages become (`gather`).
+
+use super::client::{Ask, Client, Service};
+use super::clock::Clock;
+use super::gather::Gather;
+pub use super::gather::Tracked;
+use super::listing::{self, BATCH, Listing, Shape};
+use super::page::{Next, cut, whole};
+use super::scheduler::{Quota, Refusal, Scheduler, Traffic};
+use crate::model::{Estate, Gap, Instant, PrincipalType, Reason, Scope, Source};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+/// What is asked for.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Target {
+    /// The tenant, where the caller sees several.
+    pub tenant: Option<String>,
+    /// Only these subscriptions.
+    pub subscriptions: Vec<String>,
+    /// Only what lies below these management groups, by name.
+    pub management_groups: Vec<String>,
+    /// Not these subscriptions.
+    pub exclude: Vec<String>,
+}
+
+/// Pages that outlive the run.
+pub trait Journal: Send {
+    /// Hands out the pages of a list that were kept, in order, and says where it goes on: `None` if nothing was kept,
+    /// `Some(None)` if the list is whole.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    fn kept(&mut self, key: &str, page: &mut dyn FnMut(&[u8])) -> std::io::Result<Option<Option<String>>>;
+    /// Keeps a page.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    fn keep(&mut self, key: &str, page: &[u8], next: Option<&str>) -> std::io::Result<()>;
+}
+
+/// Told how far a run is.
+pub trait Watch: Sync {
+    /// Lists that are done, lists that are known, items so far, and what happened on the way.
+    fn at(&self, done: usize, known: usize, items: usize, traffic: &Traffic);
+}
+
+/// Why nothing was collected.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// Azure could not be asked at all.
+    #[error("{0}")]
+    Unreachable(String),
+    /// What was asked for is not there.
+    #[error("{0}")]
+    NotThere(String),
+    /// The checkpoint could not be used.
+    #[error("the checkpoint: {0}")]
+    Journal(#[from] std::io::Error),
+}
+
+/// What came.
+#[derive(Debug)]
+pub struct Collected {
+    /// The estate, settled.
+    pub estate: Estate,
+    /// How each kind of data came.
+    pub tracked: BTreeMap<Source, Tracked>,
+    /// What happened on the way.
+    pub traffic: Arc<Traffic>,
+}
+
+/// Requests under way at once.
+const AT_ONCE: usize = 64;
+/// Pages that wait to be taken in.
+const WAITING: usize = 16;
+
+/// Reads a tenant.
+///
+/// # Errors
+/// If nothing can be read at all, or the checkpoint fails.
+pub async fn collect(
+    client: Client,
+    clock: Arc<dyn Clock>,
+    target: &Target,
+    journal: &mut dyn Journal,
+    watch: &dyn Watch,
+    now: Instant,
+) -> Result<Collected, Failure> {
+    let client = Arc::new(client);
+    let scheduler = Arc::new(Scheduler::new(Arc::clone(&client), clock, AT_ONCE));
+    let mut run =
+        Run { scheduler, gather: Gather::default(), journal, watch, done: 0, known: 0, refused: Vec::new() };
+    run.stage(vec![listing::subscriptions(), listing::containers()]).await?;
+    let subscriptions = run.plan(target)?;
+    let narrow = !target.subscriptions.is_empty()
+        || !target.management_groups.is_empty()
+        || !target.exclude.is_empty();
+    let mut lists = listing::inventory(if narrow { &subscriptions } else { &[] });
+    for id in &subscriptions {
+        lists.extend(listing::access(id));
+        lists.push(listing::identities(id));
+    }
+    lists.push(listing::built_in_roles());
+    lists.push(listing::principals());
+    run.stage(lists).await?;
+    run.stage(run.hanging_on(&subscriptions)).await?;
+    run.reconcile(&subscriptions).await;
+    run.look_again(&subscriptions).await;
+    let traffic = Arc::clone(&run.scheduler.traffic);
+    let tracked = run.gather.tracked.clone();
+    let tenant = target.tenant.as_deref();
+    let mut estate = run.gather.finish(now, client.cloud().name, tenant);
+    if narrow {
+        within(&mut estate, &subscriptions);
+    }
+    Ok(Collected { estate, tracked, traffic })
+}
+
+/// In a run over some subscriptions, containers of the others are not part of the answer.
+fn within(estate: &mut Estate, subscriptions: &[String]) {
+    let wanted: BTreeSet<&str> = subscriptions.iter().map(String::as_str).collect();
+    let strings = &estate.strings;
+    let inside = |id| {
+        let scope = Scope::parse(strings.text(id)).and_then(|s| s.subscription);
+        scope.is_none_or(|s| wanted.contains(s.to_ascii_lowercase().as_str()))
+    };
+    estate.subscriptions.retain(|s| inside(s.id));
+    estate.resource_groups.retain(|g| inside(g.id));
+}
+
+enum Event {
+    Page(Box<Listing>, Vec<u8>, Option<Next>),
+    Failed(Box<Listing>, Refusal),
+}
+
+struct Run<'r> {
+    scheduler: Arc<Scheduler>,
+    gather: Gather,
+    journal: &'r mut dyn Journal,
+    watch: &'r dyn Watch,
+    done: usize,
+    known: usize,
+    refused: Vec<Refusal>,
+}
+
+impl Run<'_> {
+    /// Reads lists side by side to their ends.
+    async fn stage(&mut self, lists: Vec<Listing>) -> Result<(), Failure> {
+        self.known += lists.len();
+        let (to, mut from) = mpsc::channel(WAITING);
+        let mut readers = JoinSet::new();
+        for listing in lists {
+            self.gather.asked(&listing);
+            let gather = &mut self.gather;
+            let mut take = |page: &[u8]| {
+                gather.page(&listing, page);
+            };
+            let start = match self.journal.kept(&listing.key, &mut take)? {
+                Some(None) => {
+                    self.done += 1;
+                    continue;
+                }
+                Some(Some(next)) => read_next(&next),
+                None => None,
+            };
+            readers.spawn(read(listing, start, Arc::clone(&self.scheduler), to.clone()));
+        }
+        drop(to);
+        while let Some(event) = from.recv().await {
+            match event {
+                Event::Page(listing, body, next) => {
+                    let shown = next.as_ref().map(write_next);
+                    self.journal.keep(&listing.key, &body, shown.as_deref())?;
+                    self.gather.page(&listing, &body);
+                    self.done += usize::from(next.is_none());
+                }
+                Event::Failed(listing, refusal) => {
+                    let tenant = self.tenant();
+                    self.gather.failed(&listing, &refusal, Some(listing::remedy(&listing, &tenant)));
+                    self.refused.push(refusal);
+                    self.done += 1;
+                }
+            }
+            let items = self.gather.tracked.values().map(|t| t.items).sum();
+            self.watch.at(self.done, self.known, items, &self.scheduler.traffic);
+        }
+        Ok(())
+    }
+
+    fn tenant(&self) -> String {
+        let first = self.gather.planned.iter().find_map(|p| p.tenant.clone());
+        first.unwrap_or_else(|| "<tenant id>".to_owned())
+    }
+
+    /// The subscriptions to read, sorted.
+    fn plan(&mut self, target: &Target) -> Result<Vec<String>, Failure> {
+        if let Some(refusal) = self.refused.iter().find(|r| r.identity) {
+            return Err(Failure::Unreachable(refusal.detail.clone()));
+        }
+        if let (true, Some(refusal)) = (self.gather.planned.is_empty(), self.refused.first()) {
+            return Err(Failure::Unreachable(refusal.detail.clone()));
+        }
+        let fold = |list: &[String]| -> BTreeSet<String> {
+            list.iter().map(|s| crate::model::role_key(s).to_ascii_lowercase()).collect()
+        };
+        let (only, not) = (fold(&target.subscriptions), fold(&target.exclude));
+        let below = self.below(&fold(&target.management_groups));
+        let ours = |tenant: &Option<String>| match (&target.tenant, tenant) {
+            (Some(wanted), Some(found)) => wanted.eq_ignore_ascii_case(found),
+            _ => true,
+        };
+        let narrow = !only.is_empty() || !target.management_groups.is_empty();
+        let chosen = self.gather.planned.iter().filter(|p| {
+            let named = only.contains(&p.id) || below.contains(&p.id);
+            ours(&p.tenant) && (!narrow || named) && !not.contains(&p.id)
+        });
+        let chosen: Vec<String> = chosen.map(|p| p.id.clone()).collect();
+        for missing in only.iter().filter(|id| !chosen.contains(id) && !not.contains(*id)) {
+            let detail = "the subscription was asked for, and the caller does not see it";
+            let scope = format!("/subscriptions/{missing}");
+            for source in [Source::Subscriptions, Source::RoleAssignments, Source::Resources] {
+                self.gather.gap(Gap::new(source, scope.clone(), Reason::Forbidden, detail));
+                self.gather.tracked.entry(source).or_default().failed += 1;
+            }
+        }
+        if chosen.is_empty() && narrow {
+            let what = "none of the subscriptions that were asked for is visible to the caller";
+            return Err(Failure::NotThere(what.to_owned()));
+        }
+        if chosen.is_empty() {
+            let what = "the caller sees no subscription: it has no role on any, or is signed in to another tenant";
+            return Err(Failure::NotThere(what.to_owned()));
+        }
+        Ok(chosen)
+    }
+
+    /// Subscriptions below management groups, by folded id.
+    fn below(&self, groups: &BTreeSet<String>) -> BTreeSet<String> {
+        let estate = &self.gather.lowering.estate;
+        let name = |sym| crate::model::role_key(estate.strings.text(sym)).to_ascii_lowercase();
+        let parents: BTreeMap<String, String> =
+            estate.management_groups.iter().filter_map(|g| Some((name(g.id), name(g.parent?)))).collect();
+        let lies_below = |start: String| {
+            let mut at = Some(start);
+            // A chain is never longer than there are groups, unless it is a circle.
+            for _ in 0..=parents.len() {
+                match at {
+                    Some(group) if groups.contains(&group) => return true,
+                    Some(group) => at = parents.get(&group).cloned(),
+                    None => return false,
+                }
+            }
+            false
+        };
+        let subscriptions = estate.subscriptions.iter();
+        subscriptions.filter(|s| s.parent.is_some_and(|p| lies_below(name(p)))).map(|s| name(s.id)).collect()
+    }
+
+    /// What only the answers so far could name: credentials of identities, grants on management groups, members of
+    /// groups that hold grants.
+    fn hanging_on(&self, subscriptions: &[String]) -> Vec<Listing> {
+        let estate = &self.gather.lowering.estate;
+        let wanted: BTreeSet<&str> = subscriptions.iter().map(String::as_str).collect();
+        let mut lists = vec![listing::more_roles()];
+        let mut named: BTreeMap<String, String> = BTreeMap::new();
+        for identity in &estate.identities {
+            let id = estate.strings.text(identity.id);
+            let subscription = Scope::parse(id).and_then(|s| s.subscription).unwrap_or_default();
+            if wanted.contains(subscription.to_ascii_lowercase().as_str()) {
+                named.entry(id.to_ascii_lowercase()).or_insert_with(|| id.to_owned());
+            }
+        }
+        for (folded, id) in &named {
+            let subscription = Scope::parse(folded).and_then(|s| s.subscription).unwrap_or_default();
+            lists.push(listing::federated(id, subscription));
+        }
+        let groups = estate.management_groups.iter().map(|g| estate.strings.text(g.id));
+        let groups: BTreeMap<String, &str> = groups.map(|id| (id.to_ascii_lowercase(), id)).collect();
+        lists.extend(groups.values().flat_map(|id| listing::access_above(id)));
+        let grants = estate.assignments.iter().chain(&estate.schedules);
+        let holders = grants.filter(|a| a.principal_type == PrincipalType::Group);
+        let holders: BTreeSet<String> =
+            holders.map(|a| estate.strings.text(a.principal).to_ascii_lowercase()).collect();
+        let holders: Vec<String> = holders.into_iter().filter(|id| is_guid(id)).collect();
+        lists.extend(holders.chunks(BATCH / 2).map(listing::members));
+        lists
+    }
+
+    /// Holds the lists of Resource Manager against the counts of Resource Graph. Where fewer came than were counted, the
+    /// list is read again: rows can slip between pages while others change them.
+    async fn reconcile(&mut self, subscriptions: &[String]) {
+        let (mut listed, counted) = (self.gather.listed(), self.gather.counted.clone());
+        let short = |listed: &std::collections::HashMap<String, u64>, id: &String| {
+            let (had, told) = (listed.get(id).copied().unwrap_or(0), counted.get(id).copied().unwrap_or(0));
+            (had < told).then_some((had, told))
+        };
+        let again: Vec<&String> = subscriptions.iter().filter(|id| short(&listed, id).is_some()).collect();
+        for id in &again {
+            let lists = listing::access(id);
+            let Some(list) = lists.into_iter().find(|l| l.sources.contains(&Source::RoleAssignments)) else {
+                continue;
+            };
+            self.read_once(list).await;
+        }
+        if !again.is_empty() {
+            listed = self.gather.listed();
+        }
+        for id in again {
+            if let Some((had, told)) = short(&listed, id) {
+                let detail = format!(
+                    "Resource Graph counts {told} role assignments, Resource Manager lists {had} of them, asked twice"
+                );
+                let scope = format!("/subscriptions/{id}");
+                self.gather.gap(Gap::new(Source::RoleAssignments, scope, Reason::Disagreement, detail));
+            }
+        }
+    }
+
+    /// Subscriptions that came while the run was under way are said to be missing.
+    async fn look_again(&mut self, subscriptions: &[String]) {
+        let before = std::mem::take(&mut self.gather.planned);
+        self.read_once(listing::subscriptions()).await;
+        let after = std::mem::replace(&mut self.gather.planned, before.clone());
+        let narrow = subscriptions.len() < before.len();
+        for new in after.iter().filter(|p| !narrow && !before.iter().any(|b| b.id == p.id)) {
+            let scope = format!("/subscriptions/{}", new.id);
+            let detail = "the subscription appeared while the tenant was read; collect again";
+            self.gather.gap(Gap::new(Source::Subscriptions, scope, Reason::NotCollected, detail));
+        }
+    }
+
+    /// Reads a list past the journal; what fails here failed or was said before.
+    async fn read_once(&mut self, listing: Listing) {
+        let (to, mut from) = mpsc::channel(WAITING);
+        let reader = tokio::spawn(read(listing, None, Arc::clone(&self.scheduler), to));
+        while let Some(event) = from.recv().await {
+            if let Event::Page(listing, body, _) = event {
+                self.gather.page(&listing, &body);
+            }
+        }
+        // It ends when its channel does; a panic in it would have ended the channel early.
+        let _ended = reader.await;
+    }
+}
+
+fn is_guid(text: &str) -> bool {
+    text.len() == 36 && text.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-')
+}
+
+fn write_next(next: &Next) -> String {
+    match next {
+        Next::Link(link) => format!("link {link}"),
+        Next::Token(token) => format!("token {token}"),
+    }
+}
+
+fn read_next(text: &str) -> Option<Next> {
+    match text.split_once(' ')? {
+        ("link", link) => Some(Next::Link(link.to_owned())),
+        ("token", token) => Some(Next::Token(token.to_owned())),
+        _ => None,
+    }
+}
+
+/// Reads a list from its start, or from where it was left.
+async fn read(listing: Listing, start: Option<Next>, scheduler: Arc<Scheduler>, to: mpsc::Sender<Event>) {
+    let listing = Box::new(listing);
+    if let Shape::Members(groups) = &listing.shape {
+        return read_members(&listing, groups, &scheduler, &to).await;
+    }
+    let mut met: BTreeSet<String> = BTreeSet::new();
+    let mut resumed = start.is_some();
+    let mut ask = start.map_or_else(|| listing.first.clone(), |next| follow(&listing.first, next));
+    loop {
+        let event = match scheduler.ask(&listing.quota, &ask, whole).await {
+            Ok(answer) => {
+                resumed = false;
+                let page = cut(&answer.body, &mut |_| ());
+                // A page that is not whole says nothing of the next one.
+                let mut next = page.next.filter(|_| page.broken.is_none());
+                let repeats = next.as_ref().is_some_and(|n| !met.insert(write_next(n)));
+                if repeats {
+                    next = None;
+                }
+                let going_on = next.clone();
+                let sent = to.send(Event::Page(listing.clone(), answer.body, next)).await;
+                if repeats {
+                    let refusal = Refusal::new(Reason::Truncated, "the pages lead back to one that was read");
+                    let _nobody_waits = to.send(Event::Failed(listing.clone(), refusal)).await;
+                }
+                match (sent, going_on) {
+                    (Ok(()), Some(next)) => {
+                        ask = follow(&listing.first, next);
+                        continue;
+                    }
+                    _ => return,
+                }
+            }
+            // Tokens for pages do not live long: a list that cannot be gone on with is read anew.
+            Err(refusal) if resumed && !refusal.identity => {
+                resumed = false;
+                ask = listing.first.clone();
+                continue;
+            }
+            Err(refusal) => Event::Failed(listing.clone(), refusal),
+        };
+        // Nobody waits any more if the run has ended.
+        let _nobody_waits = to.send(event).await;
+        return;
+    }
+}
+
+fn follow(first: &Ask, next: Next) -> Ask {
+    match (first, next) {
+        (Ask::Query { text, subscriptions, .. }, Next::Token(token)) => {
+            Ask::Query { text, subscriptions: subscriptions.clone(), skip_token: Some(token) }
+        }
+        (Ask::Get(service, _), Next::Link(link)) => Ask::Get(*service, link),
+        (_, Next::Link(link)) => Ask::Get(Service::Arm, link),
+        (other, Next::Token(_)) => other.clone(),
+    }
+}
+
+/// Reads the members of several groups, in as few requests as they fit into, and makes one page of them.
+async fn read_members(listing: &Listing, groups: &[String], scheduler: &Scheduler, to: &mpsc::Sender<Event>) {
+    let mut found: BTreeMap<&str, super::members::Group> = BTreeMap::new();
+    let mut open: Vec<(usize, String)> =
+        groups.iter().enumerate().flat_map(|(n, g)| super::members::first(g).map(|p| (n, p))).collect();
+    let mut rounds = 0;
+    while !open.is_empty() {
+        let paths: Vec<String> = open.iter().take(BATCH).map(|(_, path)| path.clone()).collect();
+        let asked: Vec<(usize, String)> = open.drain(..paths.len()).collect();
+        let answer = match scheduler.ask(&Quota::Directory, &Ask::Batch(paths), super::members::whole).await {
+            Ok(answer) => answer,
+            Err(refusal) => {
+                let _nobody_waits = to.send(Event::Failed(Box::new(listing.clone()), refusal)).await;
+                return;
+            }
+        };
+        rounds += 1;
+        for (at, path) in super::members::take(&answer.body, &asked, groups, &mut found) {
+            // What was put off is asked again; what was put off a hundred times is given up.
+            if rounds < 100 {
+                open.push((at, path));
+            } else if let Some(group) = groups.get(at) {
+                let refusal = Refusal::new(Reason::Throttled, "the members of a group were put off again and again");
+                found.entry(group).or_default().refused = Some(refusal);
+            }
+        }
+    }
+    for (group, members) in &found {
+        if let Some(refusal) = &members.refused {
+            let failed = Listing { scope: (*group).to_owned(), ..listing.clone() };
+            let _nobody_waits = to.send(Event::Failed(Box::new(failed), refusal.clone())).await;
+        }
+    }
+    let page = super::members::page(&found);
+    let _nobody_waits = to.send(Event::Page(Box::new(listing.clone()), page, None)).await;
+}

@@ -1,0 +1,230 @@
+//! Pages become an estate: records are lowered as they come, repeats are dropped, and what each list was asked for is
+//! held against what came. Not here: asking (`collect`).
+
+use super::listing::{Listing, Shape};
+use super::page::{Page, cut};
+use super::scheduler::Refusal;
+use crate::model::{Coverage, Estate, Extent, Gap, Instant, Reason, Scope, Source, tidy};
+use crate::sources::arm::Lowering;
+use crate::sources::scan::Position;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use sha2::{Digest as _, Sha256};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+/// A subscription as planning sees it.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) struct Planned {
+    pub(super) id: String,
+    pub(super) tenant: Option<String>,
+}
+
+/// How one kind of data came.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tracked {
+    /// Lists that were asked for.
+    pub lists: usize,
+    /// Lists that were given up, or came cut.
+    pub failed: usize,
+    /// Pages.
+    pub pages: usize,
+    /// Items in them, repeats included.
+    pub items: usize,
+}
+
+#[derive(Default)]
+pub(super) struct Gather {
+    pub(super) lowering: Lowering,
+    pub(super) planned: BTreeSet<Planned>,
+    pub(super) tracked: BTreeMap<Source, Tracked>,
+    pub(super) counted: BTreeMap<String, u64>,
+    gaps: Vec<Gap>,
+    /// Records that several scopes list, by digest.
+    inherited: HashSet<[u8; 16]>,
+    roles: HashMap<String, [u8; 16]>,
+}
+
+fn digest(bytes: &[u8]) -> [u8; 16] {
+    let mut first = [0; 16];
+    for (to, from) in first.iter_mut().zip(Sha256::digest(bytes)) {
+        *to = from;
+    }
+    first
+}
+
+#[derive(Deserialize)]
+struct PlanRow {
+    #[serde(rename = "subscriptionId")]
+    subscription_id: Option<String>,
+    #[serde(rename = "tenantId")]
+    tenant_id: Option<String>,
+    state: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct CountRow {
+    #[serde(rename = "subscriptionId")]
+    subscription_id: String,
+    count_: u64,
+}
+
+#[derive(Deserialize)]
+struct RoleRow<'a> {
+    id: String,
+    #[serde(borrow)]
+    properties: Option<&'a RawValue>,
+}
+
+impl Gather {
+    pub(super) fn asked(&mut self, listing: &Listing) {
+        for source in listing.sources {
+            self.tracked.entry(*source).or_default().lists += 1;
+        }
+    }
+
+    /// Takes a page in.
+    pub(super) fn page(&mut self, listing: &Listing, body: &[u8]) -> Page {
+        let page = cut(body, &mut |element| self.element(listing, element));
+        for source in listing.sources {
+            let tracked = self.tracked.entry(*source).or_default();
+            tracked.pages += 1;
+            tracked.items += page.elements;
+        }
+        if page.cut {
+            self.incomplete(listing, Reason::Truncated, "Resource Graph left rows out", None);
+        }
+        if let Some(why) = page.broken {
+            self.incomplete(listing, Reason::Truncated, why, None);
+        }
+        page
+    }
+
+    pub(super) fn failed(&mut self, listing: &Listing, refusal: &Refusal, remedy: Option<String>) {
+        let remedy = remedy.filter(|_| refusal.reason == Reason::Forbidden);
+        self.incomplete(listing, refusal.reason, &refusal.detail, remedy);
+    }
+
+    fn incomplete(&mut self, listing: &Listing, reason: Reason, detail: &str, remedy: Option<String>) {
+        let name = listing.key.split(' ').next().unwrap_or_default();
+        for source in listing.sources.iter().chain(listing.leads_to) {
+            self.tracked.entry(*source).or_default().failed += 1;
+            let gap = Gap::new(*source, listing.scope.clone(), reason, format!("{name}: {detail}"));
+            self.gaps.push(Gap { grant: remedy.clone(), ..gap });
+        }
+    }
+
+    pub(super) fn gap(&mut self, gap: Gap) {
+        self.gaps.push(gap);
+    }
+
+    fn element(&mut self, listing: &Listing, bytes: &[u8]) {
+        match listing.shape {
+            Shape::Records | Shape::Members(_) => {
+                if self.is_new(listing, bytes) {
+                    self.record(bytes);
+                }
+            }
+            Shape::Roles => self.role(bytes, false),
+            Shape::MoreRoles => self.role(bytes, true),
+            Shape::Plan => match serde_json::from_slice::<PlanRow>(bytes) {
+                Ok(PlanRow { subscription_id: Some(id), tenant_id, state }) => {
+                    if !state.is_some_and(|s| s.eq_ignore_ascii_case("Deleted")) {
+                        self.planned.insert(Planned { id: id.to_ascii_lowercase(), tenant: tenant_id });
+                    }
+                }
+                _ => self.unparsed(Source::Subscriptions, "a subscription without `subscriptionId`"),
+            },
+            Shape::Counts => match serde_json::from_slice::<CountRow>(bytes) {
+                Ok(row) => {
+                    *self.counted.entry(row.subscription_id.to_ascii_lowercase()).or_default() += row.count_;
+                }
+                Err(_) => self.unparsed(Source::RoleAssignments, "a count without `subscriptionId`"),
+            },
+        }
+    }
+
+    fn unparsed(&mut self, source: Source, detail: &str) {
+        self.gaps.push(Gap::new(source, "", Reason::Unparsed, detail));
+    }
+
+    fn record(&mut self, bytes: &[u8]) {
+        // A page is no file of the user's: where in it a record stands says nothing.
+        self.lowering.record(bytes, Position { line: 0, column: 0 });
+    }
+
+    /// What is granted above a scope stands in the lists of all scopes below: thousands of times in a large tenant.
+    fn is_new(&mut self, listing: &Listing, bytes: &[u8]) -> bool {
+        let own = listing.scope.is_empty()
+            || memchr::memmem::find(bytes, listing.scope.as_bytes()).is_some();
+        own || self.inherited.insert(digest(bytes))
+    }
+
+    /// Every scope lists the roles that can be assigned on it, each time with an id of its own. They are known by their
+    /// last segment; the estate gets each once, under an id that no scope decides.
+    fn role(&mut self, bytes: &[u8], only_new: bool) {
+        let Ok(RoleRow { id, properties: Some(properties) }) = serde_json::from_slice(bytes) else {
+            return self.record(bytes);
+        };
+        let key = crate::model::role_key(&id).to_ascii_lowercase();
+        if only_new && self.roles.contains_key(&key) {
+            return;
+        }
+        let seen = digest(properties.get().as_bytes());
+        if self.roles.insert(key.clone(), seen) == Some(seen) {
+            return;
+        }
+        let id = serde_json::Value::from(format!("/providers/Microsoft.Authorization/roleDefinitions/{key}"));
+        let kind = "Microsoft.Authorization/roleDefinitions";
+        let record = format!("{{\"id\":{id},\"type\":\"{kind}\",\"properties\":{}}}", properties.get());
+        self.record(record.as_bytes());
+    }
+
+    /// How many role assignments lie in each subscription, by its folded id.
+    pub(super) fn listed(&self) -> HashMap<String, u64> {
+        let estate = &self.lowering.estate;
+        let mut ids: HashMap<String, HashSet<_>> = HashMap::new();
+        for assignment in &estate.assignments {
+            let scope = Scope::parse(estate.strings.text(assignment.scope));
+            if let Some(subscription) = scope.and_then(|s| s.subscription) {
+                let of_one = ids.entry(subscription.to_ascii_lowercase()).or_default();
+                of_one.insert(estate.strings.id_class(assignment.id));
+            }
+        }
+        ids.into_iter().map(|(subscription, ids)| (subscription, ids.len() as u64)).collect()
+    }
+
+    /// The estate, with what is missing from it.
+    pub(super) fn finish(mut self, collected_at: Instant, cloud: &str, tenant: Option<&str>) -> Estate {
+        let found = std::mem::take(&mut self.lowering.estate.gaps);
+        let marked = std::mem::take(&mut self.lowering.estate.coverage);
+        let mut estate = self.lowering.finish();
+        let mut gaps = self.gaps;
+        gaps.extend(found.into_iter().map(|gap| Gap { location: None, ..gap }));
+        let mut coverage = Coverage::default();
+        for source in Source::ALL.into_iter().filter(|s| !matches!(s, Source::Files | Source::Other)) {
+            let extent = match self.tracked.get(&source) {
+                None => {
+                    let detail = format!("{} are not collected by this version", source.name());
+                    gaps.push(Gap::new(source, "", Reason::NotCollected, detail));
+                    Extent::Absent
+                }
+                Some(tracked) if tracked.failed >= tracked.lists && tracked.items == 0 && tracked.failed > 0 => {
+                    Extent::Absent
+                }
+                Some(tracked) if tracked.failed > 0 || marked.of(source) == Extent::Partial => Extent::Partial,
+                Some(_) => Extent::Complete,
+            };
+            coverage.note(source, extent);
+        }
+        // A record that nobody could give a kind to may be of any.
+        estate.coverage = coverage;
+        estate.gaps = tidy(gaps);
+        estate.collected_at = Some(collected_at);
+        estate.cloud = Some(estate.strings.intern(cloud));
+        if let Some(tenant) = tenant {
+            estate.tenant = Some(estate.strings.intern(&tenant.to_ascii_lowercase()));
+        }
+        estate.settle();
+        estate
+    }
+}

@@ -1,0 +1,244 @@
+//! Every list that is read, with its address, version and quota: the one place that knows them.
+//!
+//! Sources: the REST references of Azure Resource Manager, Resource Graph and Microsoft Graph. Not here: in which order
+//! (`collect`) and at what pace (`scheduler`).
+
+use super::client::{Ask, Service};
+use super::scheduler::Quota;
+use crate::model::Source;
+
+/// What the items of a list become.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Shape {
+    /// Records of the estate.
+    Records,
+    /// Role definitions, which every scope lists again.
+    Roles,
+    /// Role definitions, of which those count that no scope listed.
+    MoreRoles,
+    /// Subscriptions to plan by; the estate gets them from Resource Graph, with their place in the tree.
+    Plan,
+    /// Numbers of role assignments by subscription.
+    Counts,
+    /// Answers to a batch, one for each of these groups.
+    Members(Vec<String>),
+}
+
+/// A list to be read to its end.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Listing {
+    /// What it is known by in a checkpoint.
+    pub(super) key: String,
+    /// What it lists.
+    pub(super) sources: &'static [Source],
+    /// What is asked for by what it lists, and so is incomplete without it.
+    pub(super) leads_to: &'static [Source],
+    /// Where in Azure it looks; empty for everywhere.
+    pub(super) scope: String,
+    pub(super) quota: Quota,
+    pub(super) first: Ask,
+    pub(super) shape: Shape,
+}
+
+const AUTHORIZATION: &str = "providers/Microsoft.Authorization";
+
+/// Management groups, subscriptions and resource groups, with their place in the tree.
+const CONTAINERS: &str = "resourcecontainers | where type in~ ('microsoft.management/managementgroups', 'microsoft.resources/subscriptions', 'microsoft.resources/subscriptions/resourcegroups') | project id, name, type, tenantId, tags, properties | order by id asc";
+/// All resources but identities, which Resource Manager lists with more of what they are; properties only where they say
+/// something about access or name an identity.
+const RESOURCES: &str = "resources | where type !~ 'microsoft.managedidentity/userassignedidentities' | extend properties = iff(type =~ 'microsoft.keyvault/vaults' or tostring(properties) contains 'userassignedidentities', properties, dynamic(null)) | project id, name, type, tenantId, location, tags, identity, properties | order by id asc";
+/// Policy assignments with an identity, and definitions that ask for roles.
+const POLICIES: &str = "policyresources | where (type =~ 'microsoft.authorization/policyassignments' and isnotnull(identity)) or (type =~ 'microsoft.authorization/policydefinitions' and tostring(properties) contains 'roleDefinitionIds') or type =~ 'microsoft.authorization/policysetdefinitions' | project id, name, type, identity, properties | order by id asc";
+/// What Resource Graph counts, to be held against what Resource Manager lists.
+const COUNTS: &str = "authorizationresources | where type =~ 'microsoft.authorization/roleassignments' | extend subscriptionId = tolower(extract('^/subscriptions/([^/]+)', 1, tostring(properties.scope))) | where isnotempty(subscriptionId) | summarize count_ = count() by subscriptionId | order by subscriptionId asc";
+
+/// Custom roles wherever they can be assigned: a subscription's list lacks those that are for its resource groups alone.
+const ROLES: &str = "authorizationresources | where type =~ 'microsoft.authorization/roledefinitions' and properties.type =~ 'CustomRole' | project id, name, type, properties | order by id asc";
+
+/// Names of queries for those who answer them in tests.
+pub const QUERIES: [(&str, &str); 5] = [
+    ("containers", CONTAINERS),
+    ("resources", RESOURCES),
+    ("policies", POLICIES),
+    ("counts", COUNTS),
+    ("roles", ROLES),
+];
+
+/// At most this many subscriptions in one query.
+const SUBSCRIPTIONS_A_QUERY: usize = 300;
+/// At most this many requests in one batch of Microsoft Graph.
+pub(super) const BATCH: usize = 20;
+
+fn arm(
+    sources: &'static [Source],
+    name: &str,
+    scope: &str,
+    quota: Quota,
+    path: String,
+    shape: Shape,
+) -> Listing {
+    let first = Ask::Get(Service::Arm, path);
+    let leads_to: &'static [Source] = match sources {
+        [Source::Identities] => &[Source::FederatedCredentials],
+        [Source::RoleAssignments | Source::Schedules] => &[Source::Groups],
+        _ => &[],
+    };
+    let key = format!("{name} {scope}");
+    Listing { key, sources, leads_to, scope: scope.to_owned(), quota, first, shape }
+}
+
+fn query(name: &str, sources: &'static [Source], text: &'static str, shape: Shape, chunk: Chunk) -> Listing {
+    let first = Ask::Query { text, subscriptions: chunk.1, skip_token: None };
+    let key = format!("{name} {}", chunk.0);
+    // Without the tree, grants on management groups above no readable subscription are not looked for.
+    let leads_to: &'static [Source] = match sources {
+        [Source::ManagementGroups, ..] => {
+            &[Source::RoleAssignments, Source::Schedules, Source::DenyAssignments, Source::RoleDefinitions]
+        }
+        _ => &[],
+    };
+    let scope = String::new();
+    Listing { key, sources, leads_to, scope, quota: Quota::ResourceGraph, first, shape }
+}
+
+/// Subscriptions of one query, with the query's number.
+type Chunk = (usize, Vec<String>);
+
+/// The subscriptions that the caller sees.
+pub(super) fn subscriptions() -> Listing {
+    let path = "/subscriptions?api-version=2022-12-01".to_owned();
+    arm(&[Source::Subscriptions], "subscriptions", "", Quota::Tenant, path, Shape::Plan)
+}
+
+/// The tree of everything that the caller sees.
+pub(super) fn containers() -> Listing {
+    const READS: &[Source] = &[Source::ManagementGroups, Source::Subscriptions, Source::ResourceGroups];
+    query("containers", READS, CONTAINERS, Shape::Records, (0, Vec::new()))
+}
+
+/// What Resource Graph knows of these subscriptions; of all if none are named.
+pub(super) fn inventory(subscriptions: &[String]) -> Vec<Listing> {
+    const READS: &[Source] = &[Source::Resources, Source::Vaults];
+    const POLICY: &[Source] = &[Source::PolicyAssignments, Source::PolicyDefinitions];
+    let mut chunks: Vec<Chunk> =
+        subscriptions.chunks(SUBSCRIPTIONS_A_QUERY).map(<[String]>::to_vec).enumerate().collect();
+    if chunks.is_empty() {
+        chunks.push((0, Vec::new()));
+    }
+    let each = |chunk: Chunk| {
+        [
+            query("resources", READS, RESOURCES, Shape::Records, chunk.clone()),
+            query("policies", POLICY, POLICIES, Shape::Records, chunk.clone()),
+            query("counts", &[], COUNTS, Shape::Counts, chunk),
+        ]
+    };
+    chunks.into_iter().flat_map(each).collect()
+}
+
+/// Custom roles that no list of a scope has.
+pub(super) fn more_roles() -> Listing {
+    query("more-roles", &[Source::RoleDefinitions], ROLES, Shape::MoreRoles, (0, Vec::new()))
+}
+
+/// What is granted in a subscription, and inherited into it.
+pub(super) fn access(id: &str) -> Vec<Listing> {
+    at_scope(&format!("/subscriptions/{id}"), &Quota::Subscription(id.to_ascii_lowercase()), "")
+}
+
+/// The user-assigned identities of a subscription.
+pub(super) fn identities(id: &str) -> Listing {
+    let scope = format!("/subscriptions/{id}");
+    let path = format!(
+        "{scope}/providers/Microsoft.ManagedIdentity/userAssignedIdentities?api-version=2026-05-31"
+    );
+    let quota = Quota::Subscription(id.to_ascii_lowercase());
+    arm(&[Source::Identities], "identities", &scope, quota, path, Shape::Records)
+}
+
+/// What is granted on a management group or above.
+pub(super) fn access_above(group: &str) -> Vec<Listing> {
+    at_scope(group, &Quota::Tenant, "&$filter=atScope()")
+}
+
+fn at_scope(scope: &str, quota: &Quota, filter: &str) -> Vec<Listing> {
+    // Conditions inside role definitions and the effect of deny assignments need the newer versions.
+    let lists: [(&'static [Source], &str, &str, Shape); 5] = [
+        (&[Source::RoleAssignments], "roleAssignments", "2022-04-01", Shape::Records),
+        (&[Source::DenyAssignments], "denyAssignments", "2024-07-01-preview", Shape::Records),
+        (&[Source::Schedules], "roleEligibilityScheduleInstances", "2020-10-01", Shape::Records),
+        (&[Source::Schedules], "roleAssignmentScheduleInstances", "2020-10-01", Shape::Records),
+        (&[Source::RoleDefinitions], "roleDefinitions", "2022-05-01-preview", Shape::Roles),
+    ];
+    let list = |(sources, name, version, shape): (&'static [Source], &str, &str, Shape)| {
+        let filter = if shape == Shape::Roles { "&$filter=type%20eq%20'CustomRole'" } else { filter };
+        let path = format!("{scope}/{AUTHORIZATION}/{name}?api-version={version}{filter}");
+        arm(sources, name, scope, quota.clone(), path, shape)
+    };
+    lists.into_iter().map(list).collect()
+}
+
+/// Built-in role definitions as they are today; the embedded catalogue may be older.
+pub(super) fn built_in_roles() -> Listing {
+    let path = format!(
+        "/{AUTHORIZATION}/roleDefinitions?api-version=2022-05-01-preview&$filter=type%20eq%20'BuiltInRole'"
+    );
+    arm(&[Source::RoleDefinitions], "built-in-roles", "", Quota::Tenant, path, Shape::Roles)
+}
+
+/// The federated credentials of an identity: Azure has no list of all.
+pub(super) fn federated(identity: &str, subscription: &str) -> Listing {
+    let path = format!("{identity}/federatedIdentityCredentials?api-version=2026-05-31");
+    let quota = Quota::Subscription(subscription.to_ascii_lowercase());
+    arm(&[Source::FederatedCredentials], "federated", identity, quota, path, Shape::Records)
+}
+
+/// Service principals of the directory.
+pub(super) fn principals() -> Listing {
+    let path = "/v1.0/servicePrincipals?$select=id,appId,displayName,servicePrincipalType,alternativeNames&$top=999";
+    Listing {
+        key: "service-principals".to_owned(),
+        sources: &[Source::Principals],
+        leads_to: &[],
+        scope: String::new(),
+        quota: Quota::Directory,
+        first: Ask::Get(Service::Directory, path.to_owned()),
+        shape: Shape::Records,
+    }
+}
+
+/// The service principals in each of these groups, through groups inside them too.
+pub(super) fn members(groups: &[String]) -> Listing {
+    let path = |g: &String| {
+        format!("/groups/{g}/transitiveMembers/microsoft.graph.servicePrincipal?$select=id&$top=999")
+    };
+    Listing {
+        key: format!("members {}", groups.join(" ")),
+        sources: &[Source::Groups],
+        leads_to: &[],
+        scope: String::new(),
+        quota: Quota::Directory,
+        first: Ask::Batch(groups.iter().map(path).collect()),
+        shape: Shape::Members(groups.to_vec()),
+    }
+}
+
+/// The command that lets the caller read what a list needs.
+pub(super) fn remedy(listing: &Listing, tenant: &str) -> String {
+    match listing.quota {
+        Quota::Directory => {
+            let permission = if listing.sources.contains(&Source::Groups) {
+                "GroupMember.Read.All"
+            } else {
+                "Application.Read.All"
+            };
+            format!(
+                "az rest --method POST --url https://graph.microsoft.com/v1.0/servicePrincipals/<object id of the caller>/appRoleAssignments --body <app role {permission} of Microsoft Graph>"
+            )
+        }
+        _ => {
+            let root = || format!("/providers/Microsoft.Management/managementGroups/{tenant}");
+            let scope = if listing.scope.is_empty() { root() } else { listing.scope.clone() };
+            format!("az role assignment create --assignee <object id of the caller> --role Reader --scope {scope}")
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! The live tenant: everything that is read from Azure, and nothing that could change it.
+//!
+//! `client` sends, `scheduler` says when, `listing` says what, `collect` brings it together into an estate. Pages go
+//! through a [`Journal`], so that a run that was killed goes on where it was. Not here: files, clocks and variables of
+//! the environment, which are given in as capabilities.
+
+mod client;
+mod clock;
+mod cloud;
+mod collect;
+mod credential;
+mod gather;
+mod listing;
+mod members;
+mod page;
+mod scheduler;
+
+pub use client::Client;
+pub use clock::Clock;
+pub use cloud::{Cloud, CloudError};
+pub use collect::{Collected, Failure, Journal, Target, Tracked, Watch, collect};
+pub use credential::{CHAIN, Variables};
+pub use listing::QUERIES;
+pub use scheduler::Traffic;

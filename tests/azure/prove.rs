@@ -1,0 +1,179 @@
+//! Runs the real binary against a simulated Azure, and holds what it wrote against the truth.
+
+use super::server::faults::Faults;
+use super::server::truth::{Truth, fold, sections, text};
+use super::server::{Server, Settings, TOKEN};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) err: String,
+}
+
+pub(crate) fn folder(name: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = std::fs::remove_dir_all(&path);
+    std::fs::create_dir_all(&path).unwrap();
+    path
+}
+
+fn prepare(dir: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_leastwise"));
+    command.args(args).current_dir(dir).env_clear();
+    command
+}
+
+fn ended(mut command: Command) -> Ran {
+    let output = command.output().unwrap();
+    let err = String::from_utf8_lossy(&output.stderr).into_owned();
+    Ran { code: output.status.code().unwrap_or(-1), err }
+}
+
+/// Without any Azure.
+pub(crate) fn bare(dir: &Path, args: &[&str]) -> Ran {
+    ended(prepare(dir, args))
+}
+
+fn live(server: &Server, dir: &Path, args: &[&str], token: &str) -> Command {
+    std::fs::write(dir.join("authority.pem"), &server.authority).unwrap();
+    let mut command = prepare(dir, args);
+    for option in ["--arm-endpoint", "--graph-endpoint", "--authority"] {
+        command.args([option, server.origin()]);
+    }
+    command.args(["--cloud", "custom", "--ca-bundle", "authority.pem"]);
+    command.env("LEASTWISE_ARM_TOKEN", token).env("LEASTWISE_GRAPH_TOKEN", token);
+    command.env("LEASTWISE_TEST_CLOCK_SPEED", "100");
+    command
+}
+
+pub(crate) fn with_token(server: &Server, dir: &Path, args: &[&str], token: &str) -> Ran {
+    ended(live(server, dir, args, token))
+}
+
+pub(crate) fn command(server: &Server, dir: &Path, args: &[&str]) -> Ran {
+    with_token(server, dir, args, TOKEN)
+}
+
+pub(crate) fn collect(server: &Server, dir: &Path, more: &[&str]) -> Ran {
+    let args: Vec<&str> = ["collect", "-o", "tenant.lwsnap"].iter().chain(more).copied().collect();
+    command(server, dir, &args)
+}
+
+/// Kills the run once the server answers no more.
+pub(crate) fn collect_and_kill(server: &Server, dir: &Path) -> Ran {
+    let mut command = live(server, dir, &["collect", "-o", "tenant.lwsnap"], TOKEN);
+    let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+    let began = Instant::now();
+    while !server.seen().stopped.load(Ordering::SeqCst) {
+        assert!(child.try_wait().unwrap().is_none(), "the run ended before it could be killed");
+        assert!(began.elapsed() < Duration::from_secs(60), "the server was not asked enough");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    child.kill().unwrap();
+    let output = child.wait_with_output().unwrap();
+    Ran { code: -1, err: String::from_utf8_lossy(&output.stderr).into_owned() }
+}
+
+/// One seed of faults.
+pub(crate) fn seed(truth: &Truth, seed: u64) {
+    let few = seed % 2 == 0;
+    let faults = Faults { seed, passing: 250, forbidden: if few { 0 } else { 30 }, foreign: if few { 0 } else { 10 } };
+    let page = 5 + usize::try_from(seed % 13).unwrap();
+    let server = Server::start(truth.clone(), Settings { page, faults, ..Settings::default() });
+    let dir = folder(&format!("azure-seed-{seed}"));
+    let ran = collect(&server, &dir, &[]);
+    assert!(ran.code == 0 || ran.code == 3, "seed {seed}: {} {}", ran.code, ran.err);
+    let difference = compare(truth, &dir.join("tenant.lwsnap"));
+    assert!(difference.is_empty(), "seed {seed}: {difference:#?}\n{}", ran.err);
+    assert_eq!(server.seen().writes.load(Ordering::SeqCst), 0);
+    if few {
+        assert_eq!(ran.code, 0, "seed {seed}: all faults pass, and something is missing: {}", ran.err);
+    }
+    std::fs::remove_dir_all(&dir).unwrap();
+}
+
+type Lines = BTreeMap<String, BTreeSet<String>>;
+
+fn line(value: &Value) -> String {
+    fold(&value.to_string())
+}
+
+/// What a collection can bring of the truth, in comparable lines.
+fn expected(truth: &Truth) -> Lines {
+    let plain = |name: &str| -> BTreeSet<String> { truth.section(name).iter().map(line).collect() };
+    let names = [
+        "management-groups",
+        "subscriptions",
+        "resource-groups",
+        "vaults",
+        "identities",
+        "federated-credentials",
+        "role-assignments",
+        "schedules",
+        "deny-assignments",
+        "policy-assignments",
+        "policy-definitions",
+    ];
+    let mut lines: Lines = names.into_iter().map(|n| (n.to_owned(), plain(n))).collect();
+    let without_time = truth.section("resources").iter().map(|r| {
+        let mut r = r.clone();
+        r.as_object_mut().unwrap().remove("systemData");
+        line(&r)
+    });
+    lines.insert("resources".to_owned(), without_time.collect());
+    let roles = truth.section("role-definitions").iter().map(|r| {
+        let mut r = r.clone();
+        let key = fold(text(&r, &["id"]).rsplit('/').next().unwrap());
+        r["id"] = format!("/providers/Microsoft.Authorization/roleDefinitions/{key}").into();
+        line(&r)
+    });
+    lines.insert("role-definitions".to_owned(), roles.collect());
+    lines.insert("principals".to_owned(), truth.service_principals().map(line).collect());
+    let grants = truth.section("role-assignments").iter().chain(truth.section("schedules"));
+    let holders: BTreeSet<String> = grants
+        .filter(|a| text(a, &["properties", "principalType"]) == "Group")
+        .map(|a| fold(text(a, &["properties", "principalId"])))
+        .collect();
+    let groups = truth.section("groups").iter().filter(|g| holders.contains(&fold(text(g, &["id"]))));
+    let flat = groups.map(|g| group(g, truth.members(text(g, &["id"])).unwrap()));
+    lines.insert("groups".to_owned(), flat.collect());
+    lines
+}
+
+fn group(group: &Value, members: BTreeSet<String>) -> String {
+    line(&json!({"id": group["id"], "displayName": group["displayName"], "members": members}))
+}
+
+/// Records that are missing without a gap that says so, and records that the truth does not have.
+pub(crate) fn compare(truth: &Truth, snapshot: &Path) -> Vec<String> {
+    let mut got = sections(&std::fs::read(snapshot).unwrap());
+    let gaps = got.remove("gaps").unwrap_or_default();
+    let mut problems = Vec::new();
+    for (section, expected) in expected(truth) {
+        let found: BTreeSet<String> = got.remove(&section).unwrap_or_default().iter().map(|r| {
+            if section != "groups" {
+                return line(r);
+            }
+            let members = r["members"].as_array().unwrap().iter().map(|m| text(m, &["id"]).to_owned());
+            group(r, members.collect())
+        }).collect();
+        let said = |record: &str| {
+            gaps.iter().any(|g| {
+                let scope = fold(text(g, &["scope"]));
+                text(g, &["source"]) == section
+                    && text(g, &["reason"]) != "disagreement"
+                    && (record.contains(&scope) || !scope.starts_with("/subscriptions"))
+            })
+        };
+        let missing = expected.difference(&found).filter(|r| !said(r));
+        problems.extend(missing.map(|r| format!("lost from {section} without a word: {r}")));
+        problems.extend(found.difference(&expected).map(|r| format!("not in the truth's {section}: {r}")));
+    }
+    problems.truncate(6);
+    problems
+}

@@ -1,0 +1,164 @@
+//! What each address answers: the documented protocol over a [`Truth`], without faults.
+
+use super::truth::{Truth, text};
+use serde_json::{Value, json};
+
+/// A request as it came.
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) query: String,
+    pub(crate) body: String,
+    pub(crate) authorized: bool,
+}
+
+/// A list in full, or an error; paging is the server's.
+pub(crate) enum Answer {
+    /// Resource Manager's and Microsoft Graph's form.
+    Value(Vec<Value>),
+    /// Resource Graph's.
+    Data(Vec<Value>),
+    Whole(Value),
+    Missing,
+}
+
+/// Which of the service's quotas a request falls under, with what it costs.
+pub(crate) fn quota(request: &Request) -> (String, f64, f64) {
+    let lower = request.path.to_ascii_lowercase();
+    if lower.contains("resourcegraph") {
+        return ("resource-graph".to_owned(), 15.0, 3.0);
+    }
+    if lower.starts_with("/v1.0") {
+        return ("directory".to_owned(), 200.0, 60.0);
+    }
+    let subscription = lower.strip_prefix("/subscriptions/").and_then(|r| r.split('/').next());
+    (subscription.unwrap_or("tenant").to_owned(), 250.0, 25.0)
+}
+
+pub(crate) fn answer(truth: &Truth, request: &Request) -> Answer {
+    let lower = request.path.to_ascii_lowercase();
+    match request.method.as_str() {
+        "GET" if lower == "/subscriptions" => Answer::Value(truth.subscriptions()),
+        "POST" if lower == "/providers/microsoft.resourcegraph/resources" => graph(truth, request),
+        "GET" if lower == "/v1.0/serviceprincipals" => {
+            let shown = |p: &Value| {
+                let mut p = p.clone();
+                p.as_object_mut().unwrap().remove("@odata.type");
+                p
+            };
+            Answer::Value(truth.service_principals().map(shown).collect())
+        }
+        "POST" if lower == "/v1.0/$batch" => batch(truth, request),
+        "GET" if lower.ends_with("/federatedidentitycredentials") => {
+            let own = |r: &&Value| text(r, &["id"]).to_ascii_lowercase().starts_with(&format!("{lower}/"));
+            Answer::Value(truth.section("federated-credentials").iter().filter(own).cloned().collect())
+        }
+        "GET" if lower.ends_with("/providers/microsoft.managedidentity/userassignedidentities") => {
+            let scope = lower.trim_end_matches("/providers/microsoft.managedidentity/userassignedidentities");
+            let id = |r: &Value| text(r, &["id"]).to_owned();
+            Answer::Value(truth.around("identities", scope, false, &id))
+        }
+        "GET" => authorization(truth, request),
+        _ => Answer::Missing,
+    }
+}
+
+fn authorization(truth: &Truth, request: &Request) -> Answer {
+    let Some((scope, list)) = request.path.split_once("/providers/Microsoft.Authorization/") else {
+        return Answer::Missing;
+    };
+    let above = request.query.contains("atScope()");
+    let at = |r: &Value| text(r, &["properties", "scope"]).to_owned();
+    Answer::Value(match list {
+        "roleAssignments" => truth.around("role-assignments", scope, above, &at),
+        "denyAssignments" => truth.around("deny-assignments", scope, above, &at),
+        "roleEligibilityScheduleInstances" => truth.instances(true).around("schedules", scope, above, &at),
+        "roleAssignmentScheduleInstances" => truth.instances(false).around("schedules", scope, above, &at),
+        "roleDefinitions" => {
+            let wanted = if request.query.contains("CustomRole") { "CustomRole" } else { "BuiltInRole" };
+            let all = truth.section("role-definitions").iter();
+            let kind = all.filter(|r| text(r, &["properties", "type"]) == wanted);
+            // Each scope shows a role under an id of its own.
+            let shown = kind.map(|r| {
+                let mut r = r.clone();
+                let name = text(&r, &["id"]).rsplit('/').next().unwrap().to_owned();
+                r["id"] = format!("{scope}/providers/Microsoft.Authorization/roleDefinitions/{name}").into();
+                r
+            });
+            let there = |r: &Value| {
+                let scopes = r["properties"]["assignableScopes"].as_array().unwrap();
+                wanted == "BuiltInRole" || scopes.iter().any(|s| {
+                    let s = s.as_str().unwrap();
+                    // A role for a resource group alone is not in its subscription's list.
+                    s.eq_ignore_ascii_case(scope) || s == "/" || s.contains("managementGroups")
+                })
+            };
+            shown.filter(there).collect()
+        }
+        _ => return Answer::Missing,
+    })
+}
+
+fn graph(truth: &Truth, request: &Request) -> Answer {
+    let body: Value = serde_json::from_str(&request.body).unwrap();
+    let asked = text(&body, &["query"]);
+    let known = leastwise::sources::azure::QUERIES.into_iter().find(|(_, query)| *query == asked);
+    let inside = |record: &Value| match body["subscriptions"].as_array() {
+        None => true,
+        Some(list) => list.iter().any(|s| {
+            let prefix = format!("/subscriptions/{}", s.as_str().unwrap());
+            text(record, &["id"]).to_ascii_lowercase().starts_with(&prefix)
+        }),
+    };
+    let mut rows = match known.map(|(name, _)| name) {
+        Some("containers") => truth.containers(),
+        Some("resources") => {
+            let shown = truth.section("resources").iter().map(|r| {
+                let mut r = r.clone();
+                // Resource Graph does not show when a resource was made.
+                r.as_object_mut().unwrap().remove("systemData");
+                r
+            });
+            shown.filter(inside).collect()
+        }
+        Some("policies") => {
+            let policies = truth.section("policy-assignments").iter().chain(truth.section("policy-definitions"));
+            policies.cloned().collect()
+        }
+        Some("counts") => truth.counts(),
+        Some("roles") => {
+            let all = truth.section("role-definitions").iter();
+            all.filter(|r| text(r, &["properties", "type"]) == "CustomRole").cloned().collect()
+        }
+        _ => return Answer::Missing,
+    };
+    rows.sort_by_key(|r| text(r, &["id"]).to_ascii_lowercase());
+    Answer::Data(rows)
+}
+
+fn batch(truth: &Truth, request: &Request) -> Answer {
+    let body: Value = serde_json::from_str(&request.body).unwrap();
+    let requests = body["requests"].as_array().unwrap();
+    assert!(requests.len() <= 20, "a batch holds at most twenty");
+    let one = |r: &Value| {
+        let url = text(r, &["url"]);
+        let group = url.trim_start_matches("/groups/").split(['/', '?']).next().unwrap();
+        let (status, body) = match truth.members(group) {
+            None => (404, json!({"error": {"code": "Request_ResourceNotFound"}})),
+            Some(members) if url.contains("transitiveMembers") => {
+                let rows: Vec<Value> = members.iter().map(|m| json!({"id": m})).collect();
+                (200, json!({"value": rows}))
+            }
+            Some(_) => {
+                let found = truth.section("groups").iter().find(|g| text(g, &["id"]).eq_ignore_ascii_case(group));
+                (200, json!({"id": group, "displayName": found.unwrap()["displayName"]}))
+            }
+        };
+        json!({"id": r["id"], "status": status, "body": body})
+    };
+    let mut responses: Vec<Value> = requests.iter().map(one).collect();
+    // Answers come in any order.
+    responses.reverse();
+    Answer::Whole(json!({"responses": responses}))
+}

@@ -1,0 +1,158 @@
+//! What the simulated Azure holds: the records of a snapshot, by section, as Azure would show them.
+
+use leastwise::model::Estate;
+use leastwise::sources::snapshot;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Records by section.
+#[derive(Clone, Default)]
+pub(crate) struct Truth {
+    sections: BTreeMap<String, Vec<Value>>,
+    parents: BTreeMap<String, String>,
+}
+
+pub(crate) fn fold(text: &str) -> String {
+    text.to_ascii_lowercase()
+}
+
+pub(crate) fn text<'v>(value: &'v Value, path: &[&str]) -> &'v str {
+    let found = path.iter().try_fold(value, |v, key| v.get(*key));
+    found.and_then(Value::as_str).unwrap_or("")
+}
+
+/// The lines of a snapshot, by section.
+pub(crate) fn sections(packed: &[u8]) -> BTreeMap<String, Vec<Value>> {
+    let lines = zstd::decode_all(packed).unwrap();
+    let mut sections: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    let mut section = String::new();
+    for line in lines.split(|b| *b == b'\n').filter(|l| !l.is_empty()).skip(1) {
+        let value: Value = serde_json::from_slice(line).unwrap();
+        if let Some(name) = value.get("section").and_then(Value::as_str) {
+            section = name.to_owned();
+        } else if value.get("footer").is_none() {
+            sections.entry(section.clone()).or_default().push(value);
+        }
+    }
+    sections
+}
+
+impl Truth {
+    pub(crate) fn of(estate: &Estate) -> Truth {
+        let mut packed = Vec::new();
+        snapshot::write(estate, &mut packed).unwrap();
+        Truth::of_lines(sections(&packed))
+    }
+
+    fn of_lines(sections: BTreeMap<String, Vec<Value>>) -> Truth {
+        let mut parents = BTreeMap::new();
+        for group in sections.get("management-groups").into_iter().flatten() {
+            let parent = text(group, &["properties", "details", "parent", "id"]);
+            parents.insert(fold(text(group, &["id"])), fold(parent));
+        }
+        for subscription in sections.get("subscriptions").into_iter().flatten() {
+            let chain = &subscription["properties"]["managementGroupAncestorsChain"][0];
+            let parent = format!("/providers/microsoft.management/managementgroups/{}", fold(text(chain, &["name"])));
+            parents.insert(fold(text(subscription, &["id"])), parent);
+        }
+        Truth { sections, parents }
+    }
+
+    pub(crate) fn section(&self, name: &str) -> &[Value] {
+        self.sections.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    /// A scope with everything above it, folded.
+    fn above(&self, scope: &str) -> BTreeSet<String> {
+        let mut all = BTreeSet::from(["/".to_owned()]);
+        let mut at = fold(scope);
+        while !at.is_empty() && all.insert(at.clone()) {
+            at = self.parents.get(&at).cloned().unwrap_or_default();
+        }
+        all
+    }
+
+    /// Records of a section at a scope, above it and, unless `only_above`, below it.
+    pub(crate) fn around(&self, section: &str, scope: &str, only_above: bool, of: &dyn Fn(&Value) -> String) -> Vec<Value> {
+        let (above, inside) = (self.above(scope), format!("{}/", fold(scope)));
+        let there = |record: &&Value| {
+            let at = fold(&of(record));
+            above.contains(&at) || (!only_above && at.starts_with(&inside))
+        };
+        self.section(section).iter().filter(there).cloned().collect()
+    }
+
+    /// Containers as Resource Graph has them.
+    pub(crate) fn containers(&self) -> Vec<Value> {
+        let subscription = |s: &Value| {
+            json!({"id": s["id"], "name": s["displayName"], "type": "microsoft.resources/subscriptions",
+                "tenantId": s["tenantId"], "tags": s["tags"], "properties": s["properties"]})
+        };
+        let mut all: Vec<Value> = self.section("management-groups").to_vec();
+        all.extend(self.section("subscriptions").iter().map(subscription));
+        all.extend_from_slice(self.section("resource-groups"));
+        all
+    }
+
+    /// Schedule instances of one kind, with the ids that they have in Azure.
+    pub(crate) fn instances(&self, eligible: bool) -> Truth {
+        let rows = self.section("schedules").iter().filter(|r| r["schedule"] == json!(eligible));
+        let shown = rows.map(|row| {
+            let mut row = row.clone();
+            if !eligible {
+                let id = text(&row, &["id"]).to_owned();
+                let there = id.replace("/roleAssignments/", "/roleAssignmentScheduleInstances/");
+                row["properties"]["originRoleAssignmentId"] = id.into();
+                row["id"] = there.into();
+            }
+            row
+        });
+        let sections = BTreeMap::from([("schedules".to_owned(), shown.collect())]);
+        Truth { sections, parents: self.parents.clone() }
+    }
+
+    /// The service principals in a group, through groups inside it, by object id.
+    pub(crate) fn members(&self, group: &str) -> Option<BTreeSet<String>> {
+        let groups: BTreeMap<String, &Value> =
+            self.section("groups").iter().map(|g| (fold(text(g, &["id"])), g)).collect();
+        let principals: BTreeSet<String> = self.service_principals().map(|p| fold(text(p, &["id"]))).collect();
+        groups.get(&fold(group))?;
+        let (mut met, mut open, mut found) = (BTreeSet::new(), vec![fold(group)], BTreeSet::new());
+        while let Some(at) = open.pop() {
+            let Some(group) = groups.get(&at).filter(|_| met.insert(at.clone())) else { continue };
+            for member in group["members"].as_array().into_iter().flatten() {
+                let id = text(member, &["id"]);
+                if principals.contains(&fold(id)) {
+                    found.insert(id.to_owned());
+                }
+                open.push(fold(id));
+            }
+        }
+        Some(found)
+    }
+
+    pub(crate) fn service_principals(&self) -> impl Iterator<Item = &Value> {
+        self.section("principals").iter().filter(|p| p["@odata.type"] == "#microsoft.graph.servicePrincipal")
+    }
+
+    pub(crate) fn subscriptions(&self) -> Vec<Value> {
+        let list = self.section("subscriptions").iter();
+        list.map(|s| {
+            let id = text(s, &["id"]);
+            json!({"id": id, "subscriptionId": id.rsplit('/').next(), "displayName": s["displayName"],
+                "tenantId": s["tenantId"], "state": "Enabled"})
+        })
+        .collect()
+    }
+
+    pub(crate) fn counts(&self) -> Vec<Value> {
+        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+        for assignment in self.section("role-assignments") {
+            let scope = fold(text(assignment, &["properties", "scope"]));
+            if let Some(id) = scope.strip_prefix("/subscriptions/").and_then(|s| s.split('/').next()) {
+                *counts.entry(id.to_owned()).or_default() += 1;
+            }
+        }
+        counts.into_iter().map(|(id, n)| json!({"subscriptionId": id, "count_": n})).collect()
+    }
+}
