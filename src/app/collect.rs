@@ -134,12 +134,7 @@ impl Watch for Shown<'_> {
 ///
 /// # Errors
 /// If nothing could be read, or the snapshot cannot be written.
-pub fn collect(
-    live: &Live,
-    to: &Path,
-    now: Instant,
-    progress: &dyn Progress,
-) -> Result<Outcome, AppError> {
+pub fn collect(live: &Live, to: &Path, now: Instant, progress: &dyn Progress) -> Result<Outcome, AppError> {
     let mut name = to.file_name().unwrap_or_default().to_owned();
     name.push(".partial");
     let folder = to.with_file_name(name);
@@ -228,7 +223,8 @@ fn outcome(collected: &Collected, digest: String, resumed: usize) -> Outcome {
             items: tracked.items,
         }
     });
-    let asked = |g: &&crate::model::Gap| g.reason != crate::model::Reason::NotCollected && g.reason.can_hide();
+    let asked =
+        |g: &&crate::model::Gap| g.reason != crate::model::Reason::NotCollected && g.reason.can_hide();
     let words = |g: &crate::model::Gap| {
         let place = if g.scope.is_empty() { String::new() } else { format!(" on {}", g.scope) };
         let remedy = g.grant.as_ref().map(|c| format!(" (to close it: {c})")).unwrap_or_default();

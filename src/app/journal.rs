@@ -160,8 +160,7 @@ mod tests {
 
     fn all(journal: &mut DiskJournal, key: &str) -> (Vec<String>, Option<Option<String>>) {
         let mut pages = Vec::new();
-        let next =
-            journal.kept(key, &mut |p| pages.push(String::from_utf8_lossy(p).into_owned())).unwrap();
+        let next = journal.kept(key, &mut |p| pages.push(String::from_utf8_lossy(p).into_owned())).unwrap();
         (pages, next)
     }
 

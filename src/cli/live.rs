@@ -17,7 +17,9 @@ pub(super) fn live(args: &args::Live) -> Result<Live, AppError> {
     let custom = [&args.arm_endpoint, &args.graph_endpoint, &args.authority].map(Option::as_deref);
     let cloud = Cloud::named(&args.cloud, custom).map_err(|e| AppError::usage(e.to_string()))?;
     if args.cloud != "custom" && custom.iter().any(Option::is_some) {
-        return Err(AppError::usage("an endpoint was given, and the cloud has its own").help("add --cloud custom"));
+        return Err(
+            AppError::usage("an endpoint was given, and the cloud has its own").help("add --cloud custom")
+        );
     }
     if let Some(name) = args.credential.as_deref().filter(|n| !CHAIN.contains(n)) {
         return Err(AppError::usage(format!("there is no credential `{name}`"))
@@ -59,10 +61,7 @@ fn table(outcome: &Outcome) -> Vec<String> {
         "source", "extent", "lists", "failed", "pages", "items"
     )];
     lines.extend(outcome.lines.iter().map(|l| {
-        format!(
-            "{:<24}{:<10}{:>8}{:>8}{:>8}{:>10}",
-            l.source, l.extent, l.lists, l.failed, l.pages, l.items
-        )
+        format!("{:<24}{:<10}{:>8}{:>8}{:>8}{:>10}", l.source, l.extent, l.lists, l.failed, l.pages, l.items)
     }));
     lines.extend(outcome.missing.iter().map(|m| format!("missing: {m}")));
     let [requests, throttled, repeats, bytes] = outcome.traffic;

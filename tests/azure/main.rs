@@ -1,6 +1,11 @@
 //! The collector against a simulated Azure over a real socket, faults included.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::string_slice, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test fails by panicking"
+)]
 
 mod prove;
 mod server;
@@ -130,7 +135,9 @@ fn one_subscription_brings_what_it_inherits() {
     let inside = truth.around("role-assignments", &format!("/subscriptions/{id}"), false, &at).len();
     let groups = got["role-assignments"].iter().filter(|a| !at(a).starts_with("/subscriptions")).count();
     assert!(got["role-assignments"].len() >= inside && groups > 0);
-    assert!(got["role-assignments"].iter().all(|a| !at(a).starts_with("/subscriptions") || at(a).contains(&id)));
+    assert!(
+        got["role-assignments"].iter().all(|a| !at(a).starts_with("/subscriptions") || at(a).contains(&id))
+    );
     let ran = collect(&server, &dir, &["--subscription", "00000000-0000-0000-0000-00000000beef"]);
     assert_eq!(ran.code, 4, "{}", ran.err);
 }

@@ -266,11 +266,7 @@ mod tests {
         let shown: Vec<_> = made.iter().map(|r| format!("{} {}", r.method(), r.url().path())).collect();
         assert_eq!(
             shown,
-            [
-                "GET /v1.0/groups",
-                "POST /providers/Microsoft.ResourceGraph/resources",
-                "POST /v1.0/$batch"
-            ]
+            ["GET /v1.0/groups", "POST /providers/Microsoft.ResourceGraph/resources", "POST /v1.0/$batch"]
         );
     }
 }

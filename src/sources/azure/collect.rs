@@ -234,7 +234,8 @@ impl Run<'_> {
             return Err(Failure::NotThere(what.to_owned()));
         }
         if chosen.is_empty() {
-            let what = "the caller sees no subscription: it has no role on any, or is signed in to another tenant";
+            let what =
+                "the caller sees no subscription: it has no role on any, or is signed in to another tenant";
             return Err(Failure::NotThere(what.to_owned()));
         }
         Ok(chosen)
@@ -300,7 +301,10 @@ impl Run<'_> {
             let (had, told) = (listed.get(id).copied().unwrap_or(0), counted.get(id).copied().unwrap_or(0));
             (had < told).then_some((had, told))
         };
-        let again: Vec<&String> = subscriptions.iter().filter(|id| short(&listed, id).is_some()).collect();
+        let whole =
+            |id: &&String| !self.gather.lacks(Source::RoleAssignments, &format!("/subscriptions/{id}"));
+        let fewer = subscriptions.iter().filter(|id| short(&listed, id).is_some());
+        let again: Vec<&String> = fewer.filter(whole).collect();
         for id in &again {
             let lists = listing::access(id);
             let Some(list) = lists.into_iter().find(|l| l.sources.contains(&Source::RoleAssignments)) else {
@@ -449,7 +453,8 @@ async fn read_members(listing: &Listing, groups: &[String], scheduler: &Schedule
             if rounds < 100 {
                 open.push((at, path));
             } else if let Some(group) = groups.get(at) {
-                let refusal = Refusal::new(Reason::Throttled, "the members of a group were put off again and again");
+                let refusal =
+                    Refusal::new(Reason::Throttled, "the members of a group were put off again and again");
                 found.entry(group).or_default().refused = Some(refusal);
             }
         }

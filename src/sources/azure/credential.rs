@@ -14,8 +14,8 @@ use azure_identity::{
     AzureCliCredential, AzureCliCredentialOptions, AzureDeveloperCliCredential,
     AzureDeveloperCliCredentialOptions, AzurePipelinesCredential, AzurePipelinesCredentialOptions,
     ClientAssertion, ClientAssertionCredential, ClientAssertionCredentialOptions, ClientSecretCredential,
-    ClientSecretCredentialOptions, ManagedIdentityCredential, ManagedIdentityCredentialOptions, UserAssignedId,
-    WorkloadIdentityCredential, WorkloadIdentityCredentialOptions,
+    ClientSecretCredentialOptions, ManagedIdentityCredential, ManagedIdentityCredentialOptions,
+    UserAssignedId, WorkloadIdentityCredential, WorkloadIdentityCredentialOptions,
 };
 use std::sync::Arc;
 
@@ -136,7 +136,8 @@ pub(super) fn credentials(
     transport: &Transport,
 ) -> Result<Credentials, String> {
     let set = |name: &str| variables(name).filter(|v| !v.trim().is_empty());
-    let ready = |name: &str| set(name).map(|t| Arc::new(Ready(t.trim().to_owned())) as Arc<dyn TokenCredential>);
+    let ready =
+        |name: &str| set(name).map(|t| Arc::new(Ready(t.trim().to_owned())) as Arc<dyn TokenCredential>);
     let (arm, graph) = (ready("LEASTWISE_ARM_TOKEN"), ready("LEASTWISE_GRAPH_TOKEN"));
     if only.is_none() && (arm.is_some() || graph.is_some()) {
         let none = |what| -> Arc<dyn TokenCredential> { Arc::new(Nothing(what)) };
@@ -145,7 +146,8 @@ pub(super) fn credentials(
             graph: graph.unwrap_or_else(|| none("LEASTWISE_GRAPH_TOKEN is not set")),
         });
     }
-    let wanted: Vec<&str> = match (only, set("AZURE_TOKEN_CREDENTIALS").map(|v| v.to_lowercase()).as_deref()) {
+    let wanted: Vec<&str> = match (only, set("AZURE_TOKEN_CREDENTIALS").map(|v| v.to_lowercase()).as_deref())
+    {
         (Some(one), _) => vec![one],
         (None, Some("dev")) => vec!["az", "azd"],
         (None, Some("prod")) => vec!["environment", "workload-identity", "managed-identity"],
@@ -197,13 +199,16 @@ fn link(
             let secret = match (set("AZURE_CLIENT_SECRET"), set("AZURE_CLIENT_CERTIFICATE_PATH")) {
                 (Some(secret), _) => secret,
                 (None, Some(_)) => {
-                    return Err("certificates are not supported, use a secret, a federated credential or az".into());
+                    return Err(
+                        "certificates are not supported, use a secret, a federated credential or az".into()
+                    );
                 }
                 (None, None) => need("AZURE_CLIENT_SECRET")?,
             };
             let options = ClientSecretCredentialOptions { client_options: options() };
             let client = need("AZURE_CLIENT_ID")?;
-            ClientSecretCredential::new(&own_tenant()?, client, secret.into(), Some(options)).map_err(plain)?
+            ClientSecretCredential::new(&own_tenant()?, client, secret.into(), Some(options))
+                .map_err(plain)?
         }
         "workload-identity" => {
             let options = WorkloadIdentityCredentialOptions {
@@ -264,8 +269,10 @@ fn link(
             AzureCliCredential::new(Some(options)).map_err(plain)?
         }
         _ => {
-            let options =
-                AzureDeveloperCliCredentialOptions { tenant_id: tenant.map(str::to_owned), ..Default::default() };
+            let options = AzureDeveloperCliCredentialOptions {
+                tenant_id: tenant.map(str::to_owned),
+                ..Default::default()
+            };
             AzureDeveloperCliCredential::new(Some(options)).map_err(plain)?
         }
     })

@@ -117,6 +117,11 @@ impl Gather {
         self.gaps.push(gap);
     }
 
+    /// Whether a list of this kind was given up at this scope.
+    pub(super) fn lacks(&self, source: Source, scope: &str) -> bool {
+        self.gaps.iter().any(|g| g.source == source && g.scope.eq_ignore_ascii_case(scope))
+    }
+
     fn element(&mut self, listing: &Listing, bytes: &[u8]) {
         match listing.shape {
             Shape::Records | Shape::Members(_) => {
@@ -154,8 +159,7 @@ impl Gather {
 
     /// What is granted above a scope stands in the lists of all scopes below: thousands of times in a large tenant.
     fn is_new(&mut self, listing: &Listing, bytes: &[u8]) -> bool {
-        let own = listing.scope.is_empty()
-            || memchr::memmem::find(bytes, listing.scope.as_bytes()).is_some();
+        let own = listing.scope.is_empty() || memchr::memmem::find(bytes, listing.scope.as_bytes()).is_some();
         own || self.inherited.insert(digest(bytes))
     }
 
@@ -208,15 +212,18 @@ impl Gather {
                     gaps.push(Gap::new(source, "", Reason::NotCollected, detail));
                     Extent::Absent
                 }
-                Some(tracked) if tracked.failed >= tracked.lists && tracked.items == 0 && tracked.failed > 0 => {
+                Some(tracked)
+                    if tracked.lists > 0 && tracked.failed >= tracked.lists && tracked.items == 0 =>
+                {
                     Extent::Absent
                 }
-                Some(tracked) if tracked.failed > 0 || marked.of(source) == Extent::Partial => Extent::Partial,
+                Some(tracked) if tracked.failed > 0 || marked.of(source) == Extent::Partial => {
+                    Extent::Partial
+                }
                 Some(_) => Extent::Complete,
             };
             coverage.note(source, extent);
         }
-        // A record that nobody could give a kind to may be of any.
         estate.coverage = coverage;
         estate.gaps = tidy(gaps);
         estate.collected_at = Some(collected_at);

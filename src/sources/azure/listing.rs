@@ -148,9 +148,8 @@ pub(super) fn access(id: &str) -> Vec<Listing> {
 /// The user-assigned identities of a subscription.
 pub(super) fn identities(id: &str) -> Listing {
     let scope = format!("/subscriptions/{id}");
-    let path = format!(
-        "{scope}/providers/Microsoft.ManagedIdentity/userAssignedIdentities?api-version=2026-05-31"
-    );
+    let path =
+        format!("{scope}/providers/Microsoft.ManagedIdentity/userAssignedIdentities?api-version=2026-05-31");
     let quota = Quota::Subscription(id.to_ascii_lowercase());
     arm(&[Source::Identities], "identities", &scope, quota, path, Shape::Records)
 }
@@ -194,7 +193,8 @@ pub(super) fn federated(identity: &str, subscription: &str) -> Listing {
 
 /// Service principals of the directory.
 pub(super) fn principals() -> Listing {
-    let path = "/v1.0/servicePrincipals?$select=id,appId,displayName,servicePrincipalType,alternativeNames&$top=999";
+    let path =
+        "/v1.0/servicePrincipals?$select=id,appId,displayName,servicePrincipalType,alternativeNames&$top=999";
     Listing {
         key: "service-principals".to_owned(),
         sources: &[Source::Principals],
@@ -238,7 +238,9 @@ pub(super) fn remedy(listing: &Listing, tenant: &str) -> String {
         _ => {
             let root = || format!("/providers/Microsoft.Management/managementGroups/{tenant}");
             let scope = if listing.scope.is_empty() { root() } else { listing.scope.clone() };
-            format!("az role assignment create --assignee <object id of the caller> --role Reader --scope {scope}")
+            format!(
+                "az role assignment create --assignee <object id of the caller> --role Reader --scope {scope}"
+            )
         }
     }
 }

@@ -118,7 +118,10 @@ mod tests {
         assert!(page.cut);
         let table = r#"{"totalRecords":1,"data":{"columns":[{"name":"id"},{"name":"n"}],"rows":[["/x",3]]},"$skipToken":"t"}"#;
         let (seen, page) = read(table);
-        assert_eq!((seen, page.next), (vec![r#"{"id":"/x","n":3}"#.to_owned()], Some(Next::Token("t".into()))));
+        assert_eq!(
+            (seen, page.next),
+            (vec![r#"{"id":"/x","n":3}"#.to_owned()], Some(Next::Token("t".into())))
+        );
     }
 
     #[test]

@@ -197,9 +197,11 @@ impl Scheduler {
     fn with<T>(&self, quota: &Quota, now: Duration, see: impl FnOnce(&mut Bucket) -> T) -> T {
         let (size, rate) = quota.size();
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        let bucket = buckets
-            .entry(quota.clone())
-            .or_insert(Bucket { level: size, at: now, not_before: Duration::ZERO });
+        let bucket = buckets.entry(quota.clone()).or_insert(Bucket {
+            level: size,
+            at: now,
+            not_before: Duration::ZERO,
+        });
         let gained = now.saturating_sub(bucket.at).as_secs_f64() * rate;
         bucket.level = (bucket.level + gained).min(size);
         bucket.at = now;
@@ -278,7 +280,12 @@ fn seconds(text: &str) -> Option<Duration> {
 fn clock_time(text: &str) -> Option<Duration> {
     let mut parts = text.trim().splitn(3, ':').map(|p| p.parse::<u64>().ok());
     let (hours, minutes, seconds) = (parts.next()??, parts.next()??, parts.next()??);
-    hours.checked_mul(60)?.checked_add(minutes)?.checked_mul(60)?.checked_add(seconds).map(Duration::from_secs)
+    hours
+        .checked_mul(60)?
+        .checked_add(minutes)?
+        .checked_mul(60)?
+        .checked_add(seconds)
+        .map(Duration::from_secs)
 }
 
 #[cfg(test)]
@@ -299,7 +306,10 @@ mod tests {
     fn what_passes_is_told_from_what_does_not() {
         let body = br#"{"error":{"code":"AuthorizationFailed","message":"The client 'x'"}}"#;
         let refused = refusal(403, body).unwrap_err();
-        assert_eq!((refused.reason, refused.detail.as_str()), (Reason::Forbidden, "not allowed: AuthorizationFailed"));
+        assert_eq!(
+            (refused.reason, refused.detail.as_str()),
+            (Reason::Forbidden, "not allowed: AuthorizationFailed")
+        );
         assert!(refusal(401, b"").unwrap_err().identity);
         assert!(refusal(404, b"<html>").unwrap_err().absent);
         assert!(refusal(502, b"").is_ok());

@@ -261,7 +261,9 @@ fn page(state: &State, request: &Request, mut rows: Vec<Value>, graph: bool, fau
     let body: Value = serde_json::from_str(&request.body).unwrap_or_default();
     let token = match graph {
         true => truth::text(&body, &["options", "$skipToken"]).to_owned(),
-        false => request.query.split('&').find_map(|p| p.strip_prefix("$skiptoken=")).unwrap_or("").to_owned(),
+        false => {
+            request.query.split('&').find_map(|p| p.strip_prefix("$skiptoken=")).unwrap_or("").to_owned()
+        }
     };
     let start: usize = token.parse().unwrap_or(0);
     let end = (start + size).min(rows.len());
@@ -274,7 +276,9 @@ fn page(state: &State, request: &Request, mut rows: Vec<Value>, graph: bool, fau
         Fault::Slipped if more_before => drop(shown.pop()),
         Fault::Loud => {
             for row in &mut shown {
-                if let Some(id) = row["id"].as_str().map(str::to_ascii_uppercase).filter(|id| id.starts_with('/')) {
+                if let Some(id) =
+                    row["id"].as_str().map(str::to_ascii_uppercase).filter(|id| id.starts_with('/'))
+                {
                     row["id"] = id.into();
                 }
             }
@@ -308,8 +312,10 @@ fn table(rows: &[Value]) -> Value {
     columns.sort();
     columns.dedup();
     let named: Vec<Value> = columns.iter().map(|c| json!({"name": c, "type": "object"})).collect();
-    let cells: Vec<Value> =
-        rows.iter().map(|r| columns.iter().map(|c| r.get(*c).cloned().unwrap_or(Value::Null)).collect()).collect();
+    let cells: Vec<Value> = rows
+        .iter()
+        .map(|r| columns.iter().map(|c| r.get(*c).cloned().unwrap_or(Value::Null)).collect())
+        .collect();
     json!({"columns": named, "rows": cells})
 }
 
@@ -328,8 +334,16 @@ fn over_quota(state: &State, request: &Request) -> Option<u64> {
     Some(((1.0 - *level) / rate).ceil().max(1.0) as u64)
 }
 
-async fn put(stream: &mut Stream, status: u16, headers: &[(&str, String)], body: &[u8]) -> std::io::Result<bool> {
-    let mut head = format!("HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {}\r\n", body.len());
+async fn put(
+    stream: &mut Stream,
+    status: u16,
+    headers: &[(&str, String)],
+    body: &[u8],
+) -> std::io::Result<bool> {
+    let mut head = format!(
+        "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {}\r\n",
+        body.len()
+    );
     for (name, value) in headers {
         head.push_str(&format!("{name}: {value}\r\n"));
     }

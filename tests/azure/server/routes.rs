@@ -88,11 +88,12 @@ fn authorization(truth: &Truth, request: &Request) -> Answer {
             });
             let there = |r: &Value| {
                 let scopes = r["properties"]["assignableScopes"].as_array().unwrap();
-                wanted == "BuiltInRole" || scopes.iter().any(|s| {
-                    let s = s.as_str().unwrap();
-                    // A role for a resource group alone is not in its subscription's list.
-                    s.eq_ignore_ascii_case(scope) || s == "/" || s.contains("managementGroups")
-                })
+                wanted == "BuiltInRole"
+                    || scopes.iter().any(|s| {
+                        let s = s.as_str().unwrap();
+                        // A role for a resource group alone is not in its subscription's list.
+                        s.eq_ignore_ascii_case(scope) || s == "/" || s.contains("managementGroups")
+                    })
             };
             shown.filter(there).collect()
         }
@@ -123,7 +124,8 @@ fn graph(truth: &Truth, request: &Request) -> Answer {
             shown.filter(inside).collect()
         }
         Some("policies") => {
-            let policies = truth.section("policy-assignments").iter().chain(truth.section("policy-definitions"));
+            let policies =
+                truth.section("policy-assignments").iter().chain(truth.section("policy-definitions"));
             policies.cloned().collect()
         }
         Some("counts") => truth.counts(),
@@ -151,7 +153,8 @@ fn batch(truth: &Truth, request: &Request) -> Answer {
                 (200, json!({"value": rows}))
             }
             Some(_) => {
-                let found = truth.section("groups").iter().find(|g| text(g, &["id"]).eq_ignore_ascii_case(group));
+                let found =
+                    truth.section("groups").iter().find(|g| text(g, &["id"]).eq_ignore_ascii_case(group));
                 (200, json!({"id": group, "displayName": found.unwrap()["displayName"]}))
             }
         };

@@ -52,7 +52,8 @@ impl Truth {
         }
         for subscription in sections.get("subscriptions").into_iter().flatten() {
             let chain = &subscription["properties"]["managementGroupAncestorsChain"][0];
-            let parent = format!("/providers/microsoft.management/managementgroups/{}", fold(text(chain, &["name"])));
+            let parent =
+                format!("/providers/microsoft.management/managementgroups/{}", fold(text(chain, &["name"])));
             parents.insert(fold(text(subscription, &["id"])), parent);
         }
         Truth { sections, parents }
@@ -73,7 +74,13 @@ impl Truth {
     }
 
     /// Records of a section at a scope, above it and, unless `only_above`, below it.
-    pub(crate) fn around(&self, section: &str, scope: &str, only_above: bool, of: &dyn Fn(&Value) -> String) -> Vec<Value> {
+    pub(crate) fn around(
+        &self,
+        section: &str,
+        scope: &str,
+        only_above: bool,
+        of: &dyn Fn(&Value) -> String,
+    ) -> Vec<Value> {
         let (above, inside) = (self.above(scope), format!("{}/", fold(scope)));
         let there = |record: &&Value| {
             let at = fold(&of(record));
@@ -115,7 +122,8 @@ impl Truth {
     pub(crate) fn members(&self, group: &str) -> Option<BTreeSet<String>> {
         let groups: BTreeMap<String, &Value> =
             self.section("groups").iter().map(|g| (fold(text(g, &["id"])), g)).collect();
-        let principals: BTreeSet<String> = self.service_principals().map(|p| fold(text(p, &["id"]))).collect();
+        let principals: BTreeSet<String> =
+            self.service_principals().map(|p| fold(text(p, &["id"]))).collect();
         groups.get(&fold(group))?;
         let (mut met, mut open, mut found) = (BTreeSet::new(), vec![fold(group)], BTreeSet::new());
         while let Some(at) = open.pop() {
