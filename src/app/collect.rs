@@ -8,6 +8,7 @@ use crate::model::{Estate, Instant};
 use crate::sources::azure::{
     self, Client, Clock, Cloud, Collected, Failure, Journal, Target, Traffic, Watch,
 };
+use crate::sources::simulate::Size;
 use crate::sources::snapshot;
 use std::future::Future;
 use std::path::{Path, PathBuf};
@@ -166,6 +167,20 @@ pub fn collect(live: &Live, to: &Path, now: Instant, progress: &dyn Progress) ->
     })?;
     journal.remove().map_err(failed)?;
     Ok(outcome(&collected, digest, resumed))
+}
+
+/// Writes the snapshot of a made-up tenant; gives the digest of its lines.
+///
+/// # Errors
+/// If it cannot be written.
+pub fn simulate(size: &Size, seed: u64, to: &Path) -> Result<String, AppError> {
+    let estate = crate::sources::simulate::estate(size, seed);
+    let mut digest = String::new();
+    write_atomically(to, true, |file| {
+        digest = snapshot::write(&estate, file)?;
+        Ok(())
+    })?;
+    Ok(digest)
 }
 
 /// Reads the live tenant into an estate.

@@ -69,6 +69,25 @@ pub(super) enum Command {
         #[command(flatten)]
         live: Live,
     },
+    /// Write a snapshot of a made-up tenant of a stated size; the same size and seed give the same bytes.
+    #[command(after_help = "Example:\n  leastwise simulate --subscriptions 100 --seed 1 -o made-up.lwsnap")]
+    Simulate {
+        /// How many subscriptions.
+        #[arg(long, value_name = "N")]
+        subscriptions: usize,
+        /// Which of the many tenants of this size.
+        #[arg(long, value_name = "S")]
+        seed: u64,
+        /// Role assignments in each subscription.
+        #[arg(long, value_name = "N", default_value_t = 100)]
+        assignments: usize,
+        /// User-assigned identities in each subscription.
+        #[arg(long, value_name = "N", default_value_t = 50)]
+        identities: usize,
+        /// The snapshot to write.
+        #[arg(short, long, value_name = "SNAPSHOT")]
+        out: PathBuf,
+    },
     /// Show what an identity can do, and how it comes to that.
     #[command(
         after_help = "Example:\n  leastwise can id-crm-installer-prod-weu --demo\n  leastwise can id-crm-installer-prod-weu --demo --format markdown"

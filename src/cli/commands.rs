@@ -11,6 +11,7 @@ use crate::app::{AppError, Progress as _, catalog, init, policy, roles, rules, s
 use crate::finding::{Confidence, Severity};
 use crate::model::{Instant, Operation};
 use crate::render::{CsvOptions, Format, clean};
+use crate::sources::simulate::Size;
 use clap::CommandFactory as _;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -26,6 +27,12 @@ pub(super) fn run(args: Args, terminal: &Terminal) -> Result<Code, AppError> {
     let code = match args.command {
         Command::Audit(args) => run_audit(&args, catalog, &mut out, terminal)?,
         Command::Collect { out: to, live } => super::live::collect(&to, &live, now(), terminal)?,
+        Command::Simulate { subscriptions, seed, assignments, identities, out: to } => {
+            let size = Size { subscriptions, assignments, identities, ..Size::default() };
+            let digest = crate::app::collect::simulate(&size, seed, &to)?;
+            terminal.say(&format!("wrote {} ({digest})", to.display()));
+            exit::DONE
+        }
         Command::Can { identity, on, format, estate, policy } => {
             let ask = ask(&estate)?;
             let loaded = policy::load(&places(&policy, &ask.input))?;

@@ -135,7 +135,7 @@ impl Demo {
                 on.trim_end_matches('/')
             ),
             principal: &principal,
-            kind: if to.starts_with("group ") {
+            kind: if self.b.estate.groups.iter().any(|g| self.b.estate.strings.text(g.id) == to) {
                 PrincipalType::Group
             } else {
                 PrincipalType::ServicePrincipal

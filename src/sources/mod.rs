@@ -12,6 +12,7 @@ pub mod demo;
 
 mod files;
 mod scan;
+pub mod simulate;
 pub mod snapshot;
 pub mod world;
 

@@ -173,7 +173,7 @@ pub(crate) fn compare(truth: &Truth, snapshot: &Path) -> Vec<String> {
             gaps.iter().any(|g| {
                 let scope = fold(text(g, &["scope"]));
                 text(g, &["source"]) == section
-                    && text(g, &["reason"]) != "disagreement"
+                    && !["disagreement", "not-collected"].contains(&text(g, &["reason"]))
                     && (record.contains(&scope)
                         || !scope.starts_with("/subscriptions")
                         || section == "groups")

@@ -109,7 +109,8 @@ pub async fn collect(
     lists.push(listing::built_in_roles());
     lists.push(listing::principals());
     run.stage(lists).await?;
-    run.stage(run.hanging_on(&subscriptions)).await?;
+    let hanging = run.hanging_on(&subscriptions);
+    run.stage(hanging).await?;
     run.reconcile(&subscriptions).await;
     run.look_again(&subscriptions).await;
     let traffic = Arc::clone(&run.scheduler.traffic);
@@ -265,7 +266,7 @@ impl Run<'_> {
 
     /// What only the answers so far could name: credentials of identities, grants on management groups, members of
     /// groups that hold grants.
-    fn hanging_on(&self, subscriptions: &[String]) -> Vec<Listing> {
+    fn hanging_on(&mut self, subscriptions: &[String]) -> Vec<Listing> {
         let estate = &self.gather.lowering.estate;
         let wanted: BTreeSet<&str> = subscriptions.iter().map(String::as_str).collect();
         let mut lists = vec![listing::more_roles()];
@@ -288,8 +289,17 @@ impl Run<'_> {
         let holders = grants.filter(|a| a.principal_type == PrincipalType::Group);
         let holders: BTreeSet<String> =
             holders.map(|a| estate.strings.text(a.principal).to_ascii_lowercase()).collect();
-        let holders: Vec<String> = holders.into_iter().filter(|id| is_guid(id)).collect();
+        let (holders, odd): (Vec<String>, Vec<String>) = holders.into_iter().partition(|id| is_guid(id));
         lists.extend(holders.chunks(BATCH / 2).map(listing::members));
+        for id in odd {
+            let detail = format!("a group that holds a grant goes by `{id}`, which is no object id");
+            self.gather.gap(Gap::new(Source::Groups, "", Reason::Unresolved, detail));
+            self.gather.tracked.entry(Source::Groups).or_default().failed += 1;
+        }
+        // Where nothing needs to be asked, nothing is missing.
+        for source in [Source::Groups, Source::FederatedCredentials] {
+            self.gather.tracked.entry(source).or_default();
+        }
         lists
     }
 

@@ -91,7 +91,7 @@ impl Demo {
         self.new_resource(&more, "Microsoft.Web/sites", "app-extra-search-prod", &[], false);
         // Through a group within a group.
         let nested = self.hosted("lab", "runner", "prod");
-        let (inner, outer) = (format!("group {}", guid("inner")), format!("group {}", guid("outer")));
+        let (inner, outer) = (guid("inner"), guid("outer"));
         self.b.group(&inner, "grp-lab-runners", &[Self::principal(&nested)]);
         self.b.group(&outer, "grp-lab-admins", std::slice::from_ref(&inner));
         self.give(&outer, "Contributor", &Self::subscription_id("sub-lab-prod"));
