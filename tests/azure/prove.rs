@@ -13,25 +13,49 @@ use std::time::{Duration, Instant};
 pub(crate) struct Ran {
     pub(crate) code: i32,
     pub(crate) err: String,
+    /// The most memory that it held, in KiB, where the system says so.
+    pub(crate) memory: u64,
 }
 
 pub(crate) fn folder(name: &str) -> PathBuf {
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let root = option_env!("CARGO_TARGET_TMPDIR").map_or_else(std::env::temp_dir, PathBuf::from);
+    let path = root.join(name);
     let _ = std::fs::remove_dir_all(&path);
     std::fs::create_dir_all(&path).unwrap();
     path
 }
 
+/// The binary that cargo built for the tests; beside the example, where there are no tests.
+fn binary() -> PathBuf {
+    option_env!("CARGO_BIN_EXE_leastwise").map_or_else(
+        || std::env::current_exe().unwrap().parent().unwrap().with_file_name("leastwise"),
+        PathBuf::from,
+    )
+}
+
 fn prepare(dir: &Path, args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_leastwise"));
+    let mut command = Command::new(binary());
     command.args(args).current_dir(dir).env_clear();
     command
 }
 
 fn ended(mut command: Command) -> Ran {
-    let output = command.output().unwrap();
-    let err = String::from_utf8_lossy(&output.stderr).into_owned();
-    Ran { code: output.status.code().unwrap_or(-1), err }
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let status = format!("/proc/{}/status", child.id());
+    let stderr = child.stderr.take().unwrap();
+    let said = std::thread::spawn(move || std::io::read_to_string(stderr).unwrap_or_default());
+    let mut memory = 0;
+    let code = loop {
+        let held = std::fs::read_to_string(&status).unwrap_or_default();
+        let most =
+            held.lines().find_map(|l| l.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse().ok());
+        memory = memory.max(most.unwrap_or(0));
+        match child.try_wait().unwrap() {
+            Some(status) => break status.code().unwrap_or(-1),
+            None => std::thread::sleep(Duration::from_millis(5)),
+        }
+    };
+    Ran { code, err: said.join().unwrap(), memory }
 }
 
 /// Without any Azure.
@@ -47,7 +71,7 @@ fn live(server: &Server, dir: &Path, args: &[&str], token: &str) -> Command {
     }
     command.args(["--cloud", "custom", "--ca-bundle", "authority.pem"]);
     command.env("LEASTWISE_ARM_TOKEN", token).env("LEASTWISE_GRAPH_TOKEN", token);
-    command.env("LEASTWISE_TEST_CLOCK_SPEED", "100");
+    command.env("LEASTWISE_TEST_CLOCK_SPEED", server.speed().to_string());
     command
 }
 
@@ -76,7 +100,7 @@ pub(crate) fn collect_and_kill(server: &Server, dir: &Path) -> Ran {
     }
     child.kill().unwrap();
     let output = child.wait_with_output().unwrap();
-    Ran { code: -1, err: String::from_utf8_lossy(&output.stderr).into_owned() }
+    Ran { code: -1, err: String::from_utf8_lossy(&output.stderr).into_owned(), memory: 0 }
 }
 
 /// One seed of faults.

@@ -11,7 +11,7 @@ use super::listing::{self, BATCH, Listing, Shape};
 use super::page::{Next, cut, whole};
 use super::scheduler::{Quota, Refusal, Scheduler, Traffic};
 use crate::model::{Estate, Gap, Instant, PrincipalType, Reason, Scope, Source};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -75,8 +75,10 @@ pub struct Collected {
     pub traffic: Arc<Traffic>,
 }
 
-/// Requests under way at once.
-const AT_ONCE: usize = 64;
+/// Requests under way at once: the latency of tens of thousands of small lists is what a large tenant costs.
+const AT_ONCE: usize = 100;
+/// Lists that are begun and not ended.
+const BEGUN: usize = 3 * AT_ONCE;
 /// Pages that wait to be taken in.
 const WAITING: usize = 16;
 
@@ -94,25 +96,25 @@ pub async fn collect(
 ) -> Result<Collected, Failure> {
     let client = Arc::new(client);
     let scheduler = Arc::new(Scheduler::new(Arc::clone(&client), clock, AT_ONCE));
-    let mut run =
-        Run { scheduler, gather: Gather::default(), journal, watch, done: 0, known: 0, refused: Vec::new() };
+    let mut run = Run { scheduler, gather: Gather::default(), journal, watch, done: 0, refused: Vec::new() };
     run.stage(vec![listing::subscriptions(), listing::containers()]).await?;
     let subscriptions = run.plan(target)?;
     let narrow = !target.subscriptions.is_empty()
         || !target.management_groups.is_empty()
         || !target.exclude.is_empty();
     let mut lists = listing::inventory(if narrow { &subscriptions } else { &[] });
-    for id in &subscriptions {
-        lists.extend(listing::access(id));
-        lists.push(listing::identities(id));
-    }
-    lists.push(listing::built_in_roles());
     lists.push(listing::principals());
+    lists.push(listing::built_in_roles());
+    // Identities first: each has a list of its own behind it.
+    lists.extend(subscriptions.iter().map(|id| listing::identities(id)));
+    lists.extend(subscriptions.iter().flat_map(|id| listing::access(id)));
+    lists.extend(run.above());
     run.stage(lists).await?;
-    let hanging = run.hanging_on(&subscriptions);
-    run.stage(hanging).await?;
+    let mut lists = run.holders();
+    lists.extend([listing::more_roles(), listing::subscriptions_again()]);
+    run.stage(lists).await?;
+    run.appeared(narrow);
     run.reconcile(&subscriptions).await;
-    run.look_again(&subscriptions).await;
     let traffic = Arc::clone(&run.scheduler.traffic);
     let tracked = run.gather.tracked.clone();
     let tenant = target.tenant.as_deref();
@@ -138,6 +140,8 @@ fn within(estate: &mut Estate, subscriptions: &[String]) {
 enum Event {
     Page(Box<Listing>, Vec<u8>, Option<Next>),
     Failed(Box<Listing>, Refusal),
+    /// The last of each list.
+    Ended,
 }
 
 struct Run<'r> {
@@ -146,52 +150,61 @@ struct Run<'r> {
     journal: &'r mut dyn Journal,
     watch: &'r dyn Watch,
     done: usize,
-    known: usize,
     refused: Vec<Refusal>,
 }
 
 impl Run<'_> {
-    /// Reads lists side by side to their ends.
+    /// Reads lists side by side to their ends, and the lists that their items have behind them. Only so many are begun
+    /// that the next request never waits for one: a large tenant has hundreds of thousands.
     async fn stage(&mut self, lists: Vec<Listing>) -> Result<(), Failure> {
-        self.known += lists.len();
         let (to, mut from) = mpsc::channel(WAITING);
         let mut readers = JoinSet::new();
-        for listing in lists {
-            self.gather.asked(&listing);
-            let gather = &mut self.gather;
-            let mut take = |page: &[u8]| {
-                gather.page(&listing, page);
-            };
-            let start = match self.journal.kept(&listing.key, &mut take)? {
-                Some(None) => {
-                    self.done += 1;
-                    continue;
-                }
-                Some(Some(next)) => read_next(&next),
-                None => None,
-            };
-            readers.spawn(read(listing, start, Arc::clone(&self.scheduler), to.clone()));
-        }
-        drop(to);
-        while let Some(event) = from.recv().await {
-            match event {
-                Event::Page(listing, body, next) => {
+        let mut waiting = VecDeque::from(lists);
+        let mut open = 0usize;
+        loop {
+            while open < BEGUN
+                && let Some(listing) = waiting.pop_front().or_else(|| self.gather.next_behind())
+            {
+                self.gather.asked(&listing);
+                let gather = &mut self.gather;
+                let mut take = |page: &[u8]| {
+                    gather.page(&listing, page);
+                };
+                let start = match self.journal.kept(&listing.key, &mut take)? {
+                    Some(None) => {
+                        self.done += 1;
+                        continue;
+                    }
+                    Some(Some(next)) => read_next(&next),
+                    None => None,
+                };
+                open += 1;
+                readers.spawn(read(listing, start, Arc::clone(&self.scheduler), to.clone()));
+            }
+            if open == 0 {
+                return Ok(());
+            }
+            match from.recv().await {
+                Some(Event::Page(listing, body, next)) => {
                     let shown = next.as_ref().map(write_next);
                     self.journal.keep(&listing.key, &body, shown.as_deref())?;
                     self.gather.page(&listing, &body);
-                    self.done += usize::from(next.is_none());
                 }
-                Event::Failed(listing, refusal) => {
+                Some(Event::Failed(listing, refusal)) => {
                     let tenant = self.tenant();
                     self.gather.failed(&listing, &refusal, Some(listing::remedy(&listing, &tenant)));
                     self.refused.push(refusal);
+                }
+                Some(Event::Ended) | None => {
+                    open -= 1;
                     self.done += 1;
                 }
             }
+            while readers.try_join_next().is_some() {}
+            let known = self.done + open + waiting.len() + self.gather.behind();
             let items = self.gather.tracked.values().map(|t| t.items).sum();
-            self.watch.at(self.done, self.known, items, &self.scheduler.traffic);
+            self.watch.at(self.done, known, items, &self.scheduler.traffic);
         }
-        Ok(())
     }
 
     fn tenant(&self) -> String {
@@ -264,33 +277,22 @@ impl Run<'_> {
         subscriptions.filter(|s| s.parent.is_some_and(|p| lies_below(name(p)))).map(|s| name(s.id)).collect()
     }
 
-    /// What only the answers so far could name: credentials of identities, grants on management groups, members of
-    /// groups that hold grants.
-    fn hanging_on(&mut self, subscriptions: &[String]) -> Vec<Listing> {
+    /// What is granted on management groups, which subscriptions without access to them would hide.
+    fn above(&self) -> Vec<Listing> {
         let estate = &self.gather.lowering.estate;
-        let wanted: BTreeSet<&str> = subscriptions.iter().map(String::as_str).collect();
-        let mut lists = vec![listing::more_roles()];
-        let mut named: BTreeMap<String, String> = BTreeMap::new();
-        for identity in &estate.identities {
-            let id = estate.strings.text(identity.id);
-            let subscription = Scope::parse(id).and_then(|s| s.subscription).unwrap_or_default();
-            if wanted.contains(subscription.to_ascii_lowercase().as_str()) {
-                named.entry(id.to_ascii_lowercase()).or_insert_with(|| id.to_owned());
-            }
-        }
-        for (folded, id) in &named {
-            let subscription = Scope::parse(folded).and_then(|s| s.subscription).unwrap_or_default();
-            lists.push(listing::federated(id, subscription));
-        }
         let groups = estate.management_groups.iter().map(|g| estate.strings.text(g.id));
         let groups: BTreeMap<String, &str> = groups.map(|id| (id.to_ascii_lowercase(), id)).collect();
-        lists.extend(groups.values().flat_map(|id| listing::access_above(id)));
+        groups.values().flat_map(|id| listing::access_above(id)).collect()
+    }
+
+    /// The members of groups that hold grants.
+    fn holders(&mut self) -> Vec<Listing> {
+        let estate = &self.gather.lowering.estate;
         let grants = estate.assignments.iter().chain(&estate.schedules);
         let holders = grants.filter(|a| a.principal_type == PrincipalType::Group);
         let holders: BTreeSet<String> =
             holders.map(|a| estate.strings.text(a.principal).to_ascii_lowercase()).collect();
         let (holders, odd): (Vec<String>, Vec<String>) = holders.into_iter().partition(|id| is_guid(id));
-        lists.extend(holders.chunks(BATCH / 2).map(listing::members));
         for id in odd {
             let detail = format!("a group that holds a grant goes by `{id}`, which is no object id");
             self.gather.gap(Gap::new(Source::Groups, "", Reason::Unresolved, detail));
@@ -300,7 +302,7 @@ impl Run<'_> {
         for source in [Source::Groups, Source::FederatedCredentials] {
             self.gather.tracked.entry(source).or_default();
         }
-        lists
+        holders.chunks(BATCH / 2).map(listing::members).collect()
     }
 
     /// Holds the lists of Resource Manager against the counts of Resource Graph. Where fewer came than were counted, the
@@ -337,15 +339,13 @@ impl Run<'_> {
     }
 
     /// Subscriptions that came while the run was under way are said to be missing.
-    async fn look_again(&mut self, subscriptions: &[String]) {
-        let before = std::mem::take(&mut self.gather.planned);
-        self.read_once(listing::subscriptions()).await;
-        let after = std::mem::replace(&mut self.gather.planned, before.clone());
-        let narrow = subscriptions.len() < before.len();
-        for new in after.iter().filter(|p| !narrow && !before.iter().any(|b| b.id == p.id)) {
-            let scope = format!("/subscriptions/{}", new.id);
+    fn appeared(&mut self, narrow: bool) {
+        let before: BTreeSet<String> = self.gather.planned.iter().map(|p| p.id.clone()).collect();
+        let new: Vec<String> = self.gather.seen_again.difference(&before).cloned().collect();
+        for id in new.into_iter().filter(|_| !narrow) {
             let detail = "the subscription appeared while the tenant was read; collect again";
-            self.gather.gap(Gap::new(Source::Subscriptions, scope, Reason::NotCollected, detail));
+            let scope = format!("/subscriptions/{id}");
+            self.gather.gap(Gap::new(Source::Subscriptions, scope, Reason::Truncated, detail));
         }
     }
 
@@ -382,11 +382,21 @@ fn read_next(text: &str) -> Option<Next> {
     }
 }
 
-/// Reads a list from its start, or from where it was left.
+/// Reads a list from its start, or from where it was left, and says when it is over.
 async fn read(listing: Listing, start: Option<Next>, scheduler: Arc<Scheduler>, to: mpsc::Sender<Event>) {
-    let listing = Box::new(listing);
+    read_on(Box::new(listing), start, &scheduler, &to).await;
+    // Nobody waits any more if the run has ended.
+    let _nobody_waits = to.send(Event::Ended).await;
+}
+
+async fn read_on(
+    listing: Box<Listing>,
+    start: Option<Next>,
+    scheduler: &Scheduler,
+    to: &mpsc::Sender<Event>,
+) {
     if let Shape::Members(groups) = &listing.shape {
-        return read_members(&listing, groups, &scheduler, &to).await;
+        return read_members(&listing, groups, scheduler, to).await;
     }
     let mut met: BTreeSet<String> = BTreeSet::new();
     let mut resumed = start.is_some();
@@ -424,7 +434,6 @@ async fn read(listing: Listing, start: Option<Next>, scheduler: Arc<Scheduler>, 
             }
             Err(refusal) => Event::Failed(listing.clone(), refusal),
         };
-        // Nobody waits any more if the run has ended.
         let _nobody_waits = to.send(event).await;
         return;
     }

@@ -1,10 +1,10 @@
 //! Pages become an estate: records are lowered as they come, repeats are dropped, and what each list was asked for is
 //! held against what came. Not here: asking (`collect`).
 
-use super::listing::{Listing, Shape};
+use super::listing::{self, Listing, Shape};
 use super::page::{Page, cut};
 use super::scheduler::Refusal;
-use crate::model::{Coverage, Estate, Extent, Gap, Instant, Reason, Scope, Source, tidy};
+use crate::model::{Coverage, Estate, Extent, Gap, Instant, Reason, Scope, Source, Sym, tidy};
 use crate::sources::arm::Lowering;
 use crate::sources::scan::Position;
 use serde::Deserialize;
@@ -38,7 +38,12 @@ pub(super) struct Gather {
     pub(super) planned: BTreeSet<Planned>,
     pub(super) tracked: BTreeMap<Source, Tracked>,
     pub(super) counted: BTreeMap<String, u64>,
+    /// Subscriptions as they were at the end, by folded id.
+    pub(super) seen_again: BTreeSet<String>,
     gaps: Vec<Gap>,
+    /// How many of the identities were followed up, and which.
+    followed: usize,
+    met: HashSet<Sym>,
     /// Records that several scopes list, by digest.
     inherited: HashSet<[u8; 16]>,
     roles: HashMap<String, [u8; 16]>,
@@ -117,6 +122,25 @@ impl Gather {
         self.gaps.push(gap);
     }
 
+    /// The next list that an item has behind it: the credentials of an identity.
+    pub(super) fn next_behind(&mut self) -> Option<Listing> {
+        let estate = &self.lowering.estate;
+        while let Some(identity) = estate.identities.get(self.followed) {
+            self.followed += 1;
+            if self.met.insert(estate.strings.class(identity.id)) {
+                let id = estate.strings.text(identity.id);
+                let subscription = Scope::parse(id).and_then(|s| s.subscription).unwrap_or_default();
+                return Some(listing::federated(id, subscription));
+            }
+        }
+        None
+    }
+
+    /// How many of them may be left.
+    pub(super) fn behind(&self) -> usize {
+        self.lowering.estate.identities.len().saturating_sub(self.followed)
+    }
+
     /// Whether a list of this kind was given up at this scope.
     pub(super) fn lacks(&self, source: Source, scope: &str) -> bool {
         self.gaps.iter().any(|g| g.source == source && g.scope.eq_ignore_ascii_case(scope))
@@ -131,10 +155,14 @@ impl Gather {
             }
             Shape::Roles => self.role(bytes, false),
             Shape::MoreRoles => self.role(bytes, true),
-            Shape::Plan => match serde_json::from_slice::<PlanRow>(bytes) {
+            Shape::Plan | Shape::Again => match serde_json::from_slice::<PlanRow>(bytes) {
                 Ok(PlanRow { subscription_id: Some(id), tenant_id, state }) => {
-                    if !state.is_some_and(|s| s.eq_ignore_ascii_case("Deleted")) {
-                        self.planned.insert(Planned { id: id.to_ascii_lowercase(), tenant: tenant_id });
+                    let id = id.to_ascii_lowercase();
+                    if state.is_some_and(|s| s.eq_ignore_ascii_case("Deleted")) {
+                    } else if listing.shape == Shape::Again {
+                        self.seen_again.insert(id);
+                    } else {
+                        self.planned.insert(Planned { id, tenant: tenant_id });
                     }
                 }
                 _ => self.unparsed(Source::Subscriptions, "a subscription without `subscriptionId`"),

@@ -18,6 +18,8 @@ pub(super) enum Shape {
     MoreRoles,
     /// Subscriptions to plan by; the estate gets them from Resource Graph, with their place in the tree.
     Plan,
+    /// Subscriptions as they are at the end.
+    Again,
     /// Numbers of role assignments by subscription.
     Counts,
     /// Answers to a batch, one for each of these groups.
@@ -108,6 +110,12 @@ type Chunk = (usize, Vec<String>);
 pub(super) fn subscriptions() -> Listing {
     let path = "/subscriptions?api-version=2022-12-01".to_owned();
     arm(&[Source::Subscriptions], "subscriptions", "", Quota::Tenant, path, Shape::Plan)
+}
+
+/// The same at the end: some may have appeared.
+pub(super) fn subscriptions_again() -> Listing {
+    let first = subscriptions();
+    Listing { key: "subscriptions-again".to_owned(), shape: Shape::Again, ..first }
 }
 
 /// The tree of everything that the caller sees.

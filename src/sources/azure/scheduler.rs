@@ -82,6 +82,8 @@ impl Refusal {
 const TRIES: u32 = 8;
 /// Throttling ends in patience, not in loss: this often.
 const PATIENCE: u32 = 60;
+/// Long lists read side by side.
+const CHAINS: usize = 12;
 const LONGEST_WAIT: Duration = Duration::from_secs(600);
 
 /// Asks Azure at the pace that it allows.
@@ -90,7 +92,10 @@ pub(super) struct Scheduler {
     client: Arc<Client>,
     clock: Arc<dyn Clock>,
     buckets: Mutex<HashMap<Quota, Bucket>>,
-    slots: Semaphore,
+    /// Places for requests under way. Lists of Resource Graph and of the directory are long chains of pages: they have
+    /// places of their own, so that no page waits behind thousands of short lists.
+    short: Semaphore,
+    chains: Semaphore,
     pub(super) traffic: Arc<Traffic>,
 }
 
@@ -100,7 +105,8 @@ impl Scheduler {
             client,
             clock,
             buckets: Mutex::default(),
-            slots: Semaphore::new(at_once),
+            short: Semaphore::new(at_once),
+            chains: Semaphore::new(CHAINS),
             traffic: Arc::default(),
         }
     }
@@ -116,7 +122,11 @@ impl Scheduler {
         let (mut tries, mut pauses) = (0, 0);
         loop {
             self.pass(quota).await;
-            let Ok(slot) = self.slots.acquire().await else {
+            let places = match quota {
+                Quota::ResourceGraph | Quota::Directory => &self.chains,
+                Quota::Tenant | Quota::Subscription(_) => &self.short,
+            };
+            let Ok(slot) = places.acquire().await else {
                 return Err(Refusal::new(Reason::Failed, "the collection is ending"));
             };
             self.traffic.requests.fetch_add(1, Ordering::Relaxed);

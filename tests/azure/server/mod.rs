@@ -63,6 +63,9 @@ pub(crate) struct Seen {
     /// From so many requests on, it answers nobody.
     pub(crate) stop_after: AtomicU64,
     pub(crate) stopped: AtomicBool,
+    /// Requests by quota, with the quota's size and rate.
+    pub(crate) by_quota: Mutex<HashMap<String, (f64, f64, f64)>>,
+    pub(crate) bytes: AtomicU64,
 }
 
 impl Default for Seen {
@@ -73,6 +76,8 @@ impl Default for Seen {
             writes: AtomicU64::new(0),
             stop_after: AtomicU64::new(u64::MAX),
             stopped: AtomicBool::new(false),
+            by_quota: Mutex::default(),
+            bytes: AtomicU64::new(0),
         }
     }
 }
@@ -134,6 +139,10 @@ impl Server {
 
     pub(crate) fn origin(&self) -> &str {
         &self.state.origin
+    }
+
+    pub(crate) fn speed(&self) -> u32 {
+        self.state.settings.speed
     }
 
     pub(crate) fn seen(&self) -> &Seen {
@@ -252,6 +261,7 @@ async fn respond(stream: &mut Stream, state: &State, request: &Request) -> std::
         }
         _ => {}
     }
+    state.seen.bytes.fetch_add(text.len() as u64, Ordering::Relaxed);
     put(stream, status, &[], text.as_bytes()).await
 }
 
@@ -322,6 +332,7 @@ fn table(rows: &[Value]) -> Value {
 /// Whole seconds to wait, if the quota is used up.
 fn over_quota(state: &State, request: &Request) -> Option<u64> {
     let (name, size, rate) = routes::quota(request);
+    state.seen.by_quota.lock().unwrap().entry(name.clone()).or_insert((0.0, size, rate)).0 += 1.0;
     let now = state.began.elapsed().as_secs_f64() * f64::from(state.settings.speed);
     let mut buckets = state.buckets.lock().unwrap();
     let (level, at) = buckets.entry(name).or_insert((size, now));

@@ -51,13 +51,14 @@ pub(crate) fn answer(truth: &Truth, request: &Request) -> Answer {
         }
         "POST" if lower == "/v1.0/$batch" => batch(truth, request),
         "GET" if lower.ends_with("/federatedidentitycredentials") => {
-            let own = |r: &&Value| text(r, &["id"]).to_ascii_lowercase().starts_with(&format!("{lower}/"));
-            Answer::Value(truth.section("federated-credentials").iter().filter(own).cloned().collect())
+            let own = |r: &Value| text(r, &["id"]).to_ascii_lowercase().starts_with(&format!("{lower}/"));
+            let identity = lower.trim_end_matches("/federatedidentitycredentials");
+            let near = truth.around("federated-credentials", identity, false);
+            Answer::Value(near.into_iter().filter(own).collect())
         }
         "GET" if lower.ends_with("/providers/microsoft.managedidentity/userassignedidentities") => {
             let scope = lower.trim_end_matches("/providers/microsoft.managedidentity/userassignedidentities");
-            let id = |r: &Value| text(r, &["id"]).to_owned();
-            Answer::Value(truth.around("identities", scope, false, &id))
+            Answer::Value(truth.around("identities", scope, false))
         }
         "GET" => authorization(truth, request),
         _ => Answer::Missing,
@@ -69,12 +70,11 @@ fn authorization(truth: &Truth, request: &Request) -> Answer {
         return Answer::Missing;
     };
     let above = request.query.contains("atScope()");
-    let at = |r: &Value| text(r, &["properties", "scope"]).to_owned();
     Answer::Value(match list {
-        "roleAssignments" => truth.around("role-assignments", scope, above, &at),
-        "denyAssignments" => truth.around("deny-assignments", scope, above, &at),
-        "roleEligibilityScheduleInstances" => truth.instances(true).around("schedules", scope, above, &at),
-        "roleAssignmentScheduleInstances" => truth.instances(false).around("schedules", scope, above, &at),
+        "roleAssignments" => truth.around("role-assignments", scope, above),
+        "denyAssignments" => truth.around("deny-assignments", scope, above),
+        "roleEligibilityScheduleInstances" => truth.around("eligible-instances", scope, above),
+        "roleAssignmentScheduleInstances" => truth.around("active-instances", scope, above),
         "roleDefinitions" => {
             let wanted = if request.query.contains("CustomRole") { "CustomRole" } else { "BuiltInRole" };
             let all = truth.section("role-definitions").iter();

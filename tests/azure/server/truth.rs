@@ -3,13 +3,28 @@
 use leastwise::model::Estate;
 use leastwise::sources::snapshot;
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Records by section.
 #[derive(Clone, Default)]
 pub(crate) struct Truth {
     sections: BTreeMap<String, Vec<Value>>,
     parents: BTreeMap<String, String>,
+    /// Positions of a section's records by the subscription that they lie in; by nothing above subscriptions.
+    places: HashMap<(String, String), Vec<usize>>,
+}
+
+/// What decides where a record lies.
+fn place(record: &Value) -> &str {
+    match text(record, &["properties", "scope"]) {
+        "" => text(record, &["id"]),
+        scope => scope,
+    }
+}
+
+fn subscription(scope: &str) -> String {
+    let inside = scope.strip_prefix("/subscriptions/").and_then(|s| s.split('/').next());
+    inside.unwrap_or("").to_owned()
 }
 
 pub(crate) fn fold(text: &str) -> String {
@@ -56,7 +71,18 @@ impl Truth {
                 format!("/providers/microsoft.management/managementgroups/{}", fold(text(chain, &["name"])));
             parents.insert(fold(text(subscription, &["id"])), parent);
         }
-        Truth { sections, parents }
+        let mut truth = Truth { sections, parents, places: HashMap::new() };
+        for (name, eligible) in [("eligible-instances", true), ("active-instances", false)] {
+            let instances = truth.instances(eligible);
+            truth.sections.insert(name.to_owned(), instances);
+        }
+        for (section, records) in &truth.sections {
+            for (at, record) in records.iter().enumerate() {
+                let key = (section.clone(), subscription(&fold(place(record))));
+                truth.places.entry(key).or_default().push(at);
+            }
+        }
+        truth
     }
 
     pub(crate) fn section(&self, name: &str) -> &[Value] {
@@ -74,19 +100,17 @@ impl Truth {
     }
 
     /// Records of a section at a scope, above it and, unless `only_above`, below it.
-    pub(crate) fn around(
-        &self,
-        section: &str,
-        scope: &str,
-        only_above: bool,
-        of: &dyn Fn(&Value) -> String,
-    ) -> Vec<Value> {
+    pub(crate) fn around(&self, section: &str, scope: &str, only_above: bool) -> Vec<Value> {
         let (above, inside) = (self.above(scope), format!("{}/", fold(scope)));
+        let all = self.section(section);
+        let near = [subscription(&fold(scope)), String::new()].map(|s| (section.to_owned(), s));
+        let near: BTreeSet<usize> =
+            near.iter().filter_map(|key| self.places.get(key)).flatten().copied().collect();
         let there = |record: &&Value| {
-            let at = fold(&of(record));
+            let at = fold(place(record));
             above.contains(&at) || (!only_above && at.starts_with(&inside))
         };
-        self.section(section).iter().filter(there).cloned().collect()
+        near.into_iter().filter_map(|at| all.get(at)).filter(there).cloned().collect()
     }
 
     /// Containers as Resource Graph has them.
@@ -102,7 +126,7 @@ impl Truth {
     }
 
     /// Schedule instances of one kind, with the ids that they have in Azure.
-    pub(crate) fn instances(&self, eligible: bool) -> Truth {
+    fn instances(&self, eligible: bool) -> Vec<Value> {
         let rows = self.section("schedules").iter().filter(|r| r["schedule"] == json!(eligible));
         let shown = rows.map(|row| {
             let mut row = row.clone();
@@ -114,8 +138,7 @@ impl Truth {
             }
             row
         });
-        let sections = BTreeMap::from([("schedules".to_owned(), shown.collect())]);
-        Truth { sections, parents: self.parents.clone() }
+        shown.collect()
     }
 
     /// The service principals in a group, through groups inside it, by object id.
