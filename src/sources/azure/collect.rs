@@ -97,7 +97,7 @@ pub async fn collect(
     let client = Arc::new(client);
     let scheduler = Arc::new(Scheduler::new(Arc::clone(&client), clock, AT_ONCE));
     let mut run = Run { scheduler, gather: Gather::default(), journal, watch, done: 0, refused: Vec::new() };
-    run.stage(vec![listing::subscriptions(), listing::containers()]).await?;
+    run.stage(vec![listing::subscriptions(), listing::containers()], |_| Vec::new()).await?;
     let subscriptions = run.plan(target)?;
     let narrow = !target.subscriptions.is_empty()
         || !target.management_groups.is_empty()
@@ -109,10 +109,12 @@ pub async fn collect(
     lists.extend(subscriptions.iter().map(|id| listing::identities(id)));
     lists.extend(subscriptions.iter().flat_map(|id| listing::access(id)));
     lists.extend(run.above());
-    run.stage(lists).await?;
-    let mut lists = run.holders();
-    lists.extend([listing::more_roles(), listing::subscriptions_again()]);
-    run.stage(lists).await?;
+    run.stage(lists, |run| {
+        let mut lists = run.holders();
+        lists.extend([listing::more_roles(), listing::subscriptions_again()]);
+        lists
+    })
+    .await?;
     run.appeared(narrow);
     run.reconcile(&subscriptions).await;
     let traffic = Arc::clone(&run.scheduler.traffic);
@@ -140,8 +142,8 @@ fn within(estate: &mut Estate, subscriptions: &[String]) {
 enum Event {
     Page(Box<Listing>, Vec<u8>, Option<Next>),
     Failed(Box<Listing>, Refusal),
-    /// The last of each list.
-    Ended,
+    /// The last of each list, and whether that was one of grants.
+    Ended(bool),
 }
 
 struct Run<'r> {
@@ -155,13 +157,25 @@ struct Run<'r> {
 
 impl Run<'_> {
     /// Reads lists side by side to their ends, and the lists that their items have behind them. Only so many are begun
-    /// that the next request never waits for one: a large tenant has hundreds of thousands.
-    async fn stage(&mut self, lists: Vec<Listing>) -> Result<(), Failure> {
+    /// that the next request never waits for one: a large tenant has hundreds of thousands. `then` says what to read
+    /// once all grants are there.
+    async fn stage(
+        &mut self,
+        lists: Vec<Listing>,
+        then: impl FnOnce(&mut Self) -> Vec<Listing>,
+    ) -> Result<(), Failure> {
         let (to, mut from) = mpsc::channel(WAITING);
         let mut readers = JoinSet::new();
         let mut waiting = VecDeque::from(lists);
         let mut open = 0usize;
+        let mut grants = waiting.iter().filter(|l| l.is_of_grants()).count();
+        let mut then = Some(then);
         loop {
+            if grants == 0
+                && let Some(then) = then.take()
+            {
+                waiting.extend(then(self));
+            }
             while open < BEGUN
                 && let Some(listing) = waiting.pop_front().or_else(|| self.gather.next_behind())
             {
@@ -173,6 +187,7 @@ impl Run<'_> {
                 let start = match self.journal.kept(&listing.key, &mut take)? {
                     Some(None) => {
                         self.done += 1;
+                        grants = grants.saturating_sub(usize::from(listing.is_of_grants()));
                         continue;
                     }
                     Some(Some(next)) => read_next(&next),
@@ -180,6 +195,9 @@ impl Run<'_> {
                 };
                 open += 1;
                 readers.spawn(read(listing, start, Arc::clone(&self.scheduler), to.clone()));
+            }
+            if grants == 0 && then.is_some() {
+                continue;
             }
             if open == 0 {
                 return Ok(());
@@ -195,10 +213,13 @@ impl Run<'_> {
                     self.gather.failed(&listing, &refusal, Some(listing::remedy(&listing, &tenant)));
                     self.refused.push(refusal);
                 }
-                Some(Event::Ended) | None => {
+                Some(Event::Ended(of_grants)) => {
                     open -= 1;
                     self.done += 1;
+                    grants = grants.saturating_sub(usize::from(of_grants));
                 }
+                // This side holds a sender itself: the channel does not end before the stage does.
+                None => return Ok(()),
             }
             while readers.try_join_next().is_some() {}
             let known = self.done + open + waiting.len() + self.gather.behind();
@@ -384,9 +405,10 @@ fn read_next(text: &str) -> Option<Next> {
 
 /// Reads a list from its start, or from where it was left, and says when it is over.
 async fn read(listing: Listing, start: Option<Next>, scheduler: Arc<Scheduler>, to: mpsc::Sender<Event>) {
+    let of_grants = listing.is_of_grants();
     read_on(Box::new(listing), start, &scheduler, &to).await;
     // Nobody waits any more if the run has ended.
-    let _nobody_waits = to.send(Event::Ended).await;
+    let _nobody_waits = to.send(Event::Ended(of_grants)).await;
 }
 
 async fn read_on(

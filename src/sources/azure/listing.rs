@@ -42,6 +42,14 @@ pub(super) struct Listing {
     pub(super) shape: Shape,
 }
 
+impl Listing {
+    /// Whether its items say who holds what: what is asked after all of them needs it whole.
+    pub(super) fn is_of_grants(&self) -> bool {
+        let of = [Source::RoleAssignments, Source::Schedules, Source::RoleDefinitions];
+        self.shape != Shape::MoreRoles && self.sources.iter().any(|s| of.contains(s))
+    }
+}
+
 const AUTHORIZATION: &str = "providers/Microsoft.Authorization";
 
 /// Management groups, subscriptions and resource groups, with their place in the tree.
