@@ -230,13 +230,13 @@ async fn respond(stream: &mut Stream, state: &State, request: &Request) -> std::
     }
     let mut answer = routes::answer(&state.truth, request);
     if let (Answer::Value(rows), true) = (&mut answer, request.path == "/subscriptions" && attempt > 0) {
-        rows.extend(state.settings.late.iter().cloned());
+        Arc::make_mut(rows).extend(state.settings.late.iter().cloned());
     }
     let (status, body) = match answer {
         Answer::Missing => (404, json!({"error": {"code": "NotFound"}})),
         Answer::Whole(body) => (200, body),
-        Answer::Value(rows) => (200, page(state, request, rows, false, fault)),
-        Answer::Data(rows) => (200, page(state, request, rows, true, fault)),
+        Answer::Value(rows) => (200, page(state, request, &rows, false, fault)),
+        Answer::Data(rows) => (200, page(state, request, &rows, true, fault)),
     };
     let mut text = body.to_string();
     match fault {
@@ -266,7 +266,7 @@ async fn respond(stream: &mut Stream, state: &State, request: &Request) -> std::
 }
 
 /// One page of a list.
-fn page(state: &State, request: &Request, mut rows: Vec<Value>, graph: bool, fault: Fault) -> Value {
+fn page(state: &State, request: &Request, rows: &[Value], graph: bool, fault: Fault) -> Value {
     let size = state.settings.page;
     let body: Value = serde_json::from_str(&request.body).unwrap_or_default();
     let token = match graph {
@@ -279,7 +279,7 @@ fn page(state: &State, request: &Request, mut rows: Vec<Value>, graph: bool, fau
     let end = (start + size).min(rows.len());
     let next = (end < rows.len()).then_some(end);
     let more_before = start > 0;
-    let mut shown: Vec<Value> = rows.drain(start.min(end)..end).collect();
+    let mut shown: Vec<Value> = rows[start.min(end)..end].to_vec();
     match fault {
         Fault::Again if !shown.is_empty() => shown.push(shown[0].clone()),
         Fault::Reordered => shown.reverse(),

@@ -2,6 +2,7 @@
 
 use super::truth::{Truth, text};
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 /// A request as it came.
 #[derive(Clone, Debug)]
@@ -16,9 +17,9 @@ pub(crate) struct Request {
 /// A list in full, or an error; paging is the server's.
 pub(crate) enum Answer {
     /// Resource Manager's and Microsoft Graph's form.
-    Value(Vec<Value>),
+    Value(Arc<Vec<Value>>),
     /// Resource Graph's.
-    Data(Vec<Value>),
+    Data(Arc<Vec<Value>>),
     Whole(Value),
     Missing,
 }
@@ -39,7 +40,7 @@ pub(crate) fn quota(request: &Request) -> (String, f64, f64) {
 pub(crate) fn answer(truth: &Truth, request: &Request) -> Answer {
     let lower = request.path.to_ascii_lowercase();
     match request.method.as_str() {
-        "GET" if lower == "/subscriptions" => Answer::Value(truth.subscriptions()),
+        "GET" if lower == "/subscriptions" => Answer::Value(truth.subscriptions().into()),
         "POST" if lower == "/providers/microsoft.resourcegraph/resources" => graph(truth, request),
         "GET" if lower == "/v1.0/serviceprincipals" => {
             let shown = |p: &Value| {
@@ -47,18 +48,18 @@ pub(crate) fn answer(truth: &Truth, request: &Request) -> Answer {
                 p.as_object_mut().unwrap().remove("@odata.type");
                 p
             };
-            Answer::Value(truth.service_principals().map(shown).collect())
+            Answer::Value(truth.kept("principals", || truth.service_principals().map(shown).collect()))
         }
         "POST" if lower == "/v1.0/$batch" => batch(truth, request),
         "GET" if lower.ends_with("/federatedidentitycredentials") => {
             let own = |r: &Value| text(r, &["id"]).to_ascii_lowercase().starts_with(&format!("{lower}/"));
             let identity = lower.trim_end_matches("/federatedidentitycredentials");
             let near = truth.around("federated-credentials", identity, false);
-            Answer::Value(near.into_iter().filter(own).collect())
+            Answer::Value(Arc::new(near.into_iter().filter(own).collect()))
         }
         "GET" if lower.ends_with("/providers/microsoft.managedidentity/userassignedidentities") => {
             let scope = lower.trim_end_matches("/providers/microsoft.managedidentity/userassignedidentities");
-            Answer::Value(truth.around("identities", scope, false))
+            Answer::Value(truth.around("identities", scope, false).into())
         }
         "GET" => authorization(truth, request),
         _ => Answer::Missing,
@@ -70,7 +71,7 @@ fn authorization(truth: &Truth, request: &Request) -> Answer {
         return Answer::Missing;
     };
     let above = request.query.contains("atScope()");
-    Answer::Value(match list {
+    let rows = match list {
         "roleAssignments" => truth.around("role-assignments", scope, above),
         "denyAssignments" => truth.around("deny-assignments", scope, above),
         "roleEligibilityScheduleInstances" => truth.around("eligible-instances", scope, above),
@@ -98,23 +99,30 @@ fn authorization(truth: &Truth, request: &Request) -> Answer {
             shown.filter(there).collect()
         }
         _ => return Answer::Missing,
-    })
+    };
+    Answer::Value(rows.into())
 }
 
 fn graph(truth: &Truth, request: &Request) -> Answer {
     let body: Value = serde_json::from_str(&request.body).unwrap();
     let asked = text(&body, &["query"]);
     let known = leastwise::sources::azure::QUERIES.into_iter().find(|(_, query)| *query == asked);
-    let inside = |record: &Value| match body["subscriptions"].as_array() {
+    let Some((name, _)) = known else { return Answer::Missing };
+    let within = &body["subscriptions"];
+    Answer::Data(truth.kept(&format!("{name} {within}"), || rows(truth, name, within)))
+}
+
+fn rows(truth: &Truth, query: &str, within: &Value) -> Vec<Value> {
+    let inside = |record: &Value| match within.as_array() {
         None => true,
         Some(list) => list.iter().any(|s| {
             let prefix = format!("/subscriptions/{}", s.as_str().unwrap());
             text(record, &["id"]).to_ascii_lowercase().starts_with(&prefix)
         }),
     };
-    let mut rows = match known.map(|(name, _)| name) {
-        Some("containers") => truth.containers(),
-        Some("resources") => {
+    let mut rows = match query {
+        "containers" => truth.containers(),
+        "resources" => {
             let shown = truth.section("resources").iter().map(|r| {
                 let mut r = r.clone();
                 // Resource Graph does not show when a resource was made.
@@ -123,20 +131,19 @@ fn graph(truth: &Truth, request: &Request) -> Answer {
             });
             shown.filter(inside).collect()
         }
-        Some("policies") => {
+        "policies" => {
             let policies =
                 truth.section("policy-assignments").iter().chain(truth.section("policy-definitions"));
             policies.cloned().collect()
         }
-        Some("counts") => truth.counts(),
-        Some("roles") => {
+        "counts" => truth.counts(),
+        _ => {
             let all = truth.section("role-definitions").iter();
             all.filter(|r| text(r, &["properties", "type"]) == "CustomRole").cloned().collect()
         }
-        _ => return Answer::Missing,
     };
     rows.sort_by_key(|r| text(r, &["id"]).to_ascii_lowercase());
-    Answer::Data(rows)
+    rows
 }
 
 fn batch(truth: &Truth, request: &Request) -> Answer {

@@ -4,6 +4,7 @@ use leastwise::model::Estate;
 use leastwise::sources::snapshot;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex};
 
 /// Records by section.
 #[derive(Clone, Default)]
@@ -12,6 +13,7 @@ pub(crate) struct Truth {
     parents: BTreeMap<String, String>,
     /// Positions of a section's records by the subscription that they lie in; by nothing above subscriptions.
     places: HashMap<(String, String), Vec<usize>>,
+    kept: Arc<Mutex<HashMap<String, Arc<Vec<Value>>>>>,
 }
 
 /// What decides where a record lies.
@@ -71,7 +73,7 @@ impl Truth {
                 format!("/providers/microsoft.management/managementgroups/{}", fold(text(chain, &["name"])));
             parents.insert(fold(text(subscription, &["id"])), parent);
         }
-        let mut truth = Truth { sections, parents, places: HashMap::new() };
+        let mut truth = Truth { sections, parents, places: HashMap::new(), kept: Arc::default() };
         for (name, eligible) in [("eligible-instances", true), ("active-instances", false)] {
             let instances = truth.instances(eligible);
             truth.sections.insert(name.to_owned(), instances);
@@ -83,6 +85,12 @@ impl Truth {
             }
         }
         truth
+    }
+
+    /// Rows that are made once, however many pages they fill.
+    pub(crate) fn kept(&self, key: &str, make: impl FnOnce() -> Vec<Value>) -> Arc<Vec<Value>> {
+        let mut kept = self.kept.lock().unwrap();
+        Arc::clone(kept.entry(key.to_owned()).or_insert_with(|| Arc::new(make())))
     }
 
     pub(crate) fn section(&self, name: &str) -> &[Value] {
