@@ -142,6 +142,36 @@ fn imports_point_down() {
     assert!(bad.is_empty(), "{} floor violations:\n{}", bad.len(), bad.join("\n"));
 }
 
+/// Azure is only read: one file makes requests, and it cannot say anything but GET and POST.
+#[test]
+fn one_place_makes_requests() {
+    let mut makers = Vec::new();
+    for source in sources() {
+        let name = source.path.file_name().unwrap().to_string_lossy().into_owned();
+        for word in ["Method::", "Request::new", "reqwest::", ".send("] {
+            if source.module == "sources" && source.code.contains(word) {
+                makers.push(format!("{name} {word}"));
+            }
+        }
+        for verb in ["Put", "Patch", "Delete", "Head"] {
+            assert!(!source.code.contains(&format!("Method::{verb}")), "{name} can {verb}");
+        }
+    }
+    makers.sort();
+    // The second proves a workflow's own identity to GitHub, for a credential; the third sends on channels.
+    let known = [
+        "client.rs .send(",
+        "client.rs Method::",
+        "client.rs Request::new",
+        "client.rs reqwest::",
+        "collect.rs .send(",
+        "credential.rs .send(",
+        "credential.rs Method::",
+        "credential.rs Request::new",
+    ];
+    assert_eq!(makers, known);
+}
+
 #[test]
 fn files_are_small() {
     let mut lines: Vec<(usize, String)> =
