@@ -197,6 +197,19 @@ fn run(
     journal: &mut dyn Journal,
     progress: &dyn Progress,
 ) -> Result<Collected, AppError> {
+    let (client, runtime, clock) = connect(live)?;
+    let (target, watch) = (&live.target, Shown(progress));
+    runtime.block_on(azure::collect(client, clock, target, journal, &watch, now)).map_err(|e| match e {
+        Failure::Unreachable(why) => AppError::unreachable(format!("nothing could be read from Azure: {why}"))
+            .help("check the sign-in (`az account show`), the network and the cloud; `leastwise collect --help` lists credentials"),
+        Failure::NotThere(why) => AppError::unreachable(why)
+            .help("Reader on the root management group is enough: az role assignment create --role Reader --assignee <caller> --scope /providers/Microsoft.Management/managementGroups/<tenant id>"),
+        Failure::Journal(e) => AppError::usage(format!("the checkpoint cannot be used: {e}")),
+    })
+}
+
+/// Signs in, and makes what talking to Azure needs.
+pub(super) fn connect(live: &Live) -> Result<(Client, tokio::runtime::Runtime, Arc<dyn Clock>), AppError> {
     let authorities = live.authorities.as_ref().map(|path| super::read_file(path)).transpose()?;
     let tenant = live.target.tenant.as_deref();
     let client = Client::new(
@@ -215,14 +228,7 @@ fn run(
         .build()
         .map_err(|e| AppError::internal(format!("no runtime: {e}")))?;
     let clock: Arc<dyn Clock> = Arc::new(Pace::new(live.speed));
-    let (target, watch) = (&live.target, Shown(progress));
-    runtime.block_on(azure::collect(client, clock, target, journal, &watch, now)).map_err(|e| match e {
-        Failure::Unreachable(why) => AppError::unreachable(format!("nothing could be read from Azure: {why}"))
-            .help("check the sign-in (`az account show`), the network and the cloud; `leastwise collect --help` lists credentials"),
-        Failure::NotThere(why) => AppError::unreachable(why)
-            .help("Reader on the root management group is enough: az role assignment create --role Reader --assignee <caller> --scope /providers/Microsoft.Management/managementGroups/<tenant id>"),
-        Failure::Journal(e) => AppError::usage(format!("the checkpoint cannot be used: {e}")),
-    })
+    Ok((client, runtime, clock))
 }
 
 fn outcome(collected: &Collected, digest: String, resumed: usize) -> Outcome {

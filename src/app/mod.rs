@@ -4,6 +4,7 @@
 pub mod audit;
 pub mod catalog;
 pub mod collect;
+pub mod doctor;
 mod error;
 pub mod estate;
 pub mod init;

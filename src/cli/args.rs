@@ -69,6 +69,17 @@ pub(super) enum Command {
         #[command(flatten)]
         live: Live,
     },
+    /// Say what the caller may read, what would be inconclusive, and which commands change that.
+    #[command(
+        after_help = "Examples:\n  leastwise doctor\n  leastwise doctor --role-json --tenant 00000000-0000-0000-0000-000000000000 > role.json\n  az role definition create --role-definition @role.json"
+    )]
+    Doctor {
+        /// Print a custom role with what is read and no more, for those who do not give Reader. Asks nobody.
+        #[arg(long)]
+        role_json: bool,
+        #[command(flatten)]
+        live: Live,
+    },
     /// Write a snapshot of a made-up tenant of a stated size; the same size and seed give the same bytes.
     #[command(after_help = "Example:\n  leastwise simulate --subscriptions 100 --seed 1 -o made-up.lwsnap")]
     Simulate {

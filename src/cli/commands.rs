@@ -27,6 +27,19 @@ pub(super) fn run(args: Args, terminal: &Terminal) -> Result<Code, AppError> {
     let code = match args.command {
         Command::Audit(args) => run_audit(&args, catalog, &mut out, terminal)?,
         Command::Collect { out: to, live } => super::live::collect(&to, &live, now(), terminal)?,
+        Command::Doctor { role_json, live } => {
+            if role_json {
+                let role = crate::app::doctor::role_json(live.tenant.as_deref());
+                put(&mut out, &format!("{role:#}\n"))?
+            } else {
+                terminal.step("asking what may be read");
+                let rules = policy::load(&Places::default())?.rules;
+                let diagnosis = crate::app::doctor::examine(&super::live::live(&live)?, &rules)?;
+                terminal.done();
+                put(&mut out, &diagnosis.text)?;
+                if diagnosis.well { exit::DONE } else { exit::BLOCKED }
+            }
+        }
         Command::Simulate { subscriptions, seed, assignments, identities, out: to } => {
             let size = Size { subscriptions, assignments, identities, ..Size::default() };
             let digest = crate::app::collect::simulate(&size, seed, &to)?;

@@ -167,6 +167,27 @@ fn without_a_token_or_a_network_nothing_is_written() {
 }
 
 #[test]
+fn the_doctor_says_what_would_be_missing() {
+    let dir = folder("azure-doctor");
+    let server = Server::start(demo(), Settings::default());
+    let ran = command(&server, &dir, &["doctor"]);
+    assert_eq!(ran.code, 0, "{}", ran.out);
+    assert!(ran.out.contains("39 subscription(s)") && ran.out.contains("nothing is missing"), "{}", ran.out);
+    // A third of all addresses is forbidden.
+    let faults = Faults { seed: 2, passing: 0, forbidden: 333, foreign: 0 };
+    let server = Server::start(demo(), Settings { faults, ..Settings::default() });
+    let ran = command(&server, &dir, &["doctor"]);
+    assert_eq!(ran.code, 3, "{}", ran.out);
+    for line in ["incomplete  role-assignments", "owner-equivalent-grant", "--role Reader --scope", "and "] {
+        assert!(ran.out.contains(line), "{line}: {}", ran.out);
+    }
+    let ran = prove::bare(&dir, &["doctor", "--role-json", "--tenant", "t"]);
+    assert_eq!(ran.code, 0);
+    let role: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(role["AssignableScopes"][0], "/providers/Microsoft.Management/managementGroups/t");
+}
+
+#[test]
 fn quotas_are_kept() {
     // A bucket of fifteen queries: the collector waits instead of being told to.
     let settings = Settings { page: 3, latency: Duration::from_millis(200), ..Settings::default() };

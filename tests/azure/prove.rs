@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) struct Ran {
     pub(crate) code: i32,
+    pub(crate) out: String,
     pub(crate) err: String,
     /// The most memory that it held, in KiB, where the system says so.
     pub(crate) memory: u64,
@@ -40,10 +41,12 @@ fn prepare(dir: &Path, args: &[&str]) -> Command {
 }
 
 fn ended(mut command: Command) -> Ran {
-    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let status = format!("/proc/{}/status", child.id());
     let stderr = child.stderr.take().unwrap();
     let said = std::thread::spawn(move || std::io::read_to_string(stderr).unwrap_or_default());
+    let stdout = child.stdout.take().unwrap();
+    let gave = std::thread::spawn(move || std::io::read_to_string(stdout).unwrap_or_default());
     let mut memory = 0;
     let code = loop {
         let held = std::fs::read_to_string(&status).unwrap_or_default();
@@ -55,7 +58,7 @@ fn ended(mut command: Command) -> Ran {
             None => std::thread::sleep(Duration::from_millis(5)),
         }
     };
-    Ran { code, err: said.join().unwrap(), memory }
+    Ran { code, out: gave.join().unwrap(), err: said.join().unwrap(), memory }
 }
 
 /// Without any Azure.
@@ -100,7 +103,8 @@ pub(crate) fn collect_and_kill(server: &Server, dir: &Path) -> Ran {
     }
     child.kill().unwrap();
     let output = child.wait_with_output().unwrap();
-    Ran { code: -1, err: String::from_utf8_lossy(&output.stderr).into_owned(), memory: 0 }
+    let err = String::from_utf8_lossy(&output.stderr).into_owned();
+    Ran { code: -1, out: String::new(), err, memory: 0 }
 }
 
 /// One seed of faults.

@@ -6,12 +6,14 @@
 
 use super::cloud::Cloud;
 use super::credential::{Variables, credentials};
+use azure_core::credentials::TokenCredential;
 use azure_core::http::headers::HeaderName;
 use azure_core::http::policies::Policy;
 use azure_core::http::policies::auth::BearerTokenAuthorizationPolicy;
 use azure_core::http::{
     ClientOptions, Method, Pipeline, PipelineSendOptions, Request, RetryOptions, Transport, Url,
 };
+use base64::Engine as _;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -69,6 +71,7 @@ pub(super) enum NoAnswer {
 #[derive(Debug)]
 pub struct Client {
     cloud: Cloud,
+    credential: Arc<dyn TokenCredential>,
     arm: Pipeline,
     graph: Pipeline,
 }
@@ -117,8 +120,23 @@ impl Client {
                 None,
             )
         };
+        let credential = Arc::clone(&credentials.arm);
         let (arm, graph) = (pipeline(credentials.arm, &cloud.arm), pipeline(credentials.graph, &cloud.graph));
-        Ok(Client { cloud, arm, graph })
+        Ok(Client { cloud, credential, arm, graph })
+    }
+
+    /// The caller's object id, as its own token has it: for commands that people run, never for a decision.
+    pub async fn caller(&self) -> Option<String> {
+        #[derive(serde::Deserialize)]
+        struct Claims {
+            oid: String,
+        }
+        let token = self.credential.get_token(&[&Cloud::audience(&self.cloud.arm)], None).await.ok()?;
+        let claims = token.token.secret().split('.').nth(1)?.trim_end_matches('=');
+        let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(claims).ok()?;
+        let oid = serde_json::from_slice::<Claims>(&bytes).ok()?.oid;
+        let plain = oid.len() == 36 && oid.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
+        plain.then_some(oid)
     }
 
     /// The cloud that is asked.

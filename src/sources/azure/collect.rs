@@ -461,7 +461,7 @@ async fn read_on(
     }
 }
 
-fn follow(first: &Ask, next: Next) -> Ask {
+pub(super) fn follow(first: &Ask, next: Next) -> Ask {
     match (first, next) {
         (Ask::Query { text, subscriptions, .. }, Next::Token(token)) => {
             Ask::Query { text, subscriptions: subscriptions.clone(), skip_token: Some(token) }

@@ -192,6 +192,16 @@ fn at_scope(scope: &str, quota: &Quota, filter: &str) -> Vec<Listing> {
     lists.into_iter().map(list).collect()
 }
 
+/// What the caller may do at a scope.
+pub(super) fn permissions(scope: &str) -> (Quota, Ask) {
+    let path = format!("{scope}/{AUTHORIZATION}/permissions?api-version=2022-04-01");
+    let quota = match scope.strip_prefix("/subscriptions/") {
+        Some(id) => Quota::Subscription(id.to_ascii_lowercase()),
+        None => Quota::Tenant,
+    };
+    (quota, Ask::Get(Service::Arm, path))
+}
+
 /// Built-in role definitions as they are today; the embedded catalogue may be older.
 pub(super) fn built_in_roles() -> Listing {
     let path = format!(

@@ -42,6 +42,7 @@ pub(crate) fn answer(truth: &Truth, request: &Request) -> Answer {
     match request.method.as_str() {
         "GET" if lower == "/subscriptions" => Answer::Value(truth.subscriptions().into()),
         "POST" if lower == "/providers/microsoft.resourcegraph/resources" => graph(truth, request),
+        "GET" if lower == "/v1.0/groups" => Answer::Value(truth.section("groups").to_vec().into()),
         "GET" if lower == "/v1.0/serviceprincipals" => {
             let shown = |p: &Value| {
                 let mut p = p.clone();
@@ -76,6 +77,7 @@ fn authorization(truth: &Truth, request: &Request) -> Answer {
         "denyAssignments" => truth.around("deny-assignments", scope, above),
         "roleEligibilityScheduleInstances" => truth.around("eligible-instances", scope, above),
         "roleAssignmentScheduleInstances" => truth.around("active-instances", scope, above),
+        "permissions" => vec![json!({"actions": ["*/read"], "notActions": []})],
         "roleDefinitions" => {
             let wanted = if request.query.contains("CustomRole") { "CustomRole" } else { "BuiltInRole" };
             let all = truth.section("role-definitions").iter();

@@ -1,0 +1,155 @@
+//! What the caller may read of a tenant, and what that means: the rules and controls that would be inconclusive, and the
+//! commands that change it.
+
+use super::collect::{Live, connect};
+use super::error::AppError;
+use crate::model::Source;
+use crate::rules::RuleSet;
+use crate::sources::azure::{self, EVERYTHING, Examined, Lack, NEEDS};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+/// What was found, as text for people.
+#[derive(Clone, Debug)]
+pub struct Diagnosis {
+    /// The text.
+    pub text: String,
+    /// Whether nothing is missing.
+    pub well: bool,
+}
+
+/// Asks Azure what the caller may read.
+///
+/// # Errors
+/// If Azure cannot be asked.
+pub fn examine(live: &Live, rules: &RuleSet) -> Result<Diagnosis, AppError> {
+    let (client, runtime, clock) = connect(live)?;
+    let examined = runtime
+        .block_on(azure::examine(client, clock, &live.target))
+        .map_err(|e| AppError::unreachable(format!("nothing could be read from Azure: {e}")))?;
+    Ok(Diagnosis { text: describe(&examined, rules), well: examined.lacks.is_empty() })
+}
+
+fn describe(examined: &Examined, rules: &RuleSet) -> String {
+    let mut out = String::new();
+    let tenant = examined.tenant.as_deref().unwrap_or("not known");
+    let caller = examined.caller.as_deref().unwrap_or("not known");
+    let _ =
+        writeln!(out, "tenant {tenant}, caller {caller}, {} subscription(s)\n", examined.subscriptions.len());
+    let lacking: BTreeSet<Source> = examined.lacks.iter().map(|l| l.source).collect();
+    let asked = NEEDS.iter().map(|(_, s)| *s).chain([Source::Resources, Source::Principals, Source::Groups]);
+    for source in asked.collect::<BTreeSet<_>>() {
+        let word = if lacking.contains(&source) { "incomplete" } else { "ok" };
+        let _ = writeln!(out, "{word:<12}{}", source.name());
+    }
+    if examined.lacks.is_empty() {
+        out.push_str("\nnothing is missing\n");
+        return out;
+    }
+    out.push_str("\nmissing\n");
+    for lack in &examined.lacks {
+        let _ = write!(out, "  {}: {}{}", lack.source.name(), lack.permission, places(lack));
+        let _ = writeln!(out, "{}", lack.said.as_ref().map(|s| format!(" ({s})")).unwrap_or_default());
+    }
+    let concerned: Vec<_> =
+        rules.iter().filter(|r| r.enabled && r.needs.iter().any(|s| lacking.contains(s))).collect();
+    if !concerned.is_empty() {
+        let names: Vec<&str> = concerned.iter().map(|r| r.slug()).collect();
+        let _ = writeln!(out, "\nrules that would be inconclusive\n  {}", names.join("\n  "));
+        let controls: BTreeSet<String> =
+            concerned.iter().flat_map(|r| &r.text.controls).map(|(f, c)| format!("{f} {c}")).collect();
+        let controls: Vec<String> = controls.into_iter().collect();
+        let _ = writeln!(out, "\ncontrols that would be inconclusive\n  {}", controls.join("\n  "));
+    }
+    out.push_str("\ncommands that grant it, for somebody who may\n");
+    for command in commands(examined) {
+        let _ = writeln!(out, "  {command}");
+    }
+    out
+}
+
+fn places(lack: &Lack) -> String {
+    match lack.scopes.as_slice() {
+        [] => String::new(),
+        [one] => format!(" on {one}"),
+        [first, rest @ ..] => format!(" on {first} and {} more", rest.len()),
+    }
+}
+
+/// Reader where Azure's permissions lack, on the root if it lacks everywhere; application permissions for the directory.
+fn commands(examined: &Examined) -> Vec<String> {
+    let caller = examined.caller.as_deref().unwrap_or("<object id of the caller>");
+    let scopes: BTreeSet<&String> = examined.lacks.iter().flat_map(|l| &l.scopes).collect();
+    let root =
+        examined.tenant.as_ref().map(|t| format!("/providers/Microsoft.Management/managementGroups/{t}"));
+    let at: Vec<&String> = match &root {
+        Some(root) if scopes.len() > 3 || scopes.contains(root) => vec![root],
+        _ => scopes.into_iter().collect(),
+    };
+    let reader = |scope: &String| {
+        format!("az role assignment create --assignee-object-id {caller} --role Reader --scope {scope}")
+    };
+    let mut all: Vec<String> = at.into_iter().map(reader).collect();
+    let roles = examined.lacks.iter().filter_map(|l| l.app_role);
+    all.extend(roles.map(|role| {
+        format!(
+            "az rest --method POST --url https://graph.microsoft.com/v1.0/servicePrincipals/{caller}/appRoleAssignments --headers content-type=application/json --body \"{{\\\"principalId\\\":\\\"{caller}\\\",\\\"resourceId\\\":\\\"$(az ad sp show --id 00000003-0000-0000-c000-000000000000 --query id -o tsv)\\\",\\\"appRoleId\\\":\\\"{role}\\\"}}\""
+        )
+    }));
+    all
+}
+
+/// A custom role with what reading needs and no more, for `az role definition create --role-definition @FILE`.
+pub fn role_json(tenant: Option<&str>) -> Value {
+    let mut actions: BTreeSet<&str> = NEEDS.iter().map(|(operation, _)| *operation).collect();
+    actions.extend([
+        "Microsoft.Authorization/policySetDefinitions/read",
+        "Microsoft.Authorization/permissions/read",
+        "Microsoft.Resources/subscriptions/resources/read",
+        "Microsoft.ResourceGraph/resources/read",
+    ]);
+    let tenant = tenant.unwrap_or("<tenant id>");
+    json!({
+        "Name": "Leastwise reader",
+        "IsCustom": true,
+        "Description": format!("What leastwise reads. Resources of kinds that are not named here stay invisible: the hosts of identities are complete only with {EVERYTHING}, as Reader has it."),
+        "Actions": actions,
+        "NotActions": [],
+        "DataActions": [],
+        "NotDataActions": [],
+        "AssignableScopes": [format!("/providers/Microsoft.Management/managementGroups/{tenant}")],
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_name_the_caller_and_the_widest_scope_that_is_needed() {
+        let lack = |scope: &str| Lack {
+            source: Source::Vaults,
+            permission: "p".to_owned(),
+            scopes: vec![scope.to_owned()],
+            said: None,
+            app_role: None,
+        };
+        let mut examined =
+            Examined { tenant: Some("t".into()), caller: Some("c".into()), ..Examined::default() };
+        examined.lacks = vec![lack("/subscriptions/a")];
+        let reader = "az role assignment create --assignee-object-id c --role Reader --scope ";
+        assert_eq!(commands(&examined), [format!("{reader}/subscriptions/a")]);
+        examined.lacks = ["a", "b", "c", "d"].map(|s| lack(&format!("/subscriptions/{s}"))).to_vec();
+        let root = "/providers/Microsoft.Management/managementGroups/t";
+        assert_eq!(commands(&examined), [format!("{reader}{root}")]);
+    }
+
+    #[test]
+    fn the_custom_role_only_reads() {
+        let role = role_json(Some("t"));
+        let actions: Vec<&str> =
+            role["Actions"].as_array().unwrap().iter().map(|a| a.as_str().unwrap()).collect();
+        assert!(actions.len() > NEEDS.len() && actions.iter().all(|a| a.ends_with("/read")));
+    }
+}

@@ -1,0 +1,242 @@
+//! What the caller may read, asked beforehand: its permissions at every scope, and one probe of the directory for each
+//! list that will be read there.
+//!
+//! Not here: what rules make of what is missing (`app`), and reading itself (`collect`).
+
+use super::client::{Ask, Client, Service};
+use super::clock::Clock;
+use super::collect::{Failure, Target};
+use super::page::{cut, whole};
+use super::scheduler::{Quota, Refusal, Scheduler};
+use crate::model::{ActionPattern, Source};
+use crate::rbac::matches;
+use serde::Deserialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use tokio::task::JoinSet;
+
+/// The operations that reading a tenant needs, with what is missing without them.
+pub const NEEDS: [(&str, Source); 13] = [
+    ("Microsoft.Resources/subscriptions/read", Source::Subscriptions),
+    ("Microsoft.Resources/subscriptions/resourceGroups/read", Source::ResourceGroups),
+    ("Microsoft.Management/managementGroups/read", Source::ManagementGroups),
+    ("Microsoft.Authorization/roleAssignments/read", Source::RoleAssignments),
+    ("Microsoft.Authorization/roleDefinitions/read", Source::RoleDefinitions),
+    ("Microsoft.Authorization/denyAssignments/read", Source::DenyAssignments),
+    ("Microsoft.Authorization/roleAssignmentScheduleInstances/read", Source::Schedules),
+    ("Microsoft.Authorization/roleEligibilityScheduleInstances/read", Source::Schedules),
+    ("Microsoft.Authorization/policyAssignments/read", Source::PolicyAssignments),
+    ("Microsoft.Authorization/policyDefinitions/read", Source::PolicyDefinitions),
+    ("Microsoft.ManagedIdentity/userAssignedIdentities/read", Source::Identities),
+    (
+        "Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials/read",
+        Source::FederatedCredentials,
+    ),
+    ("Microsoft.KeyVault/vaults/read", Source::Vaults),
+];
+
+/// What Resource Graph needs beside them to show every resource: it shows what the caller may read.
+pub const EVERYTHING: &str = "*/read";
+
+/// Application permissions of Microsoft Graph, with their ids, and a list that needs them.
+const DIRECTORY: [(&str, &str, Source, &str); 2] = [
+    (
+        "Application.Read.All",
+        "9a5d68dd-52b0-4cc2-bd40-abcf44ac3a30",
+        Source::Principals,
+        "/v1.0/servicePrincipals?$select=id&$top=1",
+    ),
+    (
+        "GroupMember.Read.All",
+        "98830695-27a2-44e8-8c18-0c3ebc9698f6",
+        Source::Groups,
+        "/v1.0/groups?$select=id&$top=1",
+    ),
+];
+
+/// Something that the caller may not read.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Lack {
+    /// What will be missing.
+    pub source: Source,
+    /// The permission that is missing.
+    pub permission: String,
+    /// Where, by scope; empty for the directory.
+    pub scopes: Vec<String>,
+    /// What Azure said, where it said more.
+    pub said: Option<String>,
+    /// The id of an application permission of Microsoft Graph.
+    pub app_role: Option<&'static str>,
+}
+
+/// What the caller may read.
+#[derive(Clone, Debug, Default)]
+pub struct Examined {
+    /// The tenant, where a subscription told it.
+    pub tenant: Option<String>,
+    /// The caller's object id, where its token told it.
+    pub caller: Option<String>,
+    /// Subscriptions that it sees.
+    pub subscriptions: Vec<String>,
+    /// What it may not read, sorted.
+    pub lacks: Vec<Lack>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Subscription {
+    subscription_id: Option<String>,
+    tenant_id: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Block {
+    #[serde(default)]
+    actions: Option<Vec<String>>,
+    #[serde(default)]
+    not_actions: Option<Vec<String>>,
+}
+
+impl Block {
+    fn allows(&self, operation: &str) -> bool {
+        let any = |list: &Option<Vec<String>>| {
+            list.iter().flatten().any(|p| matches(&ActionPattern::new(p), operation))
+        };
+        any(&self.actions) && !any(&self.not_actions)
+    }
+
+    /// `*/read` is no operation: it is allowed where the pattern, or a wider one, is.
+    fn allows_reading_everything(&self) -> bool {
+        let wide = |p: &String| p == "*" || p.eq_ignore_ascii_case(EVERYTHING);
+        let limits = |p: &String| p.to_ascii_lowercase().ends_with("read") || p.ends_with('*');
+        self.actions.iter().flatten().any(wide) && !self.not_actions.iter().flatten().any(limits)
+    }
+}
+
+/// Asks what the caller may read.
+///
+/// # Errors
+/// If Azure cannot be asked at all.
+pub async fn examine(client: Client, clock: Arc<dyn Clock>, target: &Target) -> Result<Examined, Failure> {
+    let client = Arc::new(client);
+    let scheduler = Arc::new(Scheduler::new(Arc::clone(&client), clock, 50));
+    let mut examined = Examined { caller: client.caller().await, ..Examined::default() };
+    subscriptions(&scheduler, target, &mut examined).await?;
+    let mut scopes: Vec<String> =
+        examined.subscriptions.iter().map(|id| format!("/subscriptions/{id}")).collect();
+    let root = target.tenant.clone().or_else(|| examined.tenant.clone());
+    scopes.extend(root.map(|t| format!("/providers/Microsoft.Management/managementGroups/{t}")));
+    let mut askers = JoinSet::new();
+    for scope in scopes {
+        let scheduler = Arc::clone(&scheduler);
+        askers.spawn(async move {
+            let blocks = permissions(&scheduler, &scope).await;
+            (scope, blocks)
+        });
+    }
+    let mut missing: BTreeMap<(Source, String), (BTreeSet<String>, Option<String>)> = BTreeMap::new();
+    while let Some(answered) = askers.join_next().await {
+        let Ok((scope, blocks)) = answered else { continue };
+        let said = blocks.as_ref().err().map(|r| r.detail.clone());
+        let blocks = blocks.unwrap_or_default();
+        let mut note = |source, permission: &str| {
+            let entry = missing.entry((source, permission.to_owned())).or_default();
+            entry.0.insert(scope.clone());
+            entry.1 = entry.1.take().or_else(|| said.clone());
+        };
+        for (operation, source) in NEEDS {
+            // What lies in subscriptions is not asked of what lies above them.
+            let above = scope.starts_with("/providers/");
+            let inside =
+                !operation.starts_with("Microsoft.Authorization/") && !operation.contains("managementGroups");
+            let of_groups = operation.contains("managementGroups");
+            if (above && inside) || (!above && of_groups) {
+                continue;
+            }
+            if !blocks.iter().any(|b| b.allows(operation)) {
+                note(source, operation);
+            }
+        }
+        if !scope.starts_with("/providers/") && !blocks.iter().any(Block::allows_reading_everything) {
+            note(Source::Resources, EVERYTHING);
+        }
+    }
+    let lacks = missing.into_iter().map(|((source, permission), (scopes, said))| Lack {
+        source,
+        permission,
+        scopes: scopes.into_iter().collect(),
+        said,
+        app_role: None,
+    });
+    examined.lacks = lacks.collect();
+    for (permission, id, source, path) in DIRECTORY {
+        let ask = Ask::Get(Service::Directory, path.to_owned());
+        if let Err(refusal) = scheduler.ask(&Quota::Directory, &ask, whole).await {
+            let said = Some(refusal.detail);
+            let permission = permission.to_owned();
+            examined.lacks.push(Lack { source, permission, scopes: Vec::new(), said, app_role: Some(id) });
+        }
+    }
+    Ok(examined)
+}
+
+async fn subscriptions(
+    scheduler: &Scheduler,
+    target: &Target,
+    examined: &mut Examined,
+) -> Result<(), Failure> {
+    let first = super::listing::subscriptions();
+    let mut ask = first.first.clone();
+    let fold =
+        |list: &[String]| -> BTreeSet<String> { list.iter().map(|s| s.to_ascii_lowercase()).collect() };
+    let (only, not) = (fold(&target.subscriptions), fold(&target.exclude));
+    loop {
+        let answer = scheduler.ask(&first.quota, &ask, whole).await;
+        let answer = answer.map_err(|r| Failure::Unreachable(r.detail))?;
+        let mut rows = Vec::new();
+        let page =
+            cut(&answer.body, &mut |row| rows.extend(serde_json::from_slice::<Subscription>(row).ok()));
+        for row in rows {
+            let other =
+                |wanted: &String| row.tenant_id.as_ref().is_some_and(|t| !t.eq_ignore_ascii_case(wanted));
+            if target.tenant.as_ref().is_some_and(other) {
+                continue;
+            }
+            examined.tenant = examined.tenant.take().or(row.tenant_id);
+            let id = row.subscription_id.unwrap_or_default().to_ascii_lowercase();
+            if !id.is_empty() && (only.is_empty() || only.contains(&id)) && !not.contains(&id) {
+                examined.subscriptions.push(id);
+            }
+        }
+        match page.next {
+            Some(next) => ask = super::collect::follow(&first.first, next),
+            None => return Ok(()),
+        }
+    }
+}
+
+async fn permissions(scheduler: &Scheduler, scope: &str) -> Result<Vec<Block>, Refusal> {
+    let (quota, ask) = super::listing::permissions(scope);
+    let answer = scheduler.ask(&quota, &ask, whole).await?;
+    let mut blocks = Vec::new();
+    cut(&answer.body, &mut |row| blocks.extend(serde_json::from_slice::<Block>(row).ok()));
+    Ok(blocks)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_block_allows_what_it_says() {
+        let block = |actions: &[&str], not: &[&str]| {
+            let texts = |list: &[&str]| Some(list.iter().map(|t| (*t).to_owned()).collect());
+            Block { actions: texts(actions), not_actions: texts(not) }
+        };
+        assert!(block(&["*/read"], &[]).allows("Microsoft.Authorization/roleAssignments/read"));
+        assert!(block(&["*"], &["Microsoft.Authorization/*/Write"]).allows_reading_everything());
+        assert!(!block(&["*"], &["Microsoft.KeyVault/vaults/read"]).allows_reading_everything());
+        assert!(!block(&["Microsoft.Web/*"], &[]).allows("Microsoft.KeyVault/vaults/read"));
+    }
+}
