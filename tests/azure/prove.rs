@@ -162,6 +162,8 @@ fn expected(truth: &Truth) -> Lines {
         line(&r)
     });
     lines.insert("role-definitions".to_owned(), roles.collect());
+    let sign_ins = truth.sign_ins().into_iter().map(|(id, at)| line(&json!({"principal": id, "last": at})));
+    lines.insert("sign-ins".to_owned(), sign_ins.collect());
     lines.insert("principals".to_owned(), truth.service_principals().map(line).collect());
     let grants = truth.section("role-assignments").iter().chain(truth.section("schedules"));
     let holders: BTreeSet<String> = grants
@@ -201,7 +203,10 @@ pub(crate) fn compare(truth: &Truth, snapshot: &Path) -> Vec<String> {
             gaps.iter().any(|g| {
                 let scope = fold(text(g, &["scope"]));
                 text(g, &["source"]) == section
-                    && !["disagreement", "not-collected"].contains(&text(g, &["reason"]))
+                    && text(g, &["reason"]) != "disagreement"
+                    // Of sign-ins, which are never counted on, a list that was refused is `not-collected`.
+                    && (text(g, &["reason"]) != "not-collected"
+                        || text(g, &["detail"]).starts_with("sign-ins: "))
                     && (record.contains(&scope)
                         || !scope.starts_with("/subscriptions")
                         || section == "groups")

@@ -104,6 +104,9 @@ pub async fn collect(
         || !target.exclude.is_empty();
     let mut lists = listing::inventory(if narrow { &subscriptions } else { &[] });
     lists.push(listing::principals());
+    if matches!(client.cloud().name, "public" | "custom") {
+        lists.push(listing::sign_ins());
+    }
     lists.push(listing::built_in_roles());
     // Identities first: each has a list of its own behind it.
     lists.extend(subscriptions.iter().map(|id| listing::identities(id)));

@@ -4,7 +4,7 @@
 use super::listing::{self, Listing, Shape};
 use super::page::{Page, cut};
 use super::scheduler::Refusal;
-use crate::model::{Coverage, Estate, Extent, Gap, Instant, Reason, Scope, Source, Sym, tidy};
+use crate::model::{Coverage, Estate, Extent, Gap, Instant, Reason, Scope, SignIn, Source, Sym, tidy};
 use crate::sources::arm::Lowering;
 use crate::sources::scan::Position;
 use serde::Deserialize;
@@ -67,6 +67,19 @@ struct PlanRow {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SignInRow {
+    app_id: Option<String>,
+    last_sign_in_activity: Option<LastActivity>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct LastActivity {
+    last_sign_in_date_time: Option<String>,
+}
+
+#[derive(Deserialize)]
 struct CountRow {
     #[serde(rename = "subscriptionId")]
     subscription_id: String,
@@ -106,7 +119,10 @@ impl Gather {
 
     pub(super) fn failed(&mut self, listing: &Listing, refusal: &Refusal, remedy: Option<String>) {
         let remedy = remedy.filter(|_| refusal.reason == Reason::Forbidden);
-        self.incomplete(listing, refusal.reason, &refusal.detail, remedy);
+        // Not every tenant has the licence for the report, so that it is never counted on.
+        let optional = listing.shape == Shape::SignIns;
+        let reason = if optional { Reason::NotCollected } else { refusal.reason };
+        self.incomplete(listing, reason, &refusal.detail, remedy);
     }
 
     fn incomplete(&mut self, listing: &Listing, reason: Reason, detail: &str, remedy: Option<String>) {
@@ -167,12 +183,31 @@ impl Gather {
                 }
                 _ => self.unparsed(Source::Subscriptions, "a subscription without `subscriptionId`"),
             },
+            Shape::SignIns => self.sign_in(bytes),
             Shape::Counts => match serde_json::from_slice::<CountRow>(bytes) {
                 Ok(row) => {
                     *self.counted.entry(row.subscription_id.to_ascii_lowercase()).or_default() += row.count_;
                 }
                 Err(_) => self.unparsed(Source::RoleAssignments, "a count without `subscriptionId`"),
             },
+        }
+    }
+
+    fn sign_in(&mut self, bytes: &[u8]) {
+        let row = match serde_json::from_slice::<SignInRow>(bytes) {
+            Ok(SignInRow { app_id: Some(id), last_sign_in_activity }) if !id.is_empty() => {
+                (id, last_sign_in_activity.and_then(|a| a.last_sign_in_date_time))
+            }
+            _ => return self.unparsed(Source::SignIns, "a sign-in without `appId`"),
+        };
+        // The report lists some without any time: nothing is known of those.
+        let (id, Some(time)) = row else { return };
+        match Instant::parse(&time) {
+            Some(last) => {
+                let principal = self.lowering.estate.strings.intern(&id);
+                self.lowering.estate.sign_ins.push(SignIn { principal, last });
+            }
+            None => self.unparsed(Source::SignIns, "a sign-in whose time is none"),
         }
     }
 

@@ -305,7 +305,11 @@ fn page(state: &State, request: &Request, rows: &[Value], graph: bool, fault: Fa
         }
         return answer;
     }
-    let link = if request.path.starts_with("/v1.0") { "@odata.nextLink" } else { "nextLink" };
+    let link = if request.path.starts_with("/v1.0") || request.path.starts_with("/beta") {
+        "@odata.nextLink"
+    } else {
+        "nextLink"
+    };
     let mut answer = json!({"value": shown});
     if fault == Fault::Foreign {
         answer[link] = "https://127.0.0.1:9/steal?$skiptoken=1".into();

@@ -30,7 +30,7 @@ pub(crate) fn quota(request: &Request) -> (String, f64, f64) {
     if lower.contains("resourcegraph") {
         return ("resource-graph".to_owned(), 15.0, 3.0);
     }
-    if lower.starts_with("/v1.0") {
+    if lower.starts_with("/v1.0") || lower.starts_with("/beta") {
         return ("directory".to_owned(), 200.0, 60.0);
     }
     let subscription = lower.strip_prefix("/subscriptions/").and_then(|r| r.split('/').next());
@@ -42,6 +42,11 @@ pub(crate) fn answer(truth: &Truth, request: &Request) -> Answer {
     match request.method.as_str() {
         "GET" if lower == "/subscriptions" => Answer::Value(truth.subscriptions().into()),
         "POST" if lower == "/providers/microsoft.resourcegraph/resources" => graph(truth, request),
+        "GET" if lower == "/beta/reports/serviceprincipalsigninactivities" => {
+            let row = |(id, last): (String, String)| json!({"id": id, "appId": id, "lastSignInActivity": {"lastSignInDateTime": last}});
+            let rows = || truth.sign_ins().into_iter().map(row).chain([json!({"appId": "never"})]).collect();
+            Answer::Value(truth.kept("sign-ins", rows))
+        }
         "GET" if lower == "/v1.0/groups" => Answer::Value(truth.section("groups").to_vec().into()),
         "GET" if lower == "/v1.0/serviceprincipals" => {
             let shown = |p: &Value| {

@@ -174,6 +174,21 @@ impl Truth {
         self.section("principals").iter().filter(|p| p["@odata.type"] == "#microsoft.graph.servicePrincipal")
     }
 
+    /// Last sign-ins by application id, for those that have one.
+    pub(crate) fn sign_ins(&self) -> Vec<(String, String)> {
+        let clients: HashMap<String, &str> = self
+            .section("identities")
+            .iter()
+            .map(|i| (fold(text(i, &["properties", "principalId"])), text(i, &["properties", "clientId"])))
+            .collect();
+        let all = self.section("sign-ins").iter();
+        all.filter_map(|s| {
+            let client = clients.get(&fold(text(s, &["principal"])))?;
+            Some(((*client).to_owned(), text(s, &["last"]).to_owned()))
+        })
+        .collect()
+    }
+
     pub(crate) fn subscriptions(&self) -> Vec<Value> {
         let list = self.section("subscriptions").iter();
         list.map(|s| {
