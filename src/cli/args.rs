@@ -369,19 +369,20 @@ pub(super) enum Catalog {
     /// Say how old it is and what is in it.
     #[command(after_help = "Example:\n  leastwise catalog info")]
     Info,
-    /// Make one from role definitions and operations, newest first.
+    /// Make one from role definitions and operations in files, newest first, or from the live tenant.
     #[command(
-        after_help = "Example:\n  az role definition list -o json > roles.json\n  leastwise catalog update roles.json operations.tsv --date 2026-08-22 -o catalog.txt\n\nFiles: JSON of role definitions (ARM, CLI or PowerShell shape), of provider operations, or of role\nnames with their GUIDs; or lines `operation<TAB>A|D`."
+        after_help = "Examples:\n  leastwise catalog update -o catalog.txt\n  az role definition list -o json > roles.json\n  leastwise catalog update roles.json operations.tsv --date 2026-08-22 -o catalog.txt\n\nFiles: JSON of role definitions (ARM, CLI or PowerShell shape), of provider operations, or of role\nnames with their GUIDs; or lines `operation<TAB>A|D`."
     )]
     Update {
-        /// The files.
-        #[arg(required = true)]
+        /// The files; without any, the live tenant is asked.
         files: Vec<PathBuf>,
-        /// The day of the newest fact in them.
+        /// The day of the newest fact in them; today for the live tenant.
         #[arg(long, value_name = "DATE")]
-        date: String,
+        date: Option<String>,
         /// Where to.
         #[arg(short, long, value_name = "FILE")]
         out: PathBuf,
+        #[command(flatten)]
+        live: Live,
     },
 }

@@ -96,17 +96,25 @@ pub(super) fn run(args: Args, terminal: &Terminal) -> Result<Code, AppError> {
             );
             put(&mut out, &text)?
         }
-        Command::Catalog(Catalog::Update { files, date, out: to }) => {
-            let (read, info) = catalog::update(&files, &date, &to)?;
+        Command::Catalog(Catalog::Update { files, date, out: to, live }) => {
+            let (read, info) = match (files.as_slice(), date) {
+                ([], date) => {
+                    terminal.step("asking for roles and operations");
+                    let live = super::live::live(&live)?;
+                    catalog::update_live(&live, &date.unwrap_or_else(|| now().date()), &to)?
+                }
+                (files, Some(date)) => catalog::update(files, &date, &to)?,
+                (_, None) => {
+                    return Err(AppError::usage("the day of the newest fact is missing")
+                        .help("add --date, such as --date 2026-08-22"));
+                }
+            };
+            terminal.done();
             for file in read {
                 let r = file.read;
                 terminal.say(&format!(
                     "{}: {} roles, {} names, {} operations, {} skipped",
-                    file.path.display(),
-                    r.roles,
-                    r.names,
-                    r.operations,
-                    r.skipped
+                    file.name, r.roles, r.names, r.operations, r.skipped
                 ));
             }
             terminal.say(&format!(

@@ -188,6 +188,18 @@ fn the_doctor_says_what_would_be_missing() {
 }
 
 #[test]
+fn a_catalogue_is_made_from_the_live_tenant() {
+    let dir = folder("azure-catalogue");
+    let server = Server::start(demo(), Settings::default());
+    let ran = command(&server, &dir, &["catalog", "update", "-o", "catalog.txt", "--date", "2026-11-25"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let ran = prove::bare(&dir, &["--catalog", "catalog.txt", "roles", "show", "Simulated Reader"]);
+    assert!(ran.code == 0 && ran.out.contains("+ */read"), "{}{}", ran.out, ran.err);
+    let text = std::fs::read_to_string(dir.join("catalog.txt")).unwrap();
+    assert!(text.contains("Contoso.New/things"), "{text}");
+}
+
+#[test]
 fn quotas_are_kept() {
     // A bucket of fifteen queries: the collector waits instead of being told to.
     let settings = Settings { page: 3, latency: Duration::from_millis(200), ..Settings::default() };

@@ -3,13 +3,13 @@
 //! Lists are read side by side, page by page; every page is written to the journal before it is taken in. Not here: what
 //! the lists are (`listing`), the pace (`scheduler`), what pages become (`gather`).
 
-use super::client::{Ask, Client, Service};
+use super::client::Client;
 use super::clock::Clock;
 use super::gather::Gather;
 pub use super::gather::Tracked;
-use super::listing::{self, BATCH, Listing, Shape};
-use super::page::{Next, cut, whole};
-use super::scheduler::{Quota, Refusal, Scheduler, Traffic};
+use super::listing::{self, BATCH, Listing};
+use super::reader::{Event, pages, read, read_next, write_next};
+use super::scheduler::{Refusal, Scheduler, Traffic};
 use crate::model::{Estate, Gap, Instant, PrincipalType, Reason, Scope, Source};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -140,13 +140,6 @@ fn within(estate: &mut Estate, subscriptions: &[String]) {
     };
     estate.subscriptions.retain(|s| inside(s.id));
     estate.resource_groups.retain(|g| inside(g.id));
-}
-
-enum Event {
-    Page(Box<Listing>, Vec<u8>, Option<Next>),
-    Failed(Box<Listing>, Refusal),
-    /// The last of each list, and whether that was one of grants.
-    Ended(bool),
 }
 
 struct Run<'r> {
@@ -346,7 +339,10 @@ impl Run<'_> {
             let Some(list) = lists.into_iter().find(|l| l.sources.contains(&Source::RoleAssignments)) else {
                 continue;
             };
-            self.read_once(list).await;
+            // What fails here failed or was said before; the journal has no part in it.
+            for page in pages(&list, &self.scheduler).await.unwrap_or_default() {
+                self.gather.page(&list, &page);
+            }
         }
         if !again.is_empty() {
             listed = self.gather.listed();
@@ -372,143 +368,8 @@ impl Run<'_> {
             self.gather.gap(Gap::new(Source::Subscriptions, scope, Reason::Truncated, detail));
         }
     }
-
-    /// Reads a list past the journal; what fails here failed or was said before.
-    async fn read_once(&mut self, listing: Listing) {
-        let (to, mut from) = mpsc::channel(WAITING);
-        let reader = tokio::spawn(read(listing, None, Arc::clone(&self.scheduler), to));
-        while let Some(event) = from.recv().await {
-            if let Event::Page(listing, body, _) = event {
-                self.gather.page(&listing, &body);
-            }
-        }
-        // It ends when its channel does; a panic in it would have ended the channel early.
-        let _ended = reader.await;
-    }
 }
 
 fn is_guid(text: &str) -> bool {
     text.len() == 36 && text.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-')
-}
-
-fn write_next(next: &Next) -> String {
-    match next {
-        Next::Link(link) => format!("link {link}"),
-        Next::Token(token) => format!("token {token}"),
-    }
-}
-
-fn read_next(text: &str) -> Option<Next> {
-    match text.split_once(' ')? {
-        ("link", link) => Some(Next::Link(link.to_owned())),
-        ("token", token) => Some(Next::Token(token.to_owned())),
-        _ => None,
-    }
-}
-
-/// Reads a list from its start, or from where it was left, and says when it is over.
-async fn read(listing: Listing, start: Option<Next>, scheduler: Arc<Scheduler>, to: mpsc::Sender<Event>) {
-    let of_grants = listing.is_of_grants();
-    read_on(Box::new(listing), start, &scheduler, &to).await;
-    // Nobody waits any more if the run has ended.
-    let _nobody_waits = to.send(Event::Ended(of_grants)).await;
-}
-
-async fn read_on(
-    listing: Box<Listing>,
-    start: Option<Next>,
-    scheduler: &Scheduler,
-    to: &mpsc::Sender<Event>,
-) {
-    if let Shape::Members(groups) = &listing.shape {
-        return read_members(&listing, groups, scheduler, to).await;
-    }
-    let mut met: BTreeSet<String> = BTreeSet::new();
-    let mut resumed = start.is_some();
-    let mut ask = start.map_or_else(|| listing.first.clone(), |next| follow(&listing.first, next));
-    loop {
-        let event = match scheduler.ask(&listing.quota, &ask, whole).await {
-            Ok(answer) => {
-                resumed = false;
-                let page = cut(&answer.body, &mut |_| ());
-                // A page that is not whole says nothing of the next one.
-                let mut next = page.next.filter(|_| page.broken.is_none());
-                let repeats = next.as_ref().is_some_and(|n| !met.insert(write_next(n)));
-                if repeats {
-                    next = None;
-                }
-                let going_on = next.clone();
-                let sent = to.send(Event::Page(listing.clone(), answer.body, next)).await;
-                if repeats {
-                    let refusal = Refusal::new(Reason::Truncated, "the pages lead back to one that was read");
-                    let _nobody_waits = to.send(Event::Failed(listing.clone(), refusal)).await;
-                }
-                match (sent, going_on) {
-                    (Ok(()), Some(next)) => {
-                        ask = follow(&listing.first, next);
-                        continue;
-                    }
-                    _ => return,
-                }
-            }
-            // Tokens for pages do not live long: a list that cannot be gone on with is read anew.
-            Err(refusal) if resumed && !refusal.identity => {
-                resumed = false;
-                ask = listing.first.clone();
-                continue;
-            }
-            Err(refusal) => Event::Failed(listing.clone(), refusal),
-        };
-        let _nobody_waits = to.send(event).await;
-        return;
-    }
-}
-
-pub(super) fn follow(first: &Ask, next: Next) -> Ask {
-    match (first, next) {
-        (Ask::Query { text, subscriptions, .. }, Next::Token(token)) => {
-            Ask::Query { text, subscriptions: subscriptions.clone(), skip_token: Some(token) }
-        }
-        (Ask::Get(service, _), Next::Link(link)) => Ask::Get(*service, link),
-        (_, Next::Link(link)) => Ask::Get(Service::Arm, link),
-        (other, Next::Token(_)) => other.clone(),
-    }
-}
-
-/// Reads the members of several groups, in as few requests as they fit into, and makes one page of them.
-async fn read_members(listing: &Listing, groups: &[String], scheduler: &Scheduler, to: &mpsc::Sender<Event>) {
-    let mut found: BTreeMap<&str, super::members::Group> = BTreeMap::new();
-    let mut open: Vec<(usize, String)> =
-        groups.iter().enumerate().flat_map(|(n, g)| super::members::first(g).map(|p| (n, p))).collect();
-    let mut rounds = 0;
-    while !open.is_empty() {
-        let paths: Vec<String> = open.iter().take(BATCH).map(|(_, path)| path.clone()).collect();
-        let asked: Vec<(usize, String)> = open.drain(..paths.len()).collect();
-        let answer = match scheduler.ask(&Quota::Directory, &Ask::Batch(paths), super::members::whole).await {
-            Ok(answer) => answer,
-            Err(refusal) => {
-                let _nobody_waits = to.send(Event::Failed(Box::new(listing.clone()), refusal)).await;
-                return;
-            }
-        };
-        rounds += 1;
-        for (at, path) in super::members::take(&answer.body, &asked, groups, &mut found) {
-            // What was put off is asked again; what was put off a hundred times is given up.
-            if rounds < 100 {
-                open.push((at, path));
-            } else if let Some(group) = groups.get(at) {
-                let refusal =
-                    Refusal::new(Reason::Throttled, "the members of a group were put off again and again");
-                found.entry(group).or_default().refused = Some(refusal);
-            }
-        }
-    }
-    for (group, members) in &found {
-        if let Some(refusal) = &members.refused {
-            let failed = Listing { scope: (*group).to_owned(), ..listing.clone() };
-            let _nobody_waits = to.send(Event::Failed(Box::new(failed), refusal.clone())).await;
-        }
-    }
-    let page = super::members::page(&found);
-    let _nobody_waits = to.send(Event::Page(Box::new(listing.clone()), page, None)).await;
 }

@@ -7,6 +7,7 @@ use super::client::{Ask, Client, Service};
 use super::clock::Clock;
 use super::collect::{Failure, Target};
 use super::page::{cut, whole};
+use super::reader::pages;
 use super::scheduler::{Quota, Refusal, Scheduler};
 use crate::model::{ActionPattern, Source};
 use crate::rbac::matches;
@@ -186,34 +187,40 @@ async fn subscriptions(
     target: &Target,
     examined: &mut Examined,
 ) -> Result<(), Failure> {
-    let first = super::listing::subscriptions();
-    let mut ask = first.first.clone();
     let fold =
         |list: &[String]| -> BTreeSet<String> { list.iter().map(|s| s.to_ascii_lowercase()).collect() };
     let (only, not) = (fold(&target.subscriptions), fold(&target.exclude));
-    loop {
-        let answer = scheduler.ask(&first.quota, &ask, whole).await;
-        let answer = answer.map_err(|r| Failure::Unreachable(r.detail))?;
-        let mut rows = Vec::new();
-        let page =
-            cut(&answer.body, &mut |row| rows.extend(serde_json::from_slice::<Subscription>(row).ok()));
-        for row in rows {
-            let other =
-                |wanted: &String| row.tenant_id.as_ref().is_some_and(|t| !t.eq_ignore_ascii_case(wanted));
-            if target.tenant.as_ref().is_some_and(other) {
-                continue;
-            }
-            examined.tenant = examined.tenant.take().or(row.tenant_id);
-            let id = row.subscription_id.unwrap_or_default().to_ascii_lowercase();
-            if !id.is_empty() && (only.is_empty() || only.contains(&id)) && !not.contains(&id) {
-                examined.subscriptions.push(id);
-            }
+    let pages = pages(&super::listing::subscriptions(), scheduler).await;
+    let mut rows = Vec::new();
+    for page in pages.map_err(|r| Failure::Unreachable(r.detail))? {
+        cut(&page, &mut |row| rows.extend(serde_json::from_slice::<Subscription>(row).ok()));
+    }
+    for row in rows {
+        let other = |wanted: &String| row.tenant_id.as_ref().is_some_and(|t| !t.eq_ignore_ascii_case(wanted));
+        if target.tenant.as_ref().is_some_and(other) {
+            continue;
         }
-        match page.next {
-            Some(next) => ask = super::collect::follow(&first.first, next),
-            None => return Ok(()),
+        examined.tenant = examined.tenant.take().or(row.tenant_id);
+        let id = row.subscription_id.unwrap_or_default().to_ascii_lowercase();
+        if !id.is_empty() && (only.is_empty() || only.contains(&id)) && !not.contains(&id) {
+            examined.subscriptions.push(id);
         }
     }
+    Ok(())
+}
+
+/// Answers with built-in role definitions and with the operations of all providers, for a new catalogue.
+///
+/// # Errors
+/// If they cannot be read.
+pub async fn catalogue(client: Client, clock: Arc<dyn Clock>) -> Result<Vec<Vec<u8>>, Failure> {
+    let scheduler = Scheduler::new(Arc::new(client), clock, 2);
+    let mut all = Vec::new();
+    for listing in [super::listing::built_in_roles(), super::listing::operations()] {
+        let read = pages(&listing, &scheduler).await;
+        all.extend(read.map_err(|r| Failure::Unreachable(format!("{}: {}", listing.key, r.detail)))?);
+    }
+    Ok(all)
 }
 
 async fn permissions(scheduler: &Scheduler, scope: &str) -> Result<Vec<Block>, Refusal> {

@@ -212,6 +212,12 @@ pub(super) fn built_in_roles() -> Listing {
     arm(&[Source::RoleDefinitions], "built-in-roles", "", Quota::Tenant, path, Shape::Roles)
 }
 
+/// The operations of all providers.
+pub(super) fn operations() -> Listing {
+    let path = format!("/{AUTHORIZATION}/providerOperations?api-version=2022-04-01&$expand=resourceTypes");
+    arm(&[], "operations", "", Quota::Tenant, path, Shape::Records)
+}
+
 /// The federated credentials of an identity: Azure has no list of all.
 pub(super) fn federated(identity: &str, subscription: &str) -> Listing {
     let path = format!("{identity}/federatedIdentityCredentials?api-version=2026-05-31");

@@ -14,6 +14,7 @@ mod gather;
 mod listing;
 mod members;
 mod page;
+mod reader;
 mod scheduler;
 
 pub use client::Client;
@@ -21,6 +22,6 @@ pub use clock::Clock;
 pub use cloud::{Cloud, CloudError};
 pub use collect::{Collected, Failure, Journal, Target, Tracked, Watch, collect};
 pub use credential::{CHAIN, Variables};
-pub use doctor::{EVERYTHING, Examined, Lack, NEEDS, examine};
+pub use doctor::{EVERYTHING, Examined, Lack, NEEDS, catalogue, examine};
 pub use listing::QUERIES;
 pub use scheduler::Traffic;

@@ -82,6 +82,12 @@ fn authorization(truth: &Truth, request: &Request) -> Answer {
         "denyAssignments" => truth.around("deny-assignments", scope, above),
         "roleEligibilityScheduleInstances" => truth.around("eligible-instances", scope, above),
         "roleAssignmentScheduleInstances" => truth.around("active-instances", scope, above),
+        "providerOperations" => {
+            let operation = |name: &str| json!({"name": name, "isDataAction": false});
+            let of_type = [json!({"name": "things", "operations": [operation("Contoso.New/things/read")]})];
+            vec![json!({"name": "Contoso.New", "type": "Microsoft.Authorization/providerOperations",
+                "operations": [operation("Contoso.New/register/action")], "resourceTypes": of_type})]
+        }
         "permissions" => vec![json!({"actions": ["*/read"], "notActions": []})],
         "roleDefinitions" => {
             let wanted = if request.query.contains("CustomRole") { "CustomRole" } else { "BuiltInRole" };

@@ -61,7 +61,12 @@ impl Truth {
         Truth::of_lines(sections(&packed))
     }
 
-    fn of_lines(sections: BTreeMap<String, Vec<Value>>) -> Truth {
+    fn of_lines(mut sections: BTreeMap<String, Vec<Value>>) -> Truth {
+        // A snapshot leaves built-in roles to the catalogue; Azure lists them.
+        let built_in = json!({"id": "/providers/Microsoft.Authorization/roleDefinitions/0fa1d4c0-0000-4000-8000-000000000001",
+            "type": "Microsoft.Authorization/roleDefinitions", "properties": {"roleName": "Simulated Reader",
+            "type": "BuiltInRole", "assignableScopes": ["/"], "permissions": [{"actions": ["*/read"]}]}});
+        sections.entry("role-definitions".to_owned()).or_default().push(built_in);
         let mut parents = BTreeMap::new();
         for group in sections.get("management-groups").into_iter().flatten() {
             let parent = text(group, &["properties", "details", "parent", "id"]);
