@@ -7,8 +7,8 @@ use std::io::{BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 /// A folder as [`Files`]: links are not followed, so nothing outside it can be read.
-#[derive(Clone, Debug)]
-pub struct Folder(PathBuf);
+#[derive(Debug)]
+pub struct Folder(PathBuf, std::sync::atomic::AtomicU64);
 
 impl Folder {
     /// A folder that is there.
@@ -17,7 +17,7 @@ impl Folder {
     /// If it is no folder.
     pub fn open(path: &Path) -> Result<Folder, AppError> {
         if path.is_dir() {
-            return Ok(Folder(path.to_owned()));
+            return Ok(Folder(path.to_owned(), 0.into()));
         }
         let shown = path.display();
         Err(AppError::usage(format!("`{shown}` is no folder")).help("give a folder of JSON files"))
@@ -33,6 +33,8 @@ impl Folder {
                 self.walk(&path, found)?;
             } else if kind.is_file() {
                 found.push(path);
+            } else if kind.is_symlink() {
+                self.1.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             }
         }
         Ok(())
@@ -41,10 +43,15 @@ impl Folder {
 
 impl Files for Folder {
     fn list(&self) -> std::io::Result<Vec<String>> {
+        self.1.store(0, std::sync::atomic::Ordering::Relaxed);
         let mut found = Vec::new();
         self.walk("", &mut found)?;
         found.sort_unstable();
         Ok(found)
+    }
+
+    fn links(&self) -> u64 {
+        self.1.load(std::sync::atomic::Ordering::Relaxed)
     }
 
     fn open(&self, path: &str) -> std::io::Result<Box<dyn Read + Send + '_>> {

@@ -7,6 +7,10 @@ use std::io::Read;
 pub trait Files {
     /// Every file, by path relative to the root with `/` between folders, sorted.
     fn list(&self) -> std::io::Result<Vec<String>>;
+    /// How many links there are, which are not followed.
+    fn links(&self) -> u64 {
+        0
+    }
     /// Opens one of them.
     fn open(&self, path: &str) -> std::io::Result<Box<dyn Read + Send + '_>>;
 }

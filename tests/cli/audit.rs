@@ -134,7 +134,11 @@ fn exit_codes_follow_what_was_asked() {
     assert_eq!(code(&["audit", "--demo", "-o", "out", "--fail-on", "critical"]), 1);
     assert_eq!(code(&["audit", "--demo", "-o", "out", "--fail-overdue"]), 6);
     assert_eq!(code(&["audit", "--demo", "-o", "out", "--require-complete"]), 0);
-    assert_eq!(code(&["audit"]), 2);
+    // Without an estate the live tenant is meant; `environment` is a credential that asks nobody.
+    assert_eq!(code(&["audit", "--credential", "environment"]), 4);
+    assert_eq!(code(&["audit", "--credential", "nonsense"]), 2);
+    assert_eq!(code(&["audit", "--cloud", "moon"]), 2);
+    assert_eq!(code(&["audit", "--demo", "--tenant", "t"]), 2);
     assert_eq!(code(&["audit", "--arm-export", "nowhere", "-o", "out"]), 2);
     assert_eq!(code(&["audit", "--demo", "--fail-on", "loud"]), 2);
     assert_eq!(code(&["audit", "--what"]), 2);
@@ -397,4 +401,28 @@ fn one_record_of_the_directory_is_not_the_directory() {
     write(&dir.join("e/d.json"), json!({"value": (0..8).map(sp).collect::<Vec<_>>()}).to_string());
     let found = rules("most");
     assert_eq!((count(&found, "orphaned-grant"), count(&found, "owner-equivalent-grant")), (1, 8));
+}
+
+#[test]
+fn files_that_an_export_does_not_read_are_said() {
+    let dir = folder("unread-files");
+    write(&dir.join("e/a.json"), "[]");
+    write(&dir.join("e/more.jsonl"), "{}");
+    write(&dir.join("e/notes/read.me"), "hello");
+    #[cfg(unix)]
+    std::os::unix::fs::symlink(dir.join("e/a.json"), dir.join("e/link.json")).unwrap();
+    write(&dir.join("e/b.json"), json!([{"id": "/subscriptions/s", "subscriptionId": "s"}]).to_string());
+    let ran = run(&dir, &["audit", "--arm-export", "e", "-o", "out"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let found = json(&dir.join("out/findings.json"));
+    let gaps: Vec<String> = found["coverage"]["gaps"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|g| format!("{} {}", g["reason"], g["detail"]))
+        .collect();
+    let said = |text: &str| gaps.iter().any(|g| g.contains(text));
+    assert!(said("\"unsupported\" \"files that end in `.jsonl`"), "{gaps:?}");
+    assert!(said("\"unrecognised\" \"files that do not end in `.json`"), "{gaps:?}");
+    assert!(cfg!(not(unix)) || said("links in the folder are not followed"), "{gaps:?}");
 }

@@ -25,6 +25,7 @@ pub fn read(files: &dyn Files, mut progress: impl FnMut(&str)) -> std::io::Resul
     let mut lowering = Lowering::default();
     for path in files.list()? {
         if !path.to_ascii_lowercase().ends_with(".json") {
+            lowering.estate.gaps.push(not_read(&path));
             continue;
         }
         progress(&path);
@@ -38,6 +39,11 @@ pub fn read(files: &dyn Files, mut progress: impl FnMut(&str)) -> std::io::Resul
                 lowering.estate.gaps.push(Gap::new(Source::Files, "", Reason::Failed, detail));
             }
         }
+    }
+    if files.links() > 0 {
+        let detail = "links in the folder are not followed: copy what they point to";
+        let gap = Gap::new(Source::Files, "", Reason::Unsupported, detail);
+        lowering.estate.gaps.push(Gap { count: files.links(), ..gap });
     }
     let mut estate = lowering.finish();
     // What an export does not hold was not collected, and saying so is the difference to a clean answer.
@@ -53,4 +59,16 @@ pub fn read(files: &dyn Files, mut progress: impl FnMut(&str)) -> std::io::Resul
     }
     estate.settle();
     Ok(estate)
+}
+
+/// A file that is not `*.json`: what may hold answers in another form is missing, anything else is only counted.
+fn not_read(path: &str) -> Gap {
+    const PACKED: [&str; 8] = ["jsonl", "ndjson", "gz", "zip", "zst", "bz2", "xz", "tar"];
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let ending = name.rsplit_once('.').map_or("", |(_, e)| e).to_ascii_lowercase();
+    if PACKED.contains(&ending.as_str()) {
+        let detail = format!("files that end in `.{ending}` are not read: give their answers as *.json");
+        return Gap::new(Source::Files, "", Reason::Unsupported, detail);
+    }
+    Gap::new(Source::Other, "", Reason::Unrecognised, "files that do not end in `.json` are not read")
 }

@@ -23,6 +23,9 @@ use std::sync::Arc;
 pub const CHAIN: [&str; 7] =
     ["environment", "workload-identity", "github", "pipelines", "managed-identity", "az", "azd"];
 
+/// How long a link of the chain may take that is asked on the chance that it is there.
+const PROBE: std::time::Duration = std::time::Duration::from_secs(3);
+
 /// Reads a variable of the environment.
 pub type Variables<'a> = &'a dyn Fn(&str) -> Option<String>;
 
@@ -105,7 +108,17 @@ impl TokenCredential for Chain {
         }
         let mut why = Vec::new();
         for (at, (name, credential)) in self.links.iter().enumerate() {
-            match credential.get_token(scopes, None).await {
+            let asked = credential.get_token(scopes, None);
+            // Outside Azure nobody answers for a managed identity, and its credential would try for a minute.
+            let asked = match (*name, self.links.len()) {
+                ("managed-identity", 2..) => tokio::time::timeout(PROBE, asked).await,
+                _ => Ok(asked.await),
+            };
+            let Ok(asked) = asked else {
+                why.push(format!("{name}: no answer within {} seconds", PROBE.as_secs()));
+                continue;
+            };
+            match asked {
                 Ok(token) => {
                     let _first_wins = self.found.set(at);
                     return Ok(token);
