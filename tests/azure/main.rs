@@ -200,6 +200,22 @@ fn a_catalogue_is_made_from_the_live_tenant() {
 }
 
 #[test]
+fn a_cloud_that_lags_and_a_tenant_without_licence_are_read_as_far_as_they_go() {
+    let dir = folder("azure-lags");
+    let server = Server::start(demo(), Settings { lags: true, unlicensed: true, ..Settings::default() });
+    let ran = collect(&server, &dir, &[]);
+    // What an older version lacks could hide something; what needs a licence that is not there is not there either.
+    assert_eq!(ran.code, 3, "{}", ran.err);
+    assert!(ran.err.contains("which lacks whether a deny assignment only audits"), "{}", ran.err);
+    assert!(!ran.err.contains("AadPremiumLicenseRequired"), "{}", ran.err);
+    let difference = compare(&demo(), &dir.join("tenant.lwsnap"));
+    assert!(difference.is_empty(), "{difference:#?}");
+    let got = sections(&std::fs::read(dir.join("tenant.lwsnap")).unwrap());
+    assert_eq!(got["identities"].len(), demo().section("identities").len());
+    assert_eq!(got["federated-credentials"].len(), demo().section("federated-credentials").len());
+}
+
+#[test]
 fn quotas_are_kept() {
     // A bucket of fifteen queries: the collector waits instead of being told to.
     let settings = Settings { page: 3, latency: Duration::from_millis(200), ..Settings::default() };

@@ -171,17 +171,27 @@ impl Client {
         let (service, path, body) = match ask {
             Ask::Get(service, path) => (*service, path.as_str(), None),
             Ask::Query { text, subscriptions, skip_token } => {
-                let options = json!({"resultFormat": "objectArray", "$top": 1000, "$skipToken": skip_token,
-                    "authorizationScopeFilter": "AtScopeAboveAndBelow"});
-                let mut body = json!({"query": text, "options": options});
-                if let (false, Some(body)) = (subscriptions.is_empty(), body.as_object_mut()) {
+                let mut options = serde_json::Map::new();
+                options.insert("resultFormat".to_owned(), "objectArray".into());
+                options.insert("$top".to_owned(), 1000.into());
+                options.insert("authorizationScopeFilter".to_owned(), "AtScopeAboveAndBelow".into());
+                if let Some(token) = skip_token {
+                    options.insert("$skipToken".to_owned(), token.as_str().into());
+                }
+                let mut body = serde_json::Map::new();
+                body.insert("query".to_owned(), (*text).into());
+                body.insert("options".to_owned(), options.into());
+                if !subscriptions.is_empty() {
                     body.insert("subscriptions".to_owned(), json!(subscriptions));
                 }
-                (Service::Arm, QUERY_PATH, Some(body))
+                (Service::Arm, QUERY_PATH, Some(Value::Object(body)))
             }
             Ask::Batch(paths) => {
-                let get =
-                    |(n, path): (usize, &String)| json!({"id": n.to_string(), "method": "GET", "url": path});
+                // A list of one kind of members is an advanced query: it needs the header, in each request of its own.
+                let get = |(n, path): (usize, &String)| {
+                    json!({"id": n.to_string(), "method": "GET", "url": path,
+                        "headers": {"ConsistencyLevel": "eventual"}})
+                };
                 let requests: Vec<Value> = paths.iter().enumerate().map(get).collect();
                 (Service::Directory, BATCH_PATH, Some(json!({"requests": requests})))
             }

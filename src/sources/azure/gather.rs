@@ -127,6 +127,11 @@ impl Gather {
 
     fn incomplete(&mut self, listing: &Listing, reason: Reason, detail: &str, remedy: Option<String>) {
         let name = listing.key.split(' ').next().unwrap_or_default();
+        if listing.shape == Shape::Counts {
+            // Without counts the lists still stand; they are held against nothing.
+            let detail = format!("the lists could not be held against Resource Graph's counts: {detail}");
+            return self.gaps.push(Gap::new(Source::RoleAssignments, "", Reason::Disagreement, detail));
+        }
         for source in listing.sources.iter().chain(listing.leads_to) {
             self.tracked.entry(*source).or_default().failed += 1;
             let gap = Gap::new(*source, listing.scope.clone(), reason, format!("{name}: {detail}"));

@@ -61,8 +61,9 @@ const CONTAINERS: &str = "resourcecontainers | where type in~ ('microsoft.manage
 const RESOURCES: &str = "resources | where type !~ 'microsoft.managedidentity/userassignedidentities' | extend properties = iff(type =~ 'microsoft.keyvault/vaults' or tostring(properties) contains 'userassignedidentities', properties, dynamic(null)) | project id, name, type, tenantId, location, tags, identity, properties | order by id asc";
 /// Policy assignments with an identity, and definitions that ask for roles.
 const POLICIES: &str = "policyresources | where (type =~ 'microsoft.authorization/policyassignments' and isnotnull(identity)) or (type =~ 'microsoft.authorization/policydefinitions' and tostring(properties) contains 'roleDefinitionIds') or type =~ 'microsoft.authorization/policysetdefinitions' | project id, name, type, identity, properties | order by id asc";
-/// What Resource Graph counts, to be held against what Resource Manager lists.
-const COUNTS: &str = "authorizationresources | where type =~ 'microsoft.authorization/roleassignments' | extend subscriptionId = tolower(extract('^/subscriptions/([^/]+)', 1, tostring(properties.scope))) | where isnotempty(subscriptionId) | summarize count_ = count() by subscriptionId | order by subscriptionId asc";
+/// What Resource Graph counts, to be held against what Resource Manager lists. It gives tokens for further pages only
+/// where there is a column `id`.
+const COUNTS: &str = "authorizationresources | where type =~ 'microsoft.authorization/roleassignments' | extend subscriptionId = tolower(extract('^/subscriptions/([^/]+)', 1, tostring(properties.scope))) | where isnotempty(subscriptionId) | summarize count_ = count() by subscriptionId | project id = subscriptionId, subscriptionId, count_ | order by id asc";
 
 /// Custom roles wherever they can be assigned: a subscription's list lacks those that are for its resource groups alone.
 const ROLES: &str = "authorizationresources | where type =~ 'microsoft.authorization/roledefinitions' and properties.type =~ 'CustomRole' | project id, name, type, properties | order by id asc";
@@ -218,6 +219,24 @@ pub(super) fn operations() -> Listing {
     arm(&[], "operations", "", Quota::Tenant, path, Shape::Records)
 }
 
+/// The same list in an older version, for clouds that do not know the newer one yet, and what that version lacks.
+pub(super) fn older(ask: &Ask) -> Option<(Ask, &'static str)> {
+    const OLDER: [(&str, &str, &str); 3] = [
+        (
+            "2026-05-31",
+            "2023-01-31",
+            "isolation scopes, assignment restrictions and flexible federated credentials",
+        ),
+        ("2024-07-01-preview", "2022-04-01", "whether a deny assignment only audits"),
+        ("2022-05-01-preview", "2022-04-01", "conditions inside role definitions"),
+    ];
+    let Ask::Get(service, path) = ask else { return None };
+    let (new, old, lacks) =
+        OLDER.into_iter().find(|(new, _, _)| path.contains(&format!("api-version={new}")))?;
+    let path = path.replace(&format!("api-version={new}"), &format!("api-version={old}"));
+    Some((Ask::Get(*service, path), lacks))
+}
+
 /// The federated credentials of an identity: Azure has no list of all.
 pub(super) fn federated(identity: &str, subscription: &str) -> Listing {
     let path = format!("{identity}/federatedIdentityCredentials?api-version=2026-05-31");
@@ -257,16 +276,13 @@ pub(super) fn sign_ins() -> Listing {
 
 /// The service principals in each of these groups, through groups inside them too.
 pub(super) fn members(groups: &[String]) -> Listing {
-    let path = |g: &String| {
-        format!("/groups/{g}/transitiveMembers/microsoft.graph.servicePrincipal?$select=id&$top=999")
-    };
     Listing {
         key: format!("members {}", groups.join(" ")),
         sources: &[Source::Groups],
         leads_to: &[],
         scope: String::new(),
         quota: Quota::Directory,
-        first: Ask::Batch(groups.iter().map(path).collect()),
+        first: Ask::Batch(groups.iter().flat_map(|g| super::members::first(g)).collect()),
         shape: Shape::Members(groups.to_vec()),
     }
 }

@@ -56,7 +56,9 @@ struct Error {
 pub(super) fn first(group: &str) -> [String; 2] {
     [
         format!("/groups/{group}?$select=id,displayName"),
-        format!("/groups/{group}/transitiveMembers/microsoft.graph.servicePrincipal?$select=id&$top=999"),
+        format!(
+            "/groups/{group}/transitiveMembers/microsoft.graph.servicePrincipal?$select=id&$count=true&$top=999"
+        ),
     ]
 }
 

@@ -1,7 +1,7 @@
 //! Reads one list to its end, page by page, and says what came. Not here: which lists (`collect`).
 
 use super::client::{Ask, Service};
-use super::listing::{BATCH, Listing, Shape};
+use super::listing::{BATCH, Listing, Shape, older};
 use super::members;
 use super::page::{Next, cut, whole};
 use super::scheduler::{Quota, Refusal, Scheduler};
@@ -36,6 +36,9 @@ pub(super) fn read_next(text: &str) -> Option<Next> {
         _ => None,
     }
 }
+
+/// A list of nothing.
+const EMPTY: &[u8] = br#"{"value":[]}"#;
 
 /// Reads a list from its start, or from where it was left, and says when it is over.
 pub(super) async fn read(
@@ -86,6 +89,19 @@ async fn read_on(
                     }
                     _ => return,
                 }
+            }
+            // A tenant without the licence for eligible grants has none, and no list of them.
+            Err(refusal) if refusal.detail.contains("AadPremiumLicenseRequired") => {
+                let _nobody_waits = to.send(Event::Page(listing, EMPTY.to_vec(), None)).await;
+                return;
+            }
+            Err(refusal) if refusal.says_version() && older(&ask).is_some() => {
+                let Some((old, lacks)) = older(&ask) else { return };
+                ask = old;
+                let detail = format!("this cloud knows an older version alone, which lacks {lacks}");
+                let lack = Event::Failed(listing.clone(), Refusal::new(Reason::Unsupported, detail));
+                let _nobody_waits = to.send(lack).await;
+                continue;
             }
             // Tokens for pages do not live long: a list that cannot be gone on with is read anew.
             Err(refusal) if resumed && !refusal.identity => {

@@ -76,6 +76,13 @@ impl Refusal {
     pub(super) fn new(reason: Reason, detail: impl Into<String>) -> Refusal {
         Refusal { reason, detail: detail.into(), absent: false, identity: false }
     }
+
+    /// Whether the service does not know the version that was asked for.
+    pub(super) fn says_version(&self) -> bool {
+        ["NoRegisteredProviderFound", "InvalidApiVersion", "InvalidResourceType"]
+            .iter()
+            .any(|code| self.detail.contains(code))
+    }
 }
 
 /// Failures that pass, tried this often in a row.

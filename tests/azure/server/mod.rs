@@ -34,6 +34,10 @@ pub(crate) struct Settings {
     pub(crate) speed: u32,
     /// Time before each answer, of its own clock.
     pub(crate) latency: Duration,
+    /// Refuses the newer versions of interfaces, as a cloud that lags behind does.
+    pub(crate) lags: bool,
+    /// Refuses lists of eligible grants, as a tenant without the licence does.
+    pub(crate) unlicensed: bool,
     /// Subscriptions that are there only from the second look on.
     pub(crate) late: Vec<Value>,
 }
@@ -41,7 +45,15 @@ pub(crate) struct Settings {
 impl Default for Settings {
     fn default() -> Settings {
         let latency = Duration::ZERO;
-        Settings { faults: Faults::NONE, page: 1000, speed: 100, latency, late: Vec::new() }
+        Settings {
+            faults: Faults::NONE,
+            page: 1000,
+            speed: 100,
+            latency,
+            lags: false,
+            unlicensed: false,
+            late: Vec::new(),
+        }
     }
 }
 
@@ -227,6 +239,14 @@ async fn respond(stream: &mut Stream, state: &State, request: &Request) -> std::
         let headers: Vec<_> = wait.map(|w| ("retry-after", w.to_string())).into_iter().collect();
         let error = json!({"error": {"code": "Simulated", "message": "a fault"}}).to_string();
         return put(stream, status, &headers, error.as_bytes()).await;
+    }
+    let refused = |code: &str| json!({"error": {"code": code, "message": "no"}}).to_string();
+    let new = ["2026-05-31", "2024-07-01-preview", "2022-05-01-preview"];
+    if state.settings.lags && new.iter().any(|v| request.query.contains(v)) {
+        return put(stream, 400, &[], refused("NoRegisteredProviderFound").as_bytes()).await;
+    }
+    if state.settings.unlicensed && request.path.contains("ScheduleInstances") {
+        return put(stream, 403, &[], refused("AadPremiumLicenseRequired").as_bytes()).await;
     }
     let mut answer = routes::answer(&state.truth, request);
     if let (Answer::Value(rows), true) = (&mut answer, request.path == "/subscriptions" && attempt > 0) {

@@ -165,6 +165,10 @@ fn batch(truth: &Truth, request: &Request) -> Answer {
     assert!(requests.len() <= 20, "a batch holds at most twenty");
     let one = |r: &Value| {
         let url = text(r, &["url"]);
+        let advanced = r["headers"]["ConsistencyLevel"] == "eventual" && url.contains("$count=true");
+        if url.contains("transitiveMembers") && !advanced {
+            return json!({"id": r["id"], "status": 400, "body": {"error": {"code": "Request_UnsupportedQuery"}}});
+        }
         let group = url.trim_start_matches("/groups/").split(['/', '?']).next().unwrap();
         let (status, body) = match truth.members(group) {
             None => (404, json!({"error": {"code": "Request_ResourceNotFound"}})),

@@ -212,6 +212,6 @@ impl Truth {
                 *counts.entry(id.to_owned()).or_default() += 1;
             }
         }
-        counts.into_iter().map(|(id, n)| json!({"subscriptionId": id, "count_": n})).collect()
+        counts.into_iter().map(|(id, n)| json!({"id": id, "subscriptionId": id, "count_": n})).collect()
     }
 }
