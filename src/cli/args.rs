@@ -383,6 +383,6 @@ pub(super) enum Catalog {
         #[arg(short, long, value_name = "FILE")]
         out: PathBuf,
         #[command(flatten)]
-        live: Live,
+        live: Box<Live>,
     },
 }

@@ -109,7 +109,7 @@ pub(crate) fn collect_and_kill(server: &Server, dir: &Path) -> Ran {
 
 /// One seed of faults.
 pub(crate) fn seed(truth: &Truth, seed: u64) {
-    let few = seed % 2 == 0;
+    let few = seed.is_multiple_of(2);
     let faults =
         Faults { seed, passing: 250, forbidden: if few { 0 } else { 30 }, foreign: if few { 0 } else { 10 } };
     let page = 5 + usize::try_from(seed % 13).unwrap();
@@ -171,12 +171,12 @@ fn expected(truth: &Truth) -> Lines {
         .map(|a| fold(text(a, &["properties", "principalId"])))
         .collect();
     let groups = truth.section("groups").iter().filter(|g| holders.contains(&fold(text(g, &["id"]))));
-    let flat = groups.map(|g| group(g, truth.members(text(g, &["id"])).unwrap()));
+    let flat = groups.map(|g| group(g, &truth.members(text(g, &["id"])).unwrap()));
     lines.insert("groups".to_owned(), flat.collect());
     lines
 }
 
-fn group(group: &Value, members: BTreeSet<String>) -> String {
+fn group(group: &Value, members: &BTreeSet<String>) -> String {
     line(&json!({"id": group["id"], "displayName": group["displayName"], "members": members}))
 }
 
@@ -195,7 +195,7 @@ pub(crate) fn compare(truth: &Truth, snapshot: &Path) -> Vec<String> {
                     return line(r);
                 }
                 let members = r["members"].as_array().unwrap().iter().map(|m| text(m, &["id"]).to_owned());
-                group(r, members.collect())
+                group(r, &members.collect())
             })
             .collect();
         // A group is looked for where it holds a grant, which its record does not say.

@@ -289,9 +289,12 @@ impl Visit for Lowering {
     }
 }
 
+/// The rows of a table, and what stands beside it.
+pub(crate) type TableRows = (Vec<String>, Vec<(&'static str, String)>);
+
 /// An answer in Resource Graph's older form: its rows as objects, and what stands beside them. A row that is none comes
 /// as it stands.
-pub(crate) fn table_rows(bytes: &[u8]) -> Option<(Vec<String>, Vec<(&'static str, String)>)> {
+pub(crate) fn table_rows(bytes: &[u8]) -> Option<TableRows> {
     let head: Head<'_> = serde_json::from_slice(bytes).ok()?;
     let table: DataTable<'_> = serde_json::from_str(head.data?.get()).ok()?;
     let rows = table.rows.iter().map(|row| table.object(row).unwrap_or_else(|_| row.get().to_owned()));

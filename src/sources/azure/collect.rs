@@ -206,7 +206,7 @@ impl Run<'_> {
                 }
                 Some(Event::Failed(listing, refusal)) => {
                     let tenant = self.tenant();
-                    self.gather.failed(&listing, &refusal, Some(listing::remedy(&listing, &tenant)));
+                    self.gather.failed(&listing, &refusal, &listing::remedy(&listing, &tenant));
                     self.refused.push(refusal);
                 }
                 Some(Event::Ended(of_grants)) => {

@@ -117,15 +117,15 @@ impl Gather {
         page
     }
 
-    pub(super) fn failed(&mut self, listing: &Listing, refusal: &Refusal, remedy: Option<String>) {
-        let remedy = remedy.filter(|_| refusal.reason == Reason::Forbidden);
+    pub(super) fn failed(&mut self, listing: &Listing, refusal: &Refusal, remedy: &str) {
+        let remedy = (refusal.reason == Reason::Forbidden).then_some(remedy);
         // Not every tenant has the licence for the report, so that it is never counted on.
         let optional = listing.shape == Shape::SignIns;
         let reason = if optional { Reason::NotCollected } else { refusal.reason };
         self.incomplete(listing, reason, &refusal.detail, remedy);
     }
 
-    fn incomplete(&mut self, listing: &Listing, reason: Reason, detail: &str, remedy: Option<String>) {
+    fn incomplete(&mut self, listing: &Listing, reason: Reason, detail: &str, remedy: Option<&str>) {
         let name = listing.key.split(' ').next().unwrap_or_default();
         if listing.shape == Shape::Counts {
             // Without counts the lists still stand; they are held against nothing.
@@ -135,7 +135,7 @@ impl Gather {
         for source in listing.sources.iter().chain(listing.leads_to) {
             self.tracked.entry(*source).or_default().failed += 1;
             let gap = Gap::new(*source, listing.scope.clone(), reason, format!("{name}: {detail}"));
-            self.gaps.push(Gap { grant: remedy.clone(), ..gap });
+            self.gaps.push(Gap { grant: remedy.map(str::to_owned), ..gap });
         }
     }
 

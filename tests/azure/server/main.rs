@@ -6,7 +6,6 @@
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    clippy::string_slice,
     clippy::print_stdout,
     reason = "a tool for trying things out ends by panicking, and talks"
 )]
