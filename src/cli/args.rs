@@ -213,6 +213,9 @@ pub(super) struct Live {
     /// Not this subscription (repeatable).
     #[arg(long, value_name = "ID", help_heading = "Live Azure")]
     pub(super) exclude_subscription: Vec<String>,
+    /// Ask Azure who uses each identity that nothing seems to use, and not only 300 of them: one a second.
+    #[arg(long, help_heading = "Live Azure")]
+    pub(super) deep: bool,
     /// public, usgov, china or custom.
     #[arg(long, value_name = "CLOUD", default_value = "public", help_heading = "Live Azure")]
     pub(super) cloud: String,
@@ -240,6 +243,7 @@ impl Default for Live {
             subscription: Vec::new(),
             management_group: Vec::new(),
             exclude_subscription: Vec::new(),
+            deep: false,
             cloud: "public".to_owned(),
             arm_endpoint: None,
             graph_endpoint: None,

@@ -35,6 +35,7 @@ pub(super) fn live(args: &args::Live) -> Result<Live, AppError> {
             subscriptions: args.subscription.clone(),
             management_groups: args.management_group.clone(),
             exclude: args.exclude_subscription.clone(),
+            deep: args.deep,
         },
         environment: Environment(|name| std::env::var(name).ok()),
         speed: variable(SPEED).and_then(|v| v.parse().ok()).unwrap_or(1),

@@ -5,7 +5,7 @@
 //! grants go to groups, some to people, some to nobody any more. Not here: chance that is not in the seed.
 
 use super::build::{Builder, NewGrant};
-use crate::model::{AccessPolicy, Coverage, Estate, GrantState, Instant, PrincipalType, Vault};
+use crate::model::{AccessPolicy, Association, Coverage, Estate, GrantState, Instant, PrincipalType, Vault};
 use crate::rbac::Catalog;
 
 /// How large a tenant is.
@@ -247,6 +247,13 @@ impl Tenant {
                 self.members.push((group, principal.clone()));
             }
             holders.push(principal);
+            // Of those without a host and without a trust from outside, some are used where no inventory shows it.
+            if n >= size.resources.div_ceil(3) && n % 10 != 3 && self.dice.one_of(4) {
+                let user = format!("{}/providers/Microsoft.Sql/servers/sql-{workload}-{n}", at(n));
+                let resources = vec![self.b.sym(&user)];
+                let identity = self.b.sym(&id);
+                self.b.estate.associations.push(Association { identity, resources });
+            }
             identities.push(id);
         }
         let mut resources = Vec::new();

@@ -15,6 +15,7 @@ use azure_core::http::{
 };
 use base64::Engine as _;
 use serde_json::{Value, json};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// Which service is asked.
@@ -40,6 +41,8 @@ pub(super) enum Ask {
         /// Where the last page ended.
         skip_token: Option<String>,
     },
+    /// What uses a user-assigned identity, by its ARM id: a list that has to be posted for.
+    Associated(String),
     /// Up to twenty GETs of Microsoft Graph in one request, as paths.
     Batch(Vec<String>),
 }
@@ -168,8 +171,18 @@ impl Client {
     }
 
     fn request(&self, ask: &Ask) -> Result<(Service, Request), NoAnswer> {
-        let (service, path, body) = match ask {
-            Ask::Get(service, path) => (*service, path.as_str(), None),
+        let (service, path, body): (Service, Cow<'_, str>, _) = match ask {
+            Ask::Get(service, path) => (*service, path.as_str().into(), None),
+            Ask::Associated(identity) => {
+                let marker = "/providers/microsoft.managedidentity/userassignedidentities/";
+                let folded = identity.to_ascii_lowercase();
+                let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_./()".contains(&b);
+                if !folded.contains(marker) || !identity.bytes().all(plain) || identity.contains("..") {
+                    return Err(NoAnswer::Foreign(format!("at `{identity}`, which is no identity")));
+                }
+                let path = format!("{identity}/listAssociatedResources?api-version=2021-09-30-preview");
+                (Service::Arm, path.into(), Some(json!({})))
+            }
             Ask::Query { text, subscriptions, skip_token } => {
                 let mut options = serde_json::Map::new();
                 options.insert("resultFormat".to_owned(), "objectArray".into());
@@ -184,7 +197,7 @@ impl Client {
                 if !subscriptions.is_empty() {
                     body.insert("subscriptions".to_owned(), json!(subscriptions));
                 }
-                (Service::Arm, QUERY_PATH, Some(Value::Object(body)))
+                (Service::Arm, QUERY_PATH.into(), Some(Value::Object(body)))
             }
             Ask::Batch(paths) => {
                 // A list of one kind of members is an advanced query: it needs the header, in each request of its own.
@@ -193,14 +206,14 @@ impl Client {
                         "headers": {"ConsistencyLevel": "eventual"}})
                 };
                 let requests: Vec<Value> = paths.iter().enumerate().map(get).collect();
-                (Service::Directory, BATCH_PATH, Some(json!({"requests": requests})))
+                (Service::Directory, BATCH_PATH.into(), Some(json!({"requests": requests})))
             }
         };
         let origin = match service {
             Service::Arm => &self.cloud.arm,
             Service::Directory => &self.cloud.graph,
         };
-        let url = origin.join(path).map_err(|e| NoAnswer::Foreign(format!("`{path}`: {e}")))?;
+        let url = origin.join(&path).map_err(|e| NoAnswer::Foreign(format!("`{path}`: {e}")))?;
         if url.origin() != origin.origin() {
             let there = url.host_str().unwrap_or("nowhere");
             return Err(NoAnswer::Foreign(format!("at `{there}` instead of `{origin}`")));
@@ -289,7 +302,10 @@ mod tests {
     fn only_reading_can_be_said() {
         let client = client();
         let query = Ask::Query { text: "resources", subscriptions: vec![], skip_token: None };
-        let asks = [Ask::Get(Service::Directory, "/v1.0/groups".to_owned()), query, Ask::Batch(vec![])];
+        let identity =
+            "/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/i";
+        let get = Ask::Get(Service::Directory, "/v1.0/groups".to_owned());
+        let asks = [get, query, Ask::Batch(vec![]), Ask::Associated(identity.to_owned())];
         let made: Vec<_> = asks.iter().map(|a| client.request(a).unwrap().1).collect();
         let shown: Vec<_> = made.iter().map(|r| format!("{} {}", r.method(), r.url().path())).collect();
         assert_eq!(

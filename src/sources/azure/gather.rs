@@ -4,7 +4,9 @@
 use super::listing::{self, Listing, Shape};
 use super::page::{Page, cut};
 use super::scheduler::Refusal;
-use crate::model::{Coverage, Estate, Extent, Gap, Instant, Reason, Scope, SignIn, Source, Sym, tidy};
+use crate::model::{
+    Association, Coverage, Estate, Extent, Gap, Instant, Reason, Scope, SignIn, Source, Sym, tidy,
+};
 use crate::sources::arm::Lowering;
 use crate::sources::scan::Position;
 use serde::Deserialize;
@@ -41,6 +43,8 @@ pub(super) struct Gather {
     /// Subscriptions as they were at the end, by folded id.
     pub(super) seen_again: BTreeSet<String>,
     gaps: Vec<Gap>,
+    /// What uses an identity, of those of which this was asked.
+    associated: BTreeMap<String, BTreeSet<String>>,
     /// How many of the identities were followed up, and which.
     followed: usize,
     met: HashSet<Sym>,
@@ -100,9 +104,30 @@ impl Gather {
         }
     }
 
+    /// Identities that nothing which was read uses: no resource, no property of one, no credential from outside.
+    pub(super) fn unused(&self) -> Vec<String> {
+        let estate = &self.lowering.estate;
+        let class = |sym| estate.strings.class(sym);
+        let mut used: HashSet<Sym> = estate.federated.iter().map(|f| class(f.identity)).collect();
+        for resource in &estate.resources {
+            used.extend(resource.mentions.iter().map(|m| class(*m)));
+            used.extend(resource.identity.iter().flat_map(|b| &b.user).map(|u| class(u.id)));
+        }
+        let policies = estate.policy_assignments.iter().filter_map(|p| p.identity.as_ref());
+        used.extend(policies.flat_map(|b| &b.user).map(|u| class(u.id)));
+        let left = estate.identities.iter().filter(|i| used.insert(class(i.id)));
+        let mut left: Vec<String> = left.map(|i| estate.strings.text(i.id).to_owned()).collect();
+        left.sort_by_key(|id| id.to_ascii_lowercase());
+        left
+    }
+
     /// Takes a page in.
     pub(super) fn page(&mut self, listing: &Listing, body: &[u8]) -> Page {
         let page = cut(body, &mut |element| self.element(listing, element));
+        if listing.shape == Shape::Associated {
+            // That nothing uses it is an answer, too.
+            self.associated.entry(listing.scope.clone()).or_default();
+        }
         for source in listing.sources {
             let tracked = self.tracked.entry(*source).or_default();
             tracked.pages += 1;
@@ -188,6 +213,7 @@ impl Gather {
                 }
                 _ => self.unparsed(Source::Subscriptions, "a subscription without `subscriptionId`"),
             },
+            Shape::Associated => self.association(&listing.scope, bytes),
             Shape::SignIns => self.sign_in(bytes),
             Shape::Counts => match serde_json::from_slice::<CountRow>(bytes) {
                 Ok(row) => {
@@ -195,6 +221,19 @@ impl Gather {
                 }
                 Err(_) => self.unparsed(Source::RoleAssignments, "a count without `subscriptionId`"),
             },
+        }
+    }
+
+    fn association(&mut self, identity: &str, bytes: &[u8]) {
+        #[derive(Deserialize)]
+        struct Row {
+            id: Option<String>,
+        }
+        match serde_json::from_slice::<Row>(bytes) {
+            Ok(Row { id: Some(id) }) if !id.is_empty() => {
+                self.associated.entry(identity.to_owned()).or_default().insert(id);
+            }
+            _ => self.unparsed(Source::AssociatedResources, "a resource that uses an identity, without `id`"),
         }
     }
 
@@ -270,6 +309,11 @@ impl Gather {
         let found = std::mem::take(&mut self.lowering.estate.gaps);
         let marked = std::mem::take(&mut self.lowering.estate.coverage);
         let mut estate = self.lowering.finish();
+        for (identity, resources) in self.associated {
+            let identity = estate.strings.intern(&identity);
+            let resources = resources.iter().map(|r| estate.strings.intern(r)).collect();
+            estate.associations.push(Association { identity, resources });
+        }
         let mut gaps = self.gaps;
         gaps.extend(found.into_iter().map(|gap| Gap { location: None, ..gap }));
         let mut coverage = Coverage::default();

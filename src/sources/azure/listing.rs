@@ -22,6 +22,8 @@ pub(super) enum Shape {
     Again,
     /// Numbers of role assignments by subscription.
     Counts,
+    /// What uses an identity.
+    Associated,
     /// Last sign-ins, by application id.
     SignIns,
     /// Answers to a batch, one for each of these groups.
@@ -242,6 +244,19 @@ pub(super) fn federated(identity: &str, subscription: &str) -> Listing {
     let path = format!("{identity}/federatedIdentityCredentials?api-version=2026-05-31");
     let quota = Quota::Subscription(subscription.to_ascii_lowercase());
     arm(&[Source::FederatedCredentials], "federated", identity, quota, path, Shape::Records)
+}
+
+/// What Azure says uses an identity.
+pub(super) fn associated(identity: &str) -> Listing {
+    Listing {
+        key: format!("associated {identity}"),
+        sources: &[Source::AssociatedResources],
+        leads_to: &[],
+        scope: identity.to_owned(),
+        quota: Quota::Associated,
+        first: Ask::Associated(identity.to_owned()),
+        shape: Shape::Associated,
+    }
 }
 
 /// Service principals of the directory.

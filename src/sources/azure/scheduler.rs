@@ -24,6 +24,8 @@ pub(super) enum Quota {
     Subscription(String),
     /// Resource Graph.
     ResourceGraph,
+    /// What Azure says uses an identity.
+    Associated,
     /// Microsoft Graph.
     Directory,
 }
@@ -34,6 +36,8 @@ impl Quota {
         match self {
             Quota::Tenant | Quota::Subscription(_) => (250.0, 25.0),
             Quota::ResourceGraph => (15.0, 3.0),
+            // Documented as one a second for a tenant.
+            Quota::Associated => (1.0, 1.0),
             // 8,000 resource units in 10 seconds for the smallest tenants' lowest class, 3,500; a batch of twenty takes
             // up to a hundred.
             Quota::Directory => (100.0, 30.0),
@@ -66,15 +70,13 @@ pub struct Traffic {
 pub(super) struct Refusal {
     pub(super) reason: Reason,
     pub(super) detail: String,
-    /// Azure says that this is not there.
-    pub(super) absent: bool,
     /// Nothing can be asked at all: no token, or a token that is not taken.
     pub(super) identity: bool,
 }
 
 impl Refusal {
     pub(super) fn new(reason: Reason, detail: impl Into<String>) -> Refusal {
-        Refusal { reason, detail: detail.into(), absent: false, identity: false }
+        Refusal { reason, detail: detail.into(), identity: false }
     }
 
     /// Whether the service does not know the version that was asked for.
@@ -130,7 +132,7 @@ impl Scheduler {
         loop {
             self.pass(quota).await;
             let places = match quota {
-                Quota::ResourceGraph | Quota::Directory => &self.chains,
+                Quota::ResourceGraph | Quota::Directory | Quota::Associated => &self.chains,
                 Quota::Tenant | Quota::Subscription(_) => &self.short,
             };
             let Ok(slot) = places.acquire().await else {
@@ -259,10 +261,7 @@ fn refusal(status: u16, body: &[u8]) -> Result<Refusal, Refusal> {
             Err(Refusal { identity: true, ..refused })
         }
         403 => Err(Refusal::new(Reason::Forbidden, detail("not allowed"))),
-        404 => {
-            let refused = Refusal::new(Reason::Failed, detail("not there"));
-            Err(Refusal { absent: true, ..refused })
-        }
+        404 => Err(Refusal::new(Reason::Failed, detail("not there"))),
         _ => Err(Refusal::new(Reason::Failed, detail(&format!("Azure answered {status}")))),
     }
 }
@@ -328,7 +327,7 @@ mod tests {
             (Reason::Forbidden, "not allowed: AuthorizationFailed")
         );
         assert!(refusal(401, b"").unwrap_err().identity);
-        assert!(refusal(404, b"<html>").unwrap_err().absent);
+        assert_eq!(refusal(404, b"<html>").unwrap_err().detail, "not there");
         assert!(refusal(502, b"").is_ok());
         assert!(refusal(400, b"").is_err());
     }

@@ -213,7 +213,8 @@ async fn respond(stream: &mut Stream, state: &State, request: &Request) -> std::
         std::future::pending::<()>().await;
     }
     let reads = request.method == "GET"
-        || ["/providers/Microsoft.ResourceGraph/resources", "/v1.0/$batch"].contains(&request.path.as_str());
+        || ["/providers/Microsoft.ResourceGraph/resources", "/v1.0/$batch"].contains(&request.path.as_str())
+        || request.path.ends_with("/listAssociatedResources");
     if !reads {
         seen.writes.fetch_add(1, Ordering::SeqCst);
     }

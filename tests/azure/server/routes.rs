@@ -27,6 +27,9 @@ pub(crate) enum Answer {
 /// Which of the service's quotas a request falls under, with what it costs.
 pub(crate) fn quota(request: &Request) -> (String, f64, f64) {
     let lower = request.path.to_ascii_lowercase();
+    if lower.ends_with("/listassociatedresources") {
+        return ("associated".to_owned(), 1.0, 1.0);
+    }
     if lower.contains("resourcegraph") {
         return ("resource-graph".to_owned(), 15.0, 3.0);
     }
@@ -55,6 +58,13 @@ pub(crate) fn answer(truth: &Truth, request: &Request) -> Answer {
                 p
             };
             Answer::Value(truth.kept("principals", || truth.service_principals().map(shown).collect()))
+        }
+        "POST" if lower.ends_with("/listassociatedresources") => {
+            let identity = lower.trim_end_matches("/listassociatedresources");
+            let all = truth.section("associated-resources").iter();
+            let of_it = all.filter(|a| text(a, &["identity"]).eq_ignore_ascii_case(identity));
+            let ids = of_it.flat_map(|a| a["resources"].as_array().cloned().unwrap_or_default());
+            Answer::Value(Arc::new(ids.map(|id| json!({"id": id, "type": "x"})).collect()))
         }
         "POST" if lower == "/v1.0/$batch" => batch(truth, request),
         "GET" if lower.ends_with("/federatedidentitycredentials") => {
