@@ -141,31 +141,38 @@ pub fn collect(live: &Live, to: &Path, now: Instant, progress: &dyn Progress) ->
     let folder = to.with_file_name(name);
     let failed = |e: std::io::Error| {
         AppError::usage(format!("cannot keep a checkpoint in `{}`: {e}", folder.display()))
+            .help("remove that folder to start anew, unless another run is using it")
     };
-    let target = &live.target;
+    let connection = connect(live)?;
+    let identity = connection.1.block_on(connection.0.identity()).map_err(|why| no_token(&why))?;
     let purpose = Purpose {
         schema: "leastwise.partial/1".to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        asked: format!("{} {} {target:?}", live.cloud.name, live.cloud.arm),
+        asked: format!("{identity} {:?}", live.target),
         began: now.to_string(),
     };
-    let (mut journal, replaced) = DiskJournal::open(&folder, purpose).map_err(failed)?;
+    // What came a day ago is no longer one moment with what comes now.
+    let stale = |p: &Purpose| Instant::parse(&p.began).is_none_or(|began| now.days_since(began) >= 1);
+    let (mut journal, replaced) = DiskJournal::open(&folder, purpose, stale).map_err(failed)?;
     if replaced {
-        progress.step("the checkpoint beside the snapshot is of another run: starting anew");
+        progress.step("the checkpoint beside the snapshot is of another run or too old: starting anew");
     }
     let resumed = journal.found;
     if resumed > 0 {
         progress.step(&format!("going on from {resumed} pages of the run of {}", journal.purpose.began));
     }
     let began = Instant::parse(&journal.purpose.began).unwrap_or(now);
-    let collected = run(live, began, &mut journal, progress)?;
+    let collected = run(live, connection, began, &mut journal, progress)?;
     progress.step("writing the snapshot");
     let mut digest = String::new();
     write_atomically(to, true, |file| {
         digest = snapshot::write(&collected.estate, file)?;
         Ok(())
     })?;
-    journal.remove().map_err(failed)?;
+    // A run whose token ended in the middle can be gone on with.
+    if !collected.interrupted {
+        journal.remove().map_err(failed)?;
+    }
     Ok(outcome(&collected, digest, resumed))
 }
 
@@ -188,28 +195,37 @@ pub fn simulate(size: &Size, seed: u64, to: &Path) -> Result<String, AppError> {
 /// # Errors
 /// If nothing could be read.
 pub fn read(live: &Live, now: Instant, progress: &dyn Progress) -> Result<Estate, AppError> {
-    run(live, now, &mut Forgetful, progress).map(|c| c.estate)
+    run(live, connect(live)?, now, &mut Forgetful, progress).map(|c| c.estate)
+}
+
+type Connection = (Client, tokio::runtime::Runtime, Arc<dyn Clock>);
+
+fn no_token(why: &str) -> AppError {
+    AppError::unreachable(format!("no credential to sign in with: {why}"))
+        .help("sign in with `az login`, or set LEASTWISE_ARM_TOKEN and LEASTWISE_GRAPH_TOKEN")
 }
 
 fn run(
     live: &Live,
+    connection: Connection,
     now: Instant,
     journal: &mut dyn Journal,
     progress: &dyn Progress,
 ) -> Result<Collected, AppError> {
-    let (client, runtime, clock) = connect(live)?;
+    let (client, runtime, clock) = connection;
     let (target, watch) = (&live.target, Shown(progress));
     runtime.block_on(azure::collect(client, clock, target, journal, &watch, now)).map_err(|e| match e {
         Failure::Unreachable(why) => AppError::unreachable(format!("nothing could be read from Azure: {why}"))
             .help("check the sign-in (`az account show`), the network and the cloud; `leastwise collect --help` lists credentials"),
         Failure::NotThere(why) => AppError::unreachable(why)
             .help("Reader on the root management group is enough: az role assignment create --role Reader --assignee <caller> --scope /providers/Microsoft.Management/managementGroups/<tenant id>"),
-        Failure::Journal(e) => AppError::usage(format!("the checkpoint cannot be used: {e}")),
+        Failure::Journal(e) => AppError::usage(format!("the checkpoint cannot be used: {e}"))
+            .help("remove the folder `FILE.partial` beside the snapshot to start anew"),
     })
 }
 
 /// Signs in, and makes what talking to Azure needs.
-pub(super) fn connect(live: &Live) -> Result<(Client, tokio::runtime::Runtime, Arc<dyn Clock>), AppError> {
+pub(super) fn connect(live: &Live) -> Result<Connection, AppError> {
     let authorities = live.authorities.as_ref().map(|path| super::read_file(path)).transpose()?;
     let tenant = live.target.tenant.as_deref();
     let client = Client::new(
@@ -219,10 +235,7 @@ pub(super) fn connect(live: &Live) -> Result<(Client, tokio::runtime::Runtime, A
         &live.environment.0,
         authorities.as_deref(),
     )
-    .map_err(|why| {
-        AppError::unreachable(format!("no credential to sign in with: {why}"))
-            .help("sign in with `az login`, or set LEASTWISE_ARM_TOKEN and LEASTWISE_GRAPH_TOKEN")
-    })?;
+    .map_err(|why| no_token(&why))?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

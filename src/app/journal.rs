@@ -1,14 +1,15 @@
 //! The checkpoint of a collection: every page that came, in one file beside the snapshot to be, so that a run that was
 //! killed goes on where it was.
 //!
-//! A file of frames, each a line of JSON and the page behind it, compressed. A frame that is cut or changed ends the
-//! file: what stood behind it is asked again. Holds what Azure answered and no token; readable by its owner alone.
+//! A file of frames, each a line of JSON and the page behind it, compressed. The digest of a frame covers the one before
+//! it too, so that a frame that is cut, changed or missing ends the file: what stood behind it is asked again. Holds what
+//! Azure answered and no token; readable by its owner alone, and in use by one run at a time.
 
 use crate::sources::azure::Journal;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -42,6 +43,8 @@ pub(super) struct DiskJournal {
     folder: PathBuf,
     file: File,
     end: u64,
+    /// The digest of the last frame.
+    last: String,
     kept: HashMap<String, Kept>,
     /// What it is for.
     pub(super) purpose: Purpose,
@@ -49,40 +52,94 @@ pub(super) struct DiskJournal {
     pub(super) found: usize,
 }
 
-fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().take(8).map(|b| format!("{b:02x}")).collect()
+const PAGES: &str = "pages";
+const ABOUT: &str = "about.json";
+/// Pages of a checkpoint are answers of Azure, none of which is larger unpacked.
+const LONGEST_PAGE: u64 = 256 << 20;
+
+/// The digest of a frame behind another.
+fn digest(before: &str, key: &str, next: Option<&str>, page: &[u8]) -> String {
+    let mut hasher = Sha256::new();
+    for text in [before, key, next.map_or("-", |_| "+"), next.unwrap_or("")] {
+        hasher.update((text.len() as u64).to_be_bytes());
+        hasher.update(text);
+    }
+    hasher.update(page);
+    hasher.finalize().iter().take(16).map(|b| format!("{b:02x}")).collect()
 }
 
-fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+/// Opens a file of ours for its owner alone. What is there and no plain file is nobody's checkpoint.
+fn open_private(path: &Path, truncate: bool) -> io::Result<File> {
+    if fs::symlink_metadata(path).is_ok_and(|m| !m.is_file()) {
+        return Err(io::Error::other(format!("`{}` is no plain file", path.display())));
+    }
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(truncate);
     #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
-    options
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(path)?;
+    #[cfg(unix)]
+    file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+    Ok(file)
+}
+
+fn make_private_folder(folder: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    match builder.create(folder) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            if fs::symlink_metadata(folder)?.is_dir() {
+                return Ok(());
+            }
+            Err(io::Error::other("it is there and no folder"))
+        }
+        other => other,
+    }
 }
 
 impl DiskJournal {
-    /// Opens the checkpoint of this purpose in a folder, or begins one. One for another purpose is replaced: then the
-    /// answer's second half is true.
-    pub(super) fn open(folder: &Path, purpose: Purpose) -> io::Result<(DiskJournal, bool)> {
-        fs::create_dir_all(folder)?;
-        let about = folder.join("about.json");
-        let before = fs::read(&about).ok().and_then(|b| serde_json::from_slice::<Purpose>(&b).ok());
-        let fits = |p: &Purpose| Purpose { began: purpose.began.clone(), ..p.clone() } == purpose;
+    /// Opens the checkpoint of this purpose in a folder, or begins one. One for another purpose, or one that is `stale`,
+    /// is replaced: then the answer's second half is true.
+    pub(super) fn open(
+        folder: &Path,
+        purpose: Purpose,
+        stale: impl Fn(&Purpose) -> bool,
+    ) -> io::Result<(DiskJournal, bool)> {
+        make_private_folder(folder)?;
+        let file = open_private(&folder.join(PAGES), false)?;
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => {
+                return Err(io::Error::other("another run is using it"));
+            }
+            Err(TryLockError::Error(error)) => return Err(error),
+            Ok(()) => {}
+        }
+        let mut about = open_private(&folder.join(ABOUT), false)?;
+        let mut bytes = Vec::new();
+        (&about).take(1 << 16).read_to_end(&mut bytes)?;
+        let before = serde_json::from_slice::<Purpose>(&bytes).ok();
+        let fits =
+            |p: &Purpose| Purpose { began: purpose.began.clone(), ..p.clone() } == purpose && !stale(p);
         let (purpose, fresh, replaced) = match before {
             Some(before) if fits(&before) => (before, false, false),
             other => (purpose, true, other.is_some()),
         };
-        let path = folder.join("pages");
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(fresh);
-        let file = private(&mut options).open(path)?;
         if fresh {
-            let mut options = OpenOptions::new();
-            options.write(true).create(true).truncate(true);
-            let mut about = private(&mut options).open(about)?;
+            file.set_len(0)?;
+            about.set_len(0)?;
+            about.seek(SeekFrom::Start(0))?;
             about.write_all(&serde_json::to_vec(&purpose)?)?;
         }
-        let folder = folder.to_owned();
-        let mut journal = DiskJournal { folder, file, end: 0, kept: HashMap::new(), purpose, found: 0 };
+        let mut journal = DiskJournal {
+            folder: folder.to_owned(),
+            file,
+            end: 0,
+            last: String::new(),
+            kept: HashMap::new(),
+            purpose,
+            found: 0,
+        };
         journal.index()?;
         Ok((journal, replaced))
     }
@@ -98,9 +155,11 @@ impl DiskJournal {
             let Ok(frame) = serde_json::from_slice::<Frame<'_>>(&line) else { break };
             page.clear();
             let got = input.by_ref().take(frame.bytes).read_to_end(&mut page)? as u64;
-            if got < frame.bytes || digest(&page) != frame.sha256 {
+            let seen = digest(&self.last, &frame.key, frame.next.as_deref(), &page);
+            if got < frame.bytes || seen != frame.sha256 {
                 break;
             }
+            self.last = seen;
             let kept = self.kept.entry(frame.key.into_owned()).or_default();
             kept.pages.push((self.end + head, frame.bytes));
             kept.next = frame.next.map(std::borrow::Cow::into_owned);
@@ -112,9 +171,19 @@ impl DiskJournal {
         Ok(())
     }
 
-    /// The run is over and its snapshot written: the checkpoint goes.
+    /// The run is over and its snapshot written: the checkpoint goes, and nothing else that lies there.
     pub(super) fn remove(self) -> io::Result<()> {
-        fs::remove_dir_all(&self.folder)
+        for name in [PAGES, ABOUT] {
+            match fs::remove_file(self.folder.join(name)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        match fs::remove_dir(&self.folder) {
+            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            other => other,
+        }
     }
 }
 
@@ -126,7 +195,9 @@ impl Journal for DiskJournal {
             self.file.seek(SeekFrom::Start(at))?;
             bytes.clear();
             (&self.file).take(length).read_to_end(&mut bytes)?;
-            page(&zstd::decode_all(bytes.as_slice())?);
+            let mut unpacked = Vec::new();
+            zstd::Decoder::new(bytes.as_slice())?.take(LONGEST_PAGE).read_to_end(&mut unpacked)?;
+            page(&unpacked);
         }
         self.file.seek(SeekFrom::Start(self.end))?;
         Ok(Some(kept.next))
@@ -138,13 +209,14 @@ impl Journal for DiskJournal {
             key: key.into(),
             next: next.map(Into::into),
             bytes: packed.len() as u64,
-            sha256: digest(&packed),
+            sha256: digest(&self.last, key, next, &packed),
         };
         let mut bytes = serde_json::to_vec(&frame)?;
         bytes.push(b'\n');
         bytes.extend_from_slice(&packed);
         self.file.write_all(&bytes)?;
         self.end += bytes.len() as u64;
+        self.last = frame.sha256;
         Ok(())
     }
 }
@@ -167,7 +239,7 @@ mod tests {
     #[test]
     fn a_cut_file_keeps_what_is_whole() {
         let folder = std::env::temp_dir().join(format!("leastwise-journal-{}", std::process::id()));
-        let open = |asked: &str| DiskJournal::open(&folder, purpose(asked)).unwrap();
+        let open = |asked: &str| DiskJournal::open(&folder, purpose(asked), |_| false).unwrap();
         let (mut journal, replaced) = open("a");
         assert!(!replaced);
         journal.keep("list", b"one", Some("link 2")).unwrap();
@@ -190,10 +262,41 @@ mod tests {
         fs::write(folder.join("pages"), &changed).unwrap();
         let (mut journal, _) = open("a");
         journal.keep("list", b"again", None).unwrap();
-        assert_eq!(all(&mut journal, "list"), (vec!["one".into(), "again".into()], Some(None)));
         drop(journal);
+        let (mut journal, _) = open("a");
+        assert_eq!(all(&mut journal, "list"), (vec!["one".into(), "again".into()], Some(None)));
+        // Nobody else may use it meanwhile.
+        assert!(DiskJournal::open(&folder, purpose("a"), |_| false).is_err());
+        drop(journal);
+        // A frame that is missing in the middle, or whose name was changed, ends the file.
+        let first = full.windows(6).position(|w| w == b"\"other").unwrap() - 7;
+        let without = [&full[..0], &full[first..]].concat();
+        fs::write(folder.join("pages"), without).unwrap();
+        assert_eq!(open("a").0.found, 0);
+        let mut renamed = full.clone();
+        let at = renamed.windows(6).position(|w| w == b"\"list\"").unwrap();
+        renamed[at + 1] = b'L';
+        fs::write(folder.join("pages"), renamed).unwrap();
+        assert_eq!(open("a").0.found, 0);
+        fs::write(folder.join("mine.txt"), "kept").unwrap();
         let (journal, replaced) = open("b");
         assert_eq!((replaced, journal.found), (true, 0));
         journal.remove().unwrap();
+        assert!(folder.join("mine.txt").exists() && !folder.join("pages").exists());
+        assert!(DiskJournal::open(&folder, purpose("b"), |_| true).is_ok());
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_plain_file_is_left_alone() {
+        let folder = std::env::temp_dir().join(format!("leastwise-journal-links-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let victim = folder.join("victim");
+        fs::write(&victim, "precious").unwrap();
+        std::os::unix::fs::symlink(&victim, folder.join("pages")).unwrap();
+        assert!(DiskJournal::open(&folder, purpose("a"), |_| false).is_err());
+        assert_eq!(fs::read(&victim).unwrap(), b"precious");
+        fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -10,6 +10,9 @@ use std::io::Read;
 /// Elements above this size are refused, so that memory stays bounded. In bytes.
 pub(crate) const MAX_ELEMENT: usize = 64 << 20;
 const BLOCK: usize = 256 << 10;
+/// What is kept of a member beside a list. A link to a next page is never longer; what is cut here cannot be read as a
+/// text, and so is noticed.
+const BESIDE: usize = 64 << 10;
 
 /// A place in a document.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -41,6 +44,8 @@ pub trait Visit {
     fn element(&mut self, bytes: &[u8], at: Position, listed: bool);
     /// A member beside the list, such as `nextLink`.
     fn beside(&mut self, key: &str, value: &[u8], at: Position);
+    /// A list begins.
+    fn list(&mut self) {}
     /// The scan ended here, early.
     fn problem(&mut self, problem: Problem, at: Position);
 }
@@ -88,7 +93,10 @@ impl<R: Read> Scanner<R> {
             };
             documents += 1;
             at = match first {
-                b'[' => self.array(at + 1, visit)?,
+                b'[' => {
+                    visit.list();
+                    self.array(at + 1, visit)?
+                }
                 b'{' => self.object(at, visit)?,
                 _ => return Err((Problem::Syntax("`{` or `[`"), self.position(at))),
             };
@@ -148,7 +156,12 @@ impl<R: Read> Scanner<R> {
             }
             let key_end = self.value_end(at)?;
             let key = self.buffer.get(at + 1..key_end.saturating_sub(1)).unwrap_or_default();
-            let key = String::from_utf8_lossy(key).into_owned();
+            let quoted = self.buffer.get(at..key_end).unwrap_or_default();
+            let key = match key.contains(&b'\\') {
+                // An escaped key is the same key.
+                true => serde_json::from_slice(quoted).unwrap_or_default(),
+                false => String::from_utf8_lossy(key).into_owned(),
+            };
             at = self.skip_space(key_end)?;
             if self.need(at)? != b':' {
                 return Err((Problem::Syntax("`:` after the key"), self.position(at)));
@@ -158,17 +171,15 @@ impl<R: Read> Scanner<R> {
             let record = beside.iter().any(|(key, _, _)| key == "id");
             if self.need(at)? == b'[' && !record && (key == "value" || key == "data") {
                 list = true;
+                visit.list();
                 at = self.array(at + 1, visit)?;
                 start = at;
                 continue;
             }
             let end = self.value_end(at)?;
-            // Large members beside a list say nothing that is read.
-            if list || end - at <= 4096 {
-                let position = self.position(at);
-                let value = self.buffer.get(at..end.min(at + 4096)).unwrap_or_default().to_vec();
-                beside.push((key, value, position));
-            }
+            let position = self.position(at);
+            let value = self.buffer.get(at..end.min(at + BESIDE)).unwrap_or_default().to_vec();
+            beside.push((key, value, position));
             at = end;
             if list {
                 at = self.drop_before(at);

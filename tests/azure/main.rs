@@ -141,7 +141,7 @@ fn one_subscription_brings_what_it_inherits() {
 
 #[test]
 fn a_subscription_that_appears_is_said() {
-    let new = serde_json::json!({"id": "/subscriptions/new", "subscriptionId": "new", "state": "Enabled"});
+    let new = serde_json::json!({"id": "x", "subscriptionId": "0fa1d4c0-0000-4000-8000-0000000000aa", "state": "Enabled"});
     let server = Server::start(demo(), Settings { late: vec![new], ..Settings::default() });
     let dir = folder("azure-late");
     let ran = collect(&server, &dir, &[]);

@@ -214,7 +214,9 @@ impl Lowering {
         let rule: Option<Rule<'_>> = properties.policy_rule.map(|r| read(r.get().as_bytes())).transpose()?;
         // `details` is an array for effects that ask for no role.
         let details = rule.and_then(|r| r.then).and_then(|t| t.details);
-        let roles = details.and_then(|d| read::<Details<'_>>(d.get().as_bytes()).ok()).and_then(|d| d.roles);
+        let details = details.filter(|d| d.get().starts_with('{'));
+        let details: Option<Details<'_>> = details.map(|d| read(d.get().as_bytes())).transpose()?;
+        let roles = details.and_then(|d| d.roles);
         let members =
             properties.policy_definitions.iter().flatten().filter_map(|m| m.policy_definition_id.as_ref());
         let made = PolicyDefinition {

@@ -61,7 +61,9 @@ pub(super) fn of(head: &Head<'_>) -> Result<Kind, String> {
         return Ok(Kind::Account);
     }
     let kind = kind.unwrap_or_default();
-    let unread = ["microsoft.authorization/", "microsoft.resources/"].iter().any(|p| kind.starts_with(p));
+    // Of what the resource manager itself keeps, only deployment scripts run as somebody.
+    let unread = kind != "microsoft.resources/deploymentscripts"
+        && ["microsoft.authorization/", "microsoft.resources/"].iter().any(|p| kind.starts_with(p));
     match scope {
         Some(scope) if scope.level == Level::Resource && !unread => Ok(Kind::Resource),
         _ if kind.is_empty() => Err("object without type".to_owned()),

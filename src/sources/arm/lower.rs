@@ -38,25 +38,30 @@ impl Lowering {
         self.elements = 0;
     }
 
-    /// Lowers one element.
-    pub fn record(&mut self, bytes: &[u8], at: Position) {
+    /// Lowers one element, and says what kind of record it became, if one.
+    pub fn record(&mut self, bytes: &[u8], at: Position) -> Option<Source> {
         if self.in_assignments && self.assignment_as_expected(bytes) {
             let seen = if self.listed { &mut self.lists } else { &mut self.singles };
             seen.insert(Source::RoleAssignments);
-            return;
+            return Some(Source::RoleAssignments);
         }
         self.in_assignments = false;
         let head: Head<'_> = match serde_json::from_slice(bytes) {
             Ok(head) => head,
-            Err(error) => return self.broken(bytes, at, &error),
+            Err(error) => {
+                self.broken(bytes, at, &error);
+                return None;
+            }
         };
         if let (None, Some(error)) = (&head.id, &head.error) {
             let code = error.code.as_ref().map_or("an error", |c| &c.0);
             let detail = format!("Azure answered with `{code}` instead of data");
-            return self.gap(Gap::new(Source::Files, "", Reason::Failed, detail), at);
+            self.gap(Gap::new(Source::Files, "", Reason::Failed, detail), at);
+            return None;
         }
         if let Some(body) = head.responses.as_ref().and_then(|r| r.ok.as_ref()).and_then(|a| a.body) {
-            return self.nested(body.get().as_bytes(), at);
+            self.nested(body.get().as_bytes(), at);
+            return None;
         }
         if let (None, Some(data)) = (&head.id, head.data)
             && let Ok(table) = serde_json::from_str::<DataTable<'_>>(data.get())
@@ -65,7 +70,8 @@ impl Lowering {
             for (key, value) in head.ends() {
                 self.beside(key, value.as_bytes(), at);
             }
-            return self.table(&table, at);
+            self.table(&table, at);
+            return None;
         }
         match kind::of(&head) {
             Ok(kind) => {
@@ -75,10 +81,12 @@ impl Lowering {
                         self.in_assignments = kind == Kind::RoleAssignment;
                         let seen = if self.listed { &mut self.lists } else { &mut self.singles };
                         seen.insert(source);
+                        Some(source)
                     }
                     Err(why) => {
                         let id = head.id.map(|t| t.0.into_owned()).unwrap_or_default();
                         self.gap(Gap::new(source, id, Reason::Unparsed, why), at);
+                        None
                     }
                 }
             }
@@ -86,8 +94,14 @@ impl Lowering {
                 // Counted by type, not listed one by one: their places say nothing.
                 let detail = format!("records of type `{name}` are not read");
                 self.estate.gaps.push(Gap::new(Source::Other, "", Reason::Unrecognised, detail));
+                None
             }
         }
+    }
+
+    /// Lowers a service principal, known as one by the list that it stands in.
+    pub(crate) fn principal_record(&mut self, bytes: &[u8]) -> Result<(), String> {
+        self.principal(bytes, false)
     }
 
     fn lower(&mut self, kind: Kind, bytes: &[u8]) -> Lowered<()> {
@@ -149,7 +163,9 @@ impl Lowering {
     fn table(&mut self, table: &DataTable<'_>, at: Position) {
         for row in &table.rows {
             match table.object(row) {
-                Ok(object) => self.record(object.as_bytes(), at),
+                Ok(object) => {
+                    self.record(object.as_bytes(), at);
+                }
                 Err(error) => {
                     let detail = format!("a row of the table: {}", plain(&error));
                     self.gap(Gap::new(Source::Files, "", Reason::Unparsed, detail), at);

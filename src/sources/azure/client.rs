@@ -11,10 +11,12 @@ use azure_core::http::headers::HeaderName;
 use azure_core::http::policies::Policy;
 use azure_core::http::policies::auth::BearerTokenAuthorizationPolicy;
 use azure_core::http::{
-    ClientOptions, Method, Pipeline, PipelineSendOptions, Request, RetryOptions, Transport, Url,
+    ClientOptions, Method, Pipeline, PipelineStreamOptions, Request, RetryOptions, Transport, Url,
 };
 use base64::Engine as _;
+use futures::StreamExt as _;
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -68,6 +70,8 @@ pub(super) enum NoAnswer {
     Network(String),
     /// The request would have left the service that its token is for.
     Foreign(String),
+    /// The answer is larger than any that is read.
+    TooLarge(usize),
 }
 
 /// A client for one cloud.
@@ -88,6 +92,8 @@ const RESETS_AFTER: HeaderName = HeaderName::from_static("x-ms-user-quota-resets
 const RETRY_AFTER: HeaderName = HeaderName::from_static("retry-after");
 /// The versions of the interfaces that are posted to.
 const QUERY_PATH: &str = "/providers/Microsoft.ResourceGraph/resources?api-version=2022-10-01";
+/// In bytes, unpacked: a page of a thousand large records is a few MiB.
+const LONGEST_BODY: usize = 128 << 20;
 const BATCH_PATH: &str = "/v1.0/$batch";
 
 impl Client {
@@ -130,16 +136,26 @@ impl Client {
 
     /// The caller's object id, as its own token has it: for commands that people run, never for a decision.
     pub async fn caller(&self) -> Option<String> {
-        #[derive(serde::Deserialize)]
-        struct Claims {
-            oid: String,
-        }
         let token = self.credential.get_token(&[&Cloud::audience(&self.cloud.arm)], None).await.ok()?;
-        let claims = token.token.secret().split('.').nth(1)?.trim_end_matches('=');
-        let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(claims).ok()?;
-        let oid = serde_json::from_slice::<Claims>(&bytes).ok()?.oid;
-        let plain = oid.len() == 36 && oid.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
-        plain.then_some(oid)
+        Claims::of(token.token.secret())?.oid.filter(|oid| is_guid(oid))
+    }
+
+    /// What a checkpoint belongs to: the services and, without showing them, the caller and its tenant. A token that does
+    /// not say who it is for stands for itself.
+    ///
+    /// # Errors
+    /// If there is no token.
+    pub async fn identity(&self) -> Result<String, String> {
+        let token = self.credential.get_token(&[&Cloud::audience(&self.cloud.arm)], None).await;
+        let token = token.map_err(|e| chained(&e))?;
+        let secret = token.token.secret();
+        let who = match Claims::of(secret) {
+            Some(Claims { oid: Some(oid), tid: Some(tid) }) => format!("{tid} {oid}"),
+            _ => secret.to_owned(),
+        };
+        let digest = Sha256::digest(format!("leastwise checkpoint {who}"));
+        let shown: String = digest.iter().take(8).map(|b| format!("{b:02x}")).collect();
+        Ok(format!("{} {} {} {shown}", self.cloud.name, self.cloud.arm, self.cloud.graph))
     }
 
     /// The cloud that is asked.
@@ -153,20 +169,27 @@ impl Client {
             Service::Arm => &self.arm,
             Service::Directory => &self.graph,
         };
-        let options = PipelineSendOptions { skip_checks: true, ..Default::default() };
-        let sent = pipeline.send(&Default::default(), &mut request, Some(options)).await;
-        let answer = sent.map_err(|e| match e.kind() {
+        let options = PipelineStreamOptions { skip_checks: true, ..Default::default() };
+        let sent = pipeline.stream(&Default::default(), &mut request, Some(options)).await;
+        let network = |e: azure_core::Error| match e.kind() {
             azure_core::error::ErrorKind::Credential => NoAnswer::Credential(chained(&e)),
             _ => NoAnswer::Network(chained(&e)),
-        })?;
-        let headers = answer.headers();
+        };
+        let (status, headers, mut stream) = sent.map_err(network)?.deconstruct();
+        let mut body = Vec::new();
+        while let Some(piece) = stream.next().await {
+            body.extend_from_slice(&piece.map_err(network)?);
+            if body.len() > LONGEST_BODY {
+                return Err(NoAnswer::TooLarge(LONGEST_BODY));
+            }
+        }
         let text = |name: &HeaderName| headers.get_optional_string(name);
         Ok(Answer {
-            status: u16::from(answer.status()),
+            status: u16::from(status),
             retry_after: text(&RETRY_AFTER),
             remaining: REMAINING.iter().filter_map(|h| text(h)?.parse().ok()).min(),
             resets_after: text(&RESETS_AFTER),
-            body: answer.into_body().as_ref().to_vec(),
+            body,
         })
     }
 
@@ -214,6 +237,9 @@ impl Client {
             Service::Directory => &self.cloud.graph,
         };
         let url = origin.join(&path).map_err(|e| NoAnswer::Foreign(format!("`{path}`: {e}")))?;
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(NoAnswer::Foreign("behind a name and a password".to_owned()));
+        }
         if url.origin() != origin.origin() {
             let there = url.host_str().unwrap_or("nowhere");
             return Err(NoAnswer::Foreign(format!("at `{there}` instead of `{origin}`")));
@@ -234,6 +260,28 @@ impl Client {
         }
         Ok((service, request))
     }
+}
+
+/// What a token says of its caller.
+#[derive(serde::Deserialize)]
+struct Claims {
+    oid: Option<String>,
+    tid: Option<String>,
+}
+
+impl Claims {
+    fn of(token: &str) -> Option<Claims> {
+        let claims = token.split('.').nth(1)?.trim_end_matches('=');
+        let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(claims).ok()?;
+        serde_json::from_slice(&bytes).ok()
+    }
+}
+
+/// Whether a text is a GUID as Azure writes it.
+pub(super) fn is_guid(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('-').collect();
+    let lengths = parts.iter().map(|p| p.len());
+    lengths.eq([8, 4, 4, 4, 12]) && parts.iter().all(|p| p.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
 /// An error with its causes, which the library keeps apart.
@@ -292,6 +340,7 @@ mod tests {
             "//evil.example/x",
             "https://management.azure.com:444/x",
             "https://management.azure.com@evil.example/x",
+            "https://somebody@management.azure.com/x",
             "https://graph.microsoft.com/v1.0/servicePrincipals",
         ] {
             assert!(matches!(get(foreign), Err(NoAnswer::Foreign(_))), "{foreign}");
@@ -310,7 +359,15 @@ mod tests {
         let shown: Vec<_> = made.iter().map(|r| format!("{} {}", r.method(), r.url().path())).collect();
         assert_eq!(
             shown,
-            ["GET /v1.0/groups", "POST /providers/Microsoft.ResourceGraph/resources", "POST /v1.0/$batch"]
+            [
+                "GET /v1.0/groups",
+                "POST /providers/Microsoft.ResourceGraph/resources",
+                "POST /v1.0/$batch",
+                &format!("POST {identity}/listAssociatedResources"),
+            ]
         );
+        for other in ["/subscriptions/s", &format!("{identity}?x="), &format!("{identity}/../../delete")] {
+            assert!(client.request(&Ask::Associated(other.to_owned())).is_err(), "{other}");
+        }
     }
 }

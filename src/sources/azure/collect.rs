@@ -3,7 +3,7 @@
 //! Lists are read side by side, page by page; every page is written to the journal before it is taken in. Not here: what
 //! the lists are (`listing`), the pace (`scheduler`), what pages become (`gather`).
 
-use super::client::Client;
+use super::client::{Client, is_guid};
 use super::clock::Clock;
 use super::gather::Gather;
 pub use super::gather::Tracked;
@@ -75,6 +75,8 @@ pub struct Collected {
     pub tracked: BTreeMap<Source, Tracked>,
     /// What happened on the way.
     pub traffic: Arc<Traffic>,
+    /// Whether the token stopped being accepted: a later run with a new one could read on.
+    pub interrupted: bool,
 }
 
 /// Requests under way at once: the latency of tens of thousands of small lists is what a large tenant costs.
@@ -137,6 +139,7 @@ pub async fn collect(
     run.stage(unused.iter().map(|id| listing::associated(id)).collect(), |_| Vec::new()).await?;
     run.appeared(narrow);
     run.reconcile(&subscriptions).await;
+    let interrupted = run.refused.iter().any(|r| r.identity);
     let traffic = Arc::clone(&run.scheduler.traffic);
     let tracked = run.gather.tracked.clone();
     let tenant = target.tenant.as_deref();
@@ -144,7 +147,7 @@ pub async fn collect(
     if narrow {
         within(&mut estate, &subscriptions);
     }
-    Ok(Collected { estate, tracked, traffic })
+    Ok(Collected { estate, tracked, traffic, interrupted })
 }
 
 /// In a run over some subscriptions, containers of the others are not part of the answer.
@@ -216,9 +219,12 @@ impl Run<'_> {
                 return Ok(());
             }
             match from.recv().await {
-                Some(Event::Page(listing, body, next)) => {
-                    let shown = next.as_ref().map(write_next);
-                    self.journal.keep(&listing.key, &body, shown.as_deref())?;
+                Some(Event::Page { listing, body, next, keep }) => {
+                    // What a list failed with is not kept: its pages are asked for again.
+                    if keep {
+                        let shown = next.as_ref().map(write_next);
+                        self.journal.keep(&listing.key, &body, shown.as_deref())?;
+                    }
                     self.gather.page(&listing, &body);
                 }
                 Some(Event::Failed(listing, refusal)) => {
@@ -243,7 +249,7 @@ impl Run<'_> {
 
     fn tenant(&self) -> String {
         let first = self.gather.planned.iter().find_map(|p| p.tenant.clone());
-        first.unwrap_or_else(|| "<tenant id>".to_owned())
+        first.filter(|t| is_guid(t)).unwrap_or_else(|| "<tenant id>".to_owned())
     }
 
     /// The subscriptions to read, sorted.
@@ -312,11 +318,19 @@ impl Run<'_> {
     }
 
     /// What is granted on management groups, which subscriptions without access to them would hide.
-    fn above(&self) -> Vec<Listing> {
+    fn above(&mut self) -> Vec<Listing> {
         let estate = &self.gather.lowering.estate;
         let groups = estate.management_groups.iter().map(|g| estate.strings.text(g.id));
-        let groups: BTreeMap<String, &str> = groups.map(|id| (id.to_ascii_lowercase(), id)).collect();
-        groups.values().flat_map(|id| listing::access_above(id)).collect()
+        let groups: BTreeMap<String, String> =
+            groups.map(|id| (id.to_ascii_lowercase(), id.to_owned())).collect();
+        let (plain, odd): (Vec<String>, Vec<String>) =
+            groups.into_values().partition(|id| listing::is_plain(id));
+        for id in odd {
+            let detail = format!("`{id}` is no id that can be asked for");
+            self.gather.gap(Gap::new(Source::RoleAssignments, "", Reason::Unresolved, detail));
+            self.gather.tracked.entry(Source::RoleAssignments).or_default().failed += 1;
+        }
+        plain.iter().flat_map(|id| listing::access_above(id)).collect()
     }
 
     /// The members of groups that hold grants.
@@ -370,7 +384,8 @@ impl Run<'_> {
                     "Resource Graph counts {told} role assignments, Resource Manager lists {had} of them, asked twice"
                 );
                 let scope = format!("/subscriptions/{id}");
-                self.gather.gap(Gap::new(Source::RoleAssignments, scope, Reason::Disagreement, detail));
+                self.gather.gap(Gap::new(Source::RoleAssignments, scope, Reason::Truncated, detail));
+                self.gather.tracked.entry(Source::RoleAssignments).or_default().failed += 1;
             }
         }
     }
@@ -383,10 +398,9 @@ impl Run<'_> {
             let detail = "the subscription appeared while the tenant was read; collect again";
             let scope = format!("/subscriptions/{id}");
             self.gather.gap(Gap::new(Source::Subscriptions, scope, Reason::Truncated, detail));
+            for source in listing::subscriptions().leads_to.iter().chain(&[Source::Subscriptions]) {
+                self.gather.tracked.entry(*source).or_default().failed += 1;
+            }
         }
     }
-}
-
-fn is_guid(text: &str) -> bool {
-    text.len() == 36 && text.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-')
 }

@@ -1,7 +1,8 @@
 //! Pages become an estate: records are lowered as they come, repeats are dropped, and what each list was asked for is
 //! held against what came. Not here: asking (`collect`).
 
-use super::listing::{self, Listing, Shape};
+use super::client::is_guid;
+use super::listing::{self, Listing, Shape, is_plain};
 use super::page::{Page, cut};
 use super::scheduler::Refusal;
 use crate::model::{
@@ -48,6 +49,8 @@ pub(super) struct Gather {
     /// How many of the identities were followed up, and which.
     followed: usize,
     met: HashSet<Sym>,
+    /// How many rows of a query came, and how many there are by its own word.
+    rows: HashMap<String, (u64, u64)>,
     /// Records that several scopes list, by digest.
     inherited: HashSet<[u8; 16]>,
     roles: HashMap<String, [u8; 16]>,
@@ -116,7 +119,8 @@ impl Gather {
         let policies = estate.policy_assignments.iter().filter_map(|p| p.identity.as_ref());
         used.extend(policies.flat_map(|b| &b.user).map(|u| class(u.id)));
         let left = estate.identities.iter().filter(|i| used.insert(class(i.id)));
-        let mut left: Vec<String> = left.map(|i| estate.strings.text(i.id).to_owned()).collect();
+        let left = left.map(|i| estate.strings.text(i.id)).filter(|id| is_plain(id));
+        let mut left: Vec<String> = left.map(str::to_owned).collect();
         left.sort_by_key(|id| id.to_ascii_lowercase());
         left
     }
@@ -132,6 +136,16 @@ impl Gather {
             let tracked = self.tracked.entry(*source).or_default();
             tracked.pages += 1;
             tracked.items += page.elements;
+        }
+        if let Some(total) = page.total {
+            let rows = self.rows.entry(listing.key.clone()).or_default();
+            rows.0 += page.elements as u64;
+            rows.1 = rows.1.max(total);
+            let (came, there) = *rows;
+            if page.next.is_none() && !page.cut && page.broken.is_none() && came < there {
+                let detail = format!("Resource Graph counts {there} rows, and {came} came");
+                self.incomplete(listing, Reason::Truncated, &detail, None);
+            }
         }
         if page.cut {
             self.incomplete(listing, Reason::Truncated, "Resource Graph left rows out", None);
@@ -170,16 +184,23 @@ impl Gather {
 
     /// The next list that an item has behind it: the credentials of an identity.
     pub(super) fn next_behind(&mut self) -> Option<Listing> {
-        let estate = &self.lowering.estate;
-        while let Some(identity) = estate.identities.get(self.followed) {
+        loop {
+            let estate = &self.lowering.estate;
+            let identity = estate.identities.get(self.followed)?;
             self.followed += 1;
-            if self.met.insert(estate.strings.class(identity.id)) {
-                let id = estate.strings.text(identity.id);
-                let subscription = Scope::parse(id).and_then(|s| s.subscription).unwrap_or_default();
-                return Some(listing::federated(id, subscription));
+            if !self.met.insert(estate.strings.class(identity.id)) {
+                continue;
             }
+            let id = estate.strings.text(identity.id).to_owned();
+            if let Some(subscription) =
+                Scope::parse(&id).and_then(|s| s.subscription).filter(|_| is_plain(&id))
+            {
+                return Some(listing::federated(&id, subscription));
+            }
+            self.tracked.entry(Source::FederatedCredentials).or_default().failed += 1;
+            let detail = format!("`{id}` is no id that can be asked for");
+            self.gap(Gap::new(Source::FederatedCredentials, "", Reason::Unresolved, detail));
         }
-        None
     }
 
     /// How many of them may be left.
@@ -196,53 +217,64 @@ impl Gather {
         match listing.shape {
             Shape::Records | Shape::Members(_) => {
                 if self.is_new(listing, bytes) {
-                    self.record(bytes);
+                    self.record(listing, bytes);
                 }
             }
-            Shape::Roles => self.role(bytes, false),
-            Shape::MoreRoles => self.role(bytes, true),
+            Shape::Principals => {
+                if let Err(why) = self.lowering.principal_record(bytes) {
+                    self.unparsed(listing, &why);
+                }
+            }
+            Shape::Roles => self.role(listing, bytes, false),
+            Shape::MoreRoles => self.role(listing, bytes, true),
             Shape::Plan | Shape::Again => match serde_json::from_slice::<PlanRow>(bytes) {
                 Ok(PlanRow { subscription_id: Some(id), tenant_id, state }) => {
                     let id = id.to_ascii_lowercase();
-                    if state.is_some_and(|s| s.eq_ignore_ascii_case("Deleted")) {
+                    let deleted = state.is_some_and(|s| s.eq_ignore_ascii_case("Deleted"));
+                    if !is_guid(&id) {
+                        self.unparsed(listing, "a subscription whose id is no GUID");
+                    } else if deleted {
+                        // Nothing is left of it to be read.
                     } else if listing.shape == Shape::Again {
                         self.seen_again.insert(id);
                     } else {
                         self.planned.insert(Planned { id, tenant: tenant_id });
                     }
                 }
-                _ => self.unparsed(Source::Subscriptions, "a subscription without `subscriptionId`"),
+                _ => self.unparsed(listing, "a subscription without `subscriptionId`"),
             },
-            Shape::Associated => self.association(&listing.scope, bytes),
-            Shape::SignIns => self.sign_in(bytes),
+            Shape::Associated => self.association(listing, bytes),
+            Shape::SignIns => self.sign_in(listing, bytes),
             Shape::Counts => match serde_json::from_slice::<CountRow>(bytes) {
                 Ok(row) => {
-                    *self.counted.entry(row.subscription_id.to_ascii_lowercase()).or_default() += row.count_;
+                    self.counted.insert(row.subscription_id.to_ascii_lowercase(), row.count_);
                 }
-                Err(_) => self.unparsed(Source::RoleAssignments, "a count without `subscriptionId`"),
+                Err(_) => {
+                    self.incomplete(listing, Reason::Unparsed, "a count without `subscriptionId`", None)
+                }
             },
         }
     }
 
-    fn association(&mut self, identity: &str, bytes: &[u8]) {
+    fn association(&mut self, listing: &Listing, bytes: &[u8]) {
         #[derive(Deserialize)]
         struct Row {
             id: Option<String>,
         }
         match serde_json::from_slice::<Row>(bytes) {
             Ok(Row { id: Some(id) }) if !id.is_empty() => {
-                self.associated.entry(identity.to_owned()).or_default().insert(id);
+                self.associated.entry(listing.scope.clone()).or_default().insert(id);
             }
-            _ => self.unparsed(Source::AssociatedResources, "a resource that uses an identity, without `id`"),
+            _ => self.unparsed(listing, "a resource that uses an identity, without `id`"),
         }
     }
 
-    fn sign_in(&mut self, bytes: &[u8]) {
+    fn sign_in(&mut self, listing: &Listing, bytes: &[u8]) {
         let row = match serde_json::from_slice::<SignInRow>(bytes) {
             Ok(SignInRow { app_id: Some(id), last_sign_in_activity }) if !id.is_empty() => {
                 (id, last_sign_in_activity.and_then(|a| a.last_sign_in_date_time))
             }
-            _ => return self.unparsed(Source::SignIns, "a sign-in without `appId`"),
+            _ => return self.unparsed(listing, "a sign-in without `appId`"),
         };
         // The report lists some without any time: nothing is known of those.
         let (id, Some(time)) = row else { return };
@@ -251,17 +283,45 @@ impl Gather {
                 let principal = self.lowering.estate.strings.intern(&id);
                 self.lowering.estate.sign_ins.push(SignIn { principal, last });
             }
-            None => self.unparsed(Source::SignIns, "a sign-in whose time is none"),
+            None => self.unparsed(listing, "a sign-in whose time is none"),
         }
     }
 
-    fn unparsed(&mut self, source: Source, detail: &str) {
-        self.gaps.push(Gap::new(source, "", Reason::Unparsed, detail));
+    /// One item that could not be read: its list is not whole.
+    fn unparsed(&mut self, listing: &Listing, detail: &str) {
+        for source in listing.sources {
+            self.tracked.entry(*source).or_default().failed += 1;
+            self.gaps.push(Gap::new(*source, listing.scope.clone(), Reason::Unparsed, detail));
+        }
     }
 
-    fn record(&mut self, bytes: &[u8]) {
+    fn record(&mut self, listing: &Listing, bytes: &[u8]) {
+        let before = self.lowering.estate.gaps.len();
         // A page is no file of the user's: where in it a record stands says nothing.
-        self.lowering.record(bytes, Position { line: 0, column: 0 });
+        let became = self.lowering.record(bytes, Position { line: 0, column: 0 });
+        if became.is_some_and(|source| listing.sources.contains(&source)) {
+            return;
+        }
+        // What was asked for is known: whatever is none of it is an item that could not be read. Only the inventory holds
+        // kinds that nobody reads.
+        let said: Vec<Gap> = self.lowering.estate.gaps.drain(before..).collect();
+        if listing.is_inventory()
+            && said.iter().all(|g| g.reason == Reason::Unrecognised && !g.detail.contains("object"))
+        {
+            return self.lowering.estate.gaps.extend(said);
+        }
+        match said.as_slice() {
+            [] => self.unparsed(listing, "a record of another kind than was asked for"),
+            said => said.iter().for_each(|g| self.unparsed_at(listing, g)),
+        }
+    }
+
+    fn unparsed_at(&mut self, listing: &Listing, gap: &Gap) {
+        let at = if gap.scope.is_empty() { listing.scope.clone() } else { gap.scope.clone() };
+        for source in listing.sources {
+            self.tracked.entry(*source).or_default().failed += 1;
+            self.gaps.push(Gap::new(*source, at.clone(), Reason::Unparsed, gap.detail.clone()));
+        }
     }
 
     /// What is granted above a scope stands in the lists of all scopes below: thousands of times in a large tenant.
@@ -272,9 +332,9 @@ impl Gather {
 
     /// Every scope lists the roles that can be assigned on it, each time with an id of its own. They are known by their
     /// last segment; the estate gets each once, under an id that no scope decides.
-    fn role(&mut self, bytes: &[u8], only_new: bool) {
+    fn role(&mut self, listing: &Listing, bytes: &[u8], only_new: bool) {
         let Ok(RoleRow { id, properties: Some(properties) }) = serde_json::from_slice(bytes) else {
-            return self.record(bytes);
+            return self.record(listing, bytes);
         };
         let key = crate::model::role_key(&id).to_ascii_lowercase();
         if only_new && self.roles.contains_key(&key) {
@@ -287,7 +347,7 @@ impl Gather {
         let id = serde_json::Value::from(format!("/providers/Microsoft.Authorization/roleDefinitions/{key}"));
         let kind = "Microsoft.Authorization/roleDefinitions";
         let record = format!("{{\"id\":{id},\"type\":\"{kind}\",\"properties\":{}}}", properties.get());
-        self.record(record.as_bytes());
+        self.record(listing, record.as_bytes());
     }
 
     /// How many role assignments lie in each subscription, by its folded id.

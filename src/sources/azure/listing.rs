@@ -12,6 +12,8 @@ use crate::model::Source;
 pub(super) enum Shape {
     /// Records of the estate.
     Records,
+    /// Service principals.
+    Principals,
     /// Role definitions, which every scope lists again.
     Roles,
     /// Role definitions, of which those count that no scope listed.
@@ -47,6 +49,11 @@ pub(super) struct Listing {
 }
 
 impl Listing {
+    /// Whether it may hold records of kinds that nobody reads.
+    pub(super) fn is_inventory(&self) -> bool {
+        self.sources.contains(&Source::Resources)
+    }
+
     /// Whether its items say who holds what: what is asked after all of them needs it whole.
     pub(super) fn is_of_grants(&self) -> bool {
         let of = [Source::RoleAssignments, Source::Schedules, Source::RoleDefinitions];
@@ -94,6 +101,16 @@ fn arm(
 ) -> Listing {
     let first = Ask::Get(Service::Arm, path);
     let leads_to: &'static [Source] = match sources {
+        // Without a page of subscriptions, nothing of those on it is asked for.
+        [Source::Subscriptions] => &[
+            Source::RoleAssignments,
+            Source::DenyAssignments,
+            Source::Schedules,
+            Source::RoleDefinitions,
+            Source::Identities,
+            Source::FederatedCredentials,
+            Source::Groups,
+        ],
         [Source::Identities] => &[Source::FederatedCredentials],
         [Source::RoleAssignments | Source::Schedules] => &[Source::Groups],
         _ => &[],
@@ -114,6 +131,14 @@ fn query(name: &str, sources: &'static [Source], text: &'static str, shape: Shap
     };
     let scope = String::new();
     Listing { key, sources, leads_to, scope, quota: Quota::ResourceGraph, first, shape }
+}
+
+/// Whether an id can stand in an address as it is, and means what it says there: it came from an answer.
+pub(super) fn is_plain(id: &str) -> bool {
+    let odd = |c: char| c.is_control() || "?#%\\\"<>".contains(c);
+    id.starts_with('/')
+        && !id.contains(odd)
+        && !id.split('/').skip(1).any(|part| matches!(part, "" | "." | ".."))
 }
 
 /// Subscriptions of one query, with the query's number.
@@ -270,7 +295,7 @@ pub(super) fn principals() -> Listing {
         scope: String::new(),
         quota: Quota::Directory,
         first: Ask::Get(Service::Directory, path.to_owned()),
-        shape: Shape::Records,
+        shape: Shape::Principals,
     }
 }
 

@@ -19,6 +19,8 @@ pub(super) struct Page {
     pub(super) next: Option<Next>,
     /// Resource Graph left something out that no further page brings.
     pub(super) cut: bool,
+    /// How many rows Resource Graph says that there are on all pages.
+    pub(super) total: Option<u64>,
     /// The page is no whole JSON list.
     pub(super) broken: Option<&'static str>,
 }
@@ -28,13 +30,17 @@ struct Cutter<'v> {
     element: &'v mut dyn FnMut(&[u8]),
     truncated: bool,
     documents: usize,
+    lists: usize,
 }
 
 /// Hands out the elements of a page, and says what stands around them.
 pub(super) fn cut(body: &[u8], element: &mut dyn FnMut(&[u8])) -> Page {
-    let mut cutter = Cutter { page: Page::default(), element, truncated: false, documents: 0 };
+    let mut cutter = Cutter { page: Page::default(), element, truncated: false, documents: 0, lists: 0 };
     scan(body, &mut cutter);
     let mut page = cutter.page;
+    if cutter.lists + cutter.documents > 1 {
+        page.broken = page.broken.or(Some("the answer holds more than one list"));
+    }
     page.cut = cutter.truncated && page.next.is_none();
     page
 }
@@ -45,6 +51,10 @@ pub(super) fn whole(body: &[u8]) -> bool {
 }
 
 impl Visit for Cutter<'_> {
+    fn list(&mut self) {
+        self.lists += 1;
+    }
+
     fn element(&mut self, bytes: &[u8], _: Position, listed: bool) {
         if listed {
             self.page.elements += 1;
@@ -79,7 +89,12 @@ impl Visit for Cutter<'_> {
                 Ok(token) => self.page.next = token.filter(|t| !t.is_empty()).map(Next::Token),
                 Err(_) => self.page.broken = Some("the token for the next page cannot be read"),
             },
-            "resultTruncated" => self.truncated = matches!(value, b"true" | b"\"true\""),
+            "resultTruncated" => {
+                self.truncated =
+                    value.eq_ignore_ascii_case(b"true") || value.eq_ignore_ascii_case(b"\"true\"");
+            }
+            "totalRecords" => self.page.total = serde_json::from_slice(value).ok(),
+            "error" if value != b"null" => self.page.broken = Some("the answer is an error"),
             _ => {}
         }
     }
@@ -125,6 +140,20 @@ mod tests {
     }
 
     #[test]
+    fn long_links_and_escaped_keys_are_links() {
+        let long = "x".repeat(20_000);
+        for body in [
+            format!(r#"{{"@odata.nextLink":"{long}","value":[{{}}]}}"#),
+            format!(r#"{{"value":[{{}}],"\u006eextLink":"{long}"}}"#),
+        ] {
+            assert_eq!(read(&body).1.next, Some(Next::Link(long.clone())));
+        }
+        let longer = "x".repeat(100_000);
+        let (_, page) = read(&format!(r#"{{"nextLink":"{longer}","value":[]}}"#));
+        assert_eq!(page.broken, Some("the link to the next page cannot be read"));
+    }
+
+    #[test]
     fn broken_pages_are_told() {
         for (body, why) in [
             (r#"{"value":[{"a":1},{"#, "the answer was cut short"),
@@ -132,6 +161,9 @@ mod tests {
             ("", "the answer is empty"),
             (r#"{"message":"hello"}"#, "the answer is no list"),
             (r#"{"value":[],"nextLink":7}"#, "the link to the next page cannot be read"),
+            (r#"{"error":{"code":"x"},"value":[]}"#, "the answer is an error"),
+            (r#"{"value":[]}{"value":[{}]}"#, "the answer holds more than one list"),
+            (r#"{"value":[],"data":[{}]}"#, "the answer holds more than one list"),
         ] {
             assert_eq!(read(body).1.broken, Some(why), "{body}");
             assert!(!whole(body.as_bytes()));

@@ -6,19 +6,29 @@ use super::members;
 use super::page::{Next, cut, whole};
 use super::scheduler::{Quota, Refusal, Scheduler};
 use crate::model::Reason;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
 /// What a reader says.
 pub(super) enum Event {
-    /// A page, and where its list goes on.
-    Page(Box<Listing>, Vec<u8>, Option<Next>),
+    /// A page.
+    Page {
+        listing: Box<Listing>,
+        body: Vec<u8>,
+        /// Where its list goes on.
+        next: Option<Next>,
+        /// Whether a later run may rely on it. What comes with a failure is not kept, so that it fails again.
+        keep: bool,
+    },
     /// The list could not be read on.
     Failed(Box<Listing>, Refusal),
     /// The last of each list, and whether that was one of grants.
     Ended(bool),
 }
+
+/// Pages in a row that bring nothing new, after which a list is taken for endless.
+const IDLE_PAGES: usize = 50;
 
 /// Where a list goes on, as a checkpoint keeps it.
 pub(super) fn write_next(next: &Next) -> String {
@@ -63,41 +73,47 @@ async fn read_on(
         return read_members(&listing, groups, scheduler, to).await;
     }
     let mut met: BTreeSet<String> = BTreeSet::new();
-    let mut resumed = start.is_some();
+    let (mut resumed, mut keep) = (start.is_some(), true);
     let mut ask = start.map_or_else(|| listing.first.clone(), |next| follow(&listing.first, next));
+    let (mut idle, mut before) = (0, 0);
     loop {
-        let event = match scheduler.ask(&listing.quota, &ask, whole).await {
+        let refusal = match scheduler.ask(&listing.quota, &ask, whole).await {
             Ok(answer) => {
                 resumed = false;
                 let page = cut(&answer.body, &mut |_| ());
                 // A page that is not whole says nothing of the next one.
-                let mut next = page.next.filter(|_| page.broken.is_none());
-                let repeats = next.as_ref().is_some_and(|n| !met.insert(write_next(n)));
-                if repeats {
-                    next = None;
-                }
+                let next = page.next.filter(|_| page.broken.is_none());
+                let seen = hash(&answer.body);
+                idle = if page.elements == 0 || seen == before { idle + 1 } else { 0 };
+                before = seen;
+                let misled = next.as_ref().and_then(|next| match next {
+                    _ if idle >= IDLE_PAGES => Some("page after page brings nothing new"),
+                    Next::Token(_) if !matches!(ask, Ask::Query { .. }) => {
+                        Some("the next page has a token that this list does not take")
+                    }
+                    next if !met.insert(write_next(next)) => Some("the pages lead back to one that was read"),
+                    _ => None,
+                });
                 let going_on = next.clone();
-                let sent = to.send(Event::Page(listing.clone(), answer.body, next)).await;
-                if repeats {
-                    let refusal = Refusal::new(Reason::Truncated, "the pages lead back to one that was read");
-                    let _nobody_waits = to.send(Event::Failed(listing.clone(), refusal)).await;
-                }
-                match (sent, going_on) {
-                    (Ok(()), Some(next)) => {
+                let event = Event::Page { listing: listing.clone(), body: answer.body, next, keep };
+                match (to.send(event).await, going_on, misled) {
+                    (Ok(()), Some(next), None) => {
                         ask = follow(&listing.first, next);
                         continue;
                     }
+                    (Ok(()), Some(_), Some(why)) => Refusal::new(Reason::Truncated, why),
                     _ => return,
                 }
             }
             // A tenant without the licence for eligible grants has none, and no list of them.
             Err(refusal) if refusal.detail.contains("AadPremiumLicenseRequired") => {
-                let _nobody_waits = to.send(Event::Page(listing, EMPTY.to_vec(), None)).await;
+                let event = Event::Page { listing, body: EMPTY.to_vec(), next: None, keep };
+                let _nobody_waits = to.send(event).await;
                 return;
             }
             Err(refusal) if refusal.says_version() && older(&ask).is_some() => {
                 let Some((old, lacks)) = older(&ask) else { return };
-                ask = old;
+                (ask, keep) = (old, false);
                 let detail = format!("this cloud knows an older version alone, which lacks {lacks}");
                 let lack = Event::Failed(listing.clone(), Refusal::new(Reason::Unsupported, detail));
                 let _nobody_waits = to.send(lack).await;
@@ -109,13 +125,20 @@ async fn read_on(
                 ask = listing.first.clone();
                 continue;
             }
-            Err(refusal) => Event::Failed(listing.clone(), refusal),
+            Err(refusal) => refusal,
         };
-        let _nobody_waits = to.send(event).await;
+        let _nobody_waits = to.send(Event::Failed(listing, refusal)).await;
         return;
     }
 }
 
+/// Tells one page from the next.
+fn hash(body: &[u8]) -> u64 {
+    use std::hash::BuildHasher as _;
+    foldhash::fast::FixedState::with_seed(0).hash_one(body)
+}
+
+/// The request for the next page.
 pub(super) fn follow(first: &Ask, next: Next) -> Ask {
     match (first, next) {
         (Ask::Query { text, subscriptions, .. }, Next::Token(token)) => {
@@ -129,13 +152,8 @@ pub(super) fn follow(first: &Ask, next: Next) -> Ask {
 
 /// Reads the members of several groups, in as few requests as they fit into, and makes one page of them.
 async fn read_members(listing: &Listing, groups: &[String], scheduler: &Scheduler, to: &mpsc::Sender<Event>) {
-    let mut found: BTreeMap<&str, members::Group> = BTreeMap::new();
-    let mut open: Vec<(usize, String)> =
-        groups.iter().enumerate().flat_map(|(n, g)| members::first(g).map(|p| (n, p))).collect();
-    let mut rounds = 0;
-    while !open.is_empty() {
-        let paths: Vec<String> = open.iter().take(BATCH).map(|(_, path)| path.clone()).collect();
-        let asked: Vec<(usize, String)> = open.drain(..paths.len()).collect();
+    let mut found = members::Found::new(groups);
+    while let Some(paths) = found.next(BATCH) {
         let answer = match scheduler.ask(&Quota::Directory, &Ask::Batch(paths), members::whole).await {
             Ok(answer) => answer,
             Err(refusal) => {
@@ -143,26 +161,18 @@ async fn read_members(listing: &Listing, groups: &[String], scheduler: &Schedule
                 return;
             }
         };
-        rounds += 1;
-        for (at, path) in members::take(&answer.body, &asked, groups, &mut found) {
-            // What was put off is asked again; what was put off a hundred times is given up.
-            if rounds < 100 {
-                open.push((at, path));
-            } else if let Some(group) = groups.get(at) {
-                let refusal =
-                    Refusal::new(Reason::Throttled, "the members of a group were put off again and again");
-                found.entry(group).or_default().refused = Some(refusal);
-            }
+        if let Some((pause, pauses)) = found.take(&answer.body) {
+            scheduler.slow_down(&Quota::Directory, pause.as_deref(), pauses);
         }
     }
-    for (group, members) in &found {
-        if let Some(refusal) = &members.refused {
-            let failed = Listing { scope: (*group).to_owned(), ..listing.clone() };
-            let _nobody_waits = to.send(Event::Failed(Box::new(failed), refusal.clone())).await;
-        }
+    let refused = found.refused();
+    let keep = refused.is_empty();
+    for (group, refusal) in refused {
+        let failed = Listing { scope: group, ..listing.clone() };
+        let _nobody_waits = to.send(Event::Failed(Box::new(failed), refusal)).await;
     }
-    let page = members::page(&found);
-    let _nobody_waits = to.send(Event::Page(Box::new(listing.clone()), page, None)).await;
+    let event = Event::Page { listing: Box::new(listing.clone()), body: found.page(), next: None, keep };
+    let _nobody_waits = to.send(event).await;
 }
 
 /// All pages of a list that somebody waits for, one after the other.

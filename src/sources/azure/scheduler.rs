@@ -88,11 +88,13 @@ impl Refusal {
 }
 
 /// Failures that pass, tried this often in a row.
-const TRIES: u32 = 8;
+pub(super) const TRIES: u32 = 8;
 /// Throttling ends in patience, not in loss: this often.
-const PATIENCE: u32 = 60;
+pub(super) const PATIENCE: u32 = 60;
 /// Long lists read side by side.
 const CHAINS: usize = 12;
+/// For one answer from its first byte to its last, by the real clock.
+const LONGEST_ANSWER: Duration = Duration::from_secs(300);
 const LONGEST_WAIT: Duration = Duration::from_secs(600);
 
 /// Asks Azure at the pace that it allows.
@@ -139,7 +141,10 @@ impl Scheduler {
                 return Err(Refusal::new(Reason::Failed, "the collection is ending"));
             };
             self.traffic.requests.fetch_add(1, Ordering::Relaxed);
-            let answered = self.client.ask(ask).await;
+            let answered = tokio::time::timeout(LONGEST_ANSWER, self.client.ask(ask)).await;
+            let late =
+                |_| Err(NoAnswer::Network(format!("no whole answer in {} s", LONGEST_ANSWER.as_secs())));
+            let answered = answered.unwrap_or_else(late);
             drop(slot);
             let failed = match answered {
                 Ok(answer) => {
@@ -160,8 +165,7 @@ impl Scheduler {
                                 let detail = format!("Azure asked {PATIENCE} times to slow down");
                                 return Err(Refusal::new(Reason::Throttled, detail));
                             }
-                            let asked = answer.retry_after.as_deref().and_then(seconds);
-                            self.hold(quota, asked.unwrap_or_else(|| backoff(pauses)));
+                            self.slow_down(quota, answer.retry_after.as_deref(), pauses);
                             continue;
                         }
                         status => match refusal(status, &answer.body) {
@@ -178,6 +182,10 @@ impl Scheduler {
                 Err(NoAnswer::Foreign(why)) => {
                     let detail = format!("the next page lies {why}, where no token is sent");
                     return Err(Refusal::new(Reason::Failed, detail));
+                }
+                Err(NoAnswer::TooLarge(most)) => {
+                    let detail = format!("an answer above {} MiB is not read", most >> 20);
+                    return Err(Refusal::new(Reason::Unsupported, detail));
                 }
                 Err(NoAnswer::Network(why)) => Refusal::new(Reason::Failed, why),
             };
@@ -225,6 +233,12 @@ impl Scheduler {
         bucket.level = (bucket.level + gained).min(size);
         bucket.at = now;
         see(bucket)
+    }
+
+    /// A pause that Azure asked for the `pauses`th time in a row; one that it leaves open, or calls nothing, grows.
+    pub(super) fn slow_down(&self, quota: &Quota, retry_after: Option<&str>, pauses: u32) {
+        let asked = retry_after.and_then(seconds).filter(|s| *s > Duration::ZERO);
+        self.hold(quota, asked.unwrap_or_else(|| backoff(pauses)));
     }
 
     fn hold(&self, quota: &Quota, pause: Duration) {

@@ -226,7 +226,9 @@ fn record<R: BufRead>(
         }
         "schedules" => lowering.schedule_line(&lines.line).map_err(|e| bad(&e))?,
         "vaults" => lowering.vault_line(&lines.line).map_err(|e| bad(&e))?,
-        _ => lowering.record(&lines.line, Position { line: lines.number, column: 1 }),
+        _ => {
+            lowering.record(&lines.line, Position { line: lines.number, column: 1 });
+        }
     }
     Ok(())
 }

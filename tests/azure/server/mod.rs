@@ -317,9 +317,9 @@ fn page(state: &State, request: &Request, rows: &[Value], graph: bool, fault: Fa
         _ => {}
     }
     if graph {
-        let total = shown.len();
+        let (total, count) = (rows.len(), shown.len());
         let data = if fault == Fault::Table { table(&shown) } else { Value::Array(shown) };
-        let mut answer = json!({"totalRecords": total, "count": total, "data": data, "facets": [], "resultTruncated": "false"});
+        let mut answer = json!({"totalRecords": total, "count": count, "data": data, "facets": [], "resultTruncated": "false"});
         if let Some(next) = next {
             answer["$skipToken"] = next.to_string().into();
             answer["resultTruncated"] = "true".into();
