@@ -210,6 +210,112 @@ fn a_cloud_that_lags_and_a_tenant_without_licence_are_read_as_far_as_they_go() {
     assert_eq!(got["federated-credentials"].len(), demo().section("federated-credentials").len());
 }
 
+/// What a snapshot says of itself: extents by source, and gaps as `source reason detail`.
+fn said(path: &std::path::Path) -> (serde_json::Value, Vec<String>) {
+    let packed = std::fs::read(path).unwrap();
+    let lines = zstd::decode_all(packed.as_slice()).unwrap();
+    let first: serde_json::Value =
+        serde_json::from_slice(lines.split(|b| *b == b'\n').next().unwrap()).unwrap();
+    let gaps = sections(&packed).remove("gaps").unwrap_or_default();
+    let line = |g: &serde_json::Value| {
+        format!("{} {} {}", text(g, &["source"]), text(g, &["reason"]), text(g, &["detail"]))
+    };
+    (first["coverage"].clone(), gaps.iter().map(line).collect())
+}
+
+#[test]
+fn items_that_are_none_of_what_was_asked_for_are_missing_from_it() {
+    type Alter = fn(&server::routes::Request, String) -> String;
+    let cases: [(&str, Alter); 5] = [
+        ("role-assignments", |request, body| {
+            let list = request.path.ends_with("/roleAssignments");
+            if list {
+                body.replacen("\"value\":[", "\"value\":[null,5,{},{\"properties\":{}},", 1)
+            } else {
+                body
+            }
+        }),
+        ("role-assignments", |request, body| {
+            let list = request.path.ends_with("/roleAssignments");
+            if list { body.replacen("\"value\":[", "\"value\":[{\"id\":5},", 1) } else { body }
+        }),
+        ("resources", |request, body| {
+            let list = request.body.contains("resources | where");
+            if list { body.replacen("\"totalRecords\":", "\"totalRecords\":1", 1) } else { body }
+        }),
+        ("principals", |request, body| {
+            let list = request.path.ends_with("/servicePrincipals");
+            if list { body.replacen("\"value\":[", "\"value\":[{\"appId\":\"x\"},", 1) } else { body }
+        }),
+        ("groups", |request, body| {
+            let batch = request.path.ends_with("$batch");
+            if batch { body.replace("{\"value\":[", "{\"values\":[") } else { body }
+        }),
+    ];
+    for (n, (source, alter)) in cases.into_iter().enumerate() {
+        let dir = folder(&format!("azure-odd-{n}"));
+        let server = Server::start(demo(), Settings { alter, ..Settings::default() });
+        let ran = collect(&server, &dir, &[]);
+        assert_eq!(ran.code, 3, "case {n}: {}", ran.err);
+        let (coverage, gaps) = said(&dir.join("tenant.lwsnap"));
+        assert_ne!(coverage[source], "complete", "case {n}: {gaps:?}");
+        assert!(gaps.iter().any(|g| g.starts_with(source)), "case {n}: {gaps:?}");
+    }
+}
+
+#[test]
+fn a_service_principal_without_a_type_is_one_all_the_same() {
+    let dir = folder("azure-typeless");
+    let alter = |request: &server::routes::Request, body: String| {
+        let list = request.path.ends_with("/servicePrincipals");
+        if list {
+            body.replace("\"servicePrincipalType\":\"ManagedIdentity\"", "\"servicePrincipalType\":null")
+        } else {
+            body
+        }
+    };
+    let server = Server::start(demo(), Settings { alter, ..Settings::default() });
+    let ran = collect(&server, &dir, &[]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let got = sections(&std::fs::read(dir.join("tenant.lwsnap")).unwrap());
+    assert_eq!(got["principals"].len(), demo().service_principals().count());
+}
+
+#[test]
+fn what_was_refused_before_a_kill_is_refused_after_it() {
+    let dir = folder("azure-refused");
+    let alter = |request: &server::routes::Request, body: String| {
+        let batch = request.path.ends_with("$batch");
+        if batch { body.replace("\"status\":200", "\"status\":403") } else { body }
+    };
+    let server = Server::start(demo(), Settings { alter, ..Settings::default() });
+    let ran = collect(&server, &dir, &[]);
+    assert_eq!(ran.code, 3, "{}", ran.err);
+    let undisturbed = said(&dir.join("tenant.lwsnap"));
+    assert_eq!(undisturbed.0["groups"], "absent");
+    std::fs::remove_file(dir.join("tenant.lwsnap")).unwrap();
+    let all = server.seen().requests.load(Ordering::SeqCst);
+    server.seen().stop_after.store(all * 2 - 3, Ordering::SeqCst);
+    prove::collect_and_kill(&server, &dir);
+    server.seen().stop_after.store(u64::MAX, Ordering::SeqCst);
+    let ran = collect(&server, &dir, &[]);
+    assert_eq!(ran.code, 3, "{}", ran.err);
+    assert_eq!(said(&dir.join("tenant.lwsnap")), undisturbed);
+}
+
+#[test]
+fn two_runs_on_one_file_do_not_meet() {
+    let dir = folder("azure-two");
+    let server = Server::start(demo(), Settings::default());
+    server.seen().stop_after.store(100, Ordering::SeqCst);
+    let first = prove::collect_while(&server, &dir, || {
+        let second = collect(&server, &dir, &[]);
+        assert_eq!(second.code, 2, "{}", second.err);
+        assert!(second.err.contains("another run is using it"), "{}", second.err);
+    });
+    assert!(!dir.join("tenant.lwsnap").exists(), "{}", first.err);
+}
+
 #[test]
 fn quotas_are_kept() {
     // A bucket of fifteen queries: the collector waits instead of being told to.

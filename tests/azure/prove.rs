@@ -93,6 +93,11 @@ pub(crate) fn collect(server: &Server, dir: &Path, more: &[&str]) -> Ran {
 
 /// Kills the run once the server answers no more.
 pub(crate) fn collect_and_kill(server: &Server, dir: &Path) -> Ran {
+    collect_while(server, dir, || ())
+}
+
+/// The same, with something to do before the kill.
+pub(crate) fn collect_while(server: &Server, dir: &Path, meanwhile: impl FnOnce()) -> Ran {
     let mut command = live(server, dir, &["collect", "-o", "tenant.lwsnap"], TOKEN);
     let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
     let began = Instant::now();
@@ -101,6 +106,7 @@ pub(crate) fn collect_and_kill(server: &Server, dir: &Path) -> Ran {
         assert!(began.elapsed() < Duration::from_secs(60), "the server was not asked enough");
         std::thread::sleep(Duration::from_millis(2));
     }
+    meanwhile();
     child.kill().unwrap();
     let output = child.wait_with_output().unwrap();
     let err = String::from_utf8_lossy(&output.stderr).into_owned();

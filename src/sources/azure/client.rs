@@ -348,6 +348,24 @@ mod tests {
     }
 
     #[test]
+    fn a_checkpoint_belongs_to_a_caller_and_not_to_a_token() {
+        let who = |claims: &str, signature: &str| {
+            let packed = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(claims);
+            let token = format!("head.{packed}.{signature}");
+            let tokens = move |name: &str| (name == "LEASTWISE_ARM_TOKEN").then(|| token.clone());
+            let cloud = Cloud::named("public", [None; 3]).unwrap();
+            let client = Client::new(cloud, None, None, &tokens, None).unwrap();
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            runtime.block_on(client.identity()).unwrap()
+        };
+        let (one, other) = (r#"{"oid":"a","tid":"t","exp":1}"#, r#"{"oid":"b","tid":"t","exp":1}"#);
+        assert_eq!(who(one, "x"), who(&one.replace('1', "2"), "y"));
+        assert_ne!(who(one, "x"), who(other, "x"));
+        assert_ne!(who("{}", "x"), who("{}", "y"));
+        assert!(!who("{}", "secret").contains("secret"));
+    }
+
+    #[test]
     fn only_reading_can_be_said() {
         let client = client();
         let query = Ask::Query { text: "resources", subscriptions: vec![], skip_token: None };

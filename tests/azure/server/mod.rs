@@ -34,6 +34,8 @@ pub(crate) struct Settings {
     pub(crate) speed: u32,
     /// Time before each answer, of its own clock.
     pub(crate) latency: Duration,
+    /// Changes an answer on its way out.
+    pub(crate) alter: fn(&Request, String) -> String,
     /// Refuses the newer versions of interfaces, as a cloud that lags behind does.
     pub(crate) lags: bool,
     /// Refuses lists of eligible grants, as a tenant without the licence does.
@@ -50,6 +52,7 @@ impl Default for Settings {
             page: 1000,
             speed: 100,
             latency,
+            alter: |_, text| text,
             lags: false,
             unlicensed: false,
             late: Vec::new(),
@@ -259,7 +262,7 @@ async fn respond(stream: &mut Stream, state: &State, request: &Request) -> std::
         Answer::Value(rows) => (200, page(state, request, &rows, false, fault)),
         Answer::Data(rows) => (200, page(state, request, &rows, true, fault)),
     };
-    let mut text = body.to_string();
+    let mut text = (state.settings.alter)(request, body.to_string());
     match fault {
         Fault::Cut => text.truncate(text.len() / 2),
         Fault::Garbage => text = "<html>Service unavailable</html>".to_owned(),
