@@ -278,7 +278,7 @@ mod tests {
         Found::new(&ids.iter().map(|t| (*t).to_owned()).collect::<Vec<_>>())
     }
 
-    fn answer(found: &mut Found, responses: serde_json::Value) -> Option<(Option<String>, u32)> {
+    fn answer(found: &mut Found, responses: &serde_json::Value) -> Option<(Option<String>, u32)> {
         found.take(json!({"responses": responses}).to_string().as_bytes())
     }
 
@@ -290,7 +290,7 @@ mod tests {
         assert_eq!(found.next(20).unwrap().len(), 4);
         let pause = answer(
             &mut found,
-            json!([
+            &json!([
                 {"id": "3", "status": 429, "headers": {"Retry-After": "17"}, "body": {"error": {"code": "TooManyRequests"}}},
                 {"id": "1", "status": 200, "body": {"value": [{"id": "m1"}], "@odata.nextLink": LINK}},
                 {"id": "0", "status": 200, "body": {"id": "g1", "displayName": "Admins"}},
@@ -306,7 +306,7 @@ mod tests {
         let mut two = if next[0].contains("g1") { [more, gone] } else { [gone, more] };
         two[0]["id"] = "0".into();
         two[1]["id"] = "1".into();
-        assert_eq!(answer(&mut found, json!(two)), None);
+        assert_eq!(answer(&mut found, &json!(two)), None);
         assert_eq!(found.next(20), None);
         let page: serde_json::Value = serde_json::from_slice(&found.page()).unwrap();
         assert_eq!(page["value"].as_array().unwrap().len(), 1);
@@ -337,7 +337,7 @@ mod tests {
                     odd["id"] = at.to_string().into();
                 }
                 let name = json!({"id": (1 - at).to_string(), "status": 200, "body": {"displayName": "n"}});
-                answer(&mut found, json!([name, odd]));
+                answer(&mut found, &json!([name, odd]));
             }
             assert_eq!((batches, found.refused().len()), (8, 1), "{odd}");
         }
@@ -357,16 +357,16 @@ mod tests {
             found.next(20).unwrap();
             answer(
                 &mut found,
-                json!([{"id": "0", "status": 200, "body": {}}, {"id": "1", "status": 200, "body": page}]),
+                &json!([{"id": "0", "status": 200, "body": {}}, {"id": "1", "status": 200, "body": page}]),
             );
             assert_eq!(found.refused()[0].1.reason, reason);
         }
         let mut found = found(&["g1"]);
         found.next(20).unwrap();
         let page = json!({"value": [{"id": "m"}], "@odata.nextLink": LINK});
-        answer(&mut found, json!([{"id": "0", "status": 404}, {"id": "1", "status": 200, "body": page}]));
+        answer(&mut found, &json!([{"id": "0", "status": 404}, {"id": "1", "status": 200, "body": page}]));
         found.next(20).unwrap();
-        answer(&mut found, json!([{"id": "0", "status": 404}]));
+        answer(&mut found, &json!([{"id": "0", "status": 404}]));
         // A page that is gone is not a group that is gone.
         assert_eq!(found.refused()[0].1.reason, Reason::Failed);
     }
