@@ -85,6 +85,8 @@ const AT_ONCE: usize = 100;
 const BEGUN: usize = 3 * AT_ONCE;
 /// Identities whose uses are asked for, one a second, unless all are wanted: five minutes.
 const ASSOCIATED: usize = 300;
+/// How often a list that is shorter than was counted is read again.
+const ASKED_AGAIN: usize = 3;
 /// Pages that wait to be taken in.
 const WAITING: usize = 16;
 
@@ -103,7 +105,8 @@ pub async fn collect(
     let client = Arc::new(client);
     let scheduler = Arc::new(Scheduler::new(Arc::clone(&client), clock, AT_ONCE));
     let mut run = Run { scheduler, gather: Gather::default(), journal, watch, done: 0, refused: Vec::new() };
-    run.stage(vec![listing::subscriptions(), listing::containers()], |_| Vec::new()).await?;
+    run.stage(vec![listing::subscriptions(), listing::containers(), listing::role_plan()], |_| Vec::new())
+        .await?;
     let subscriptions = run.plan(target)?;
     let narrow = !target.subscriptions.is_empty()
         || !target.management_groups.is_empty()
@@ -116,11 +119,14 @@ pub async fn collect(
     lists.push(listing::built_in_roles());
     // Identities first: each has a list of its own behind it.
     lists.extend(subscriptions.iter().map(|id| listing::identities(id)));
-    lists.extend(subscriptions.iter().flat_map(|id| listing::access(id)));
+    let unplanned = run.gather.lacks(Source::RoleDefinitions, "");
+    let homes = run.gather.role_homes.clone();
+    lists.extend(subscriptions.iter().flat_map(|id| listing::access(id, unplanned || homes.contains(id))));
     lists.extend(run.above());
     run.stage(lists, |run| {
+        run.gather.take_planned_roles();
         let mut lists = run.holders();
-        lists.extend([listing::more_roles(), listing::subscriptions_again()]);
+        lists.push(listing::subscriptions_again());
         lists
     })
     .await?;
@@ -364,24 +370,30 @@ impl Run<'_> {
         let whole =
             |id: &&String| !self.gather.lacks(Source::RoleAssignments, &format!("/subscriptions/{id}"));
         let fewer = subscriptions.iter().filter(|id| short(&listed, id).is_some());
-        let again: Vec<&String> = fewer.filter(whole).collect();
-        for id in &again {
-            let lists = listing::access(id);
-            let Some(list) = lists.into_iter().find(|l| l.sources.contains(&Source::RoleAssignments)) else {
-                continue;
-            };
-            // What fails here failed or was said before; the journal has no part in it.
-            for page in pages(&list, &self.scheduler).await.unwrap_or_default() {
-                self.gather.page(&list, &page);
+        let mut again: Vec<&String> = fewer.filter(whole).collect();
+        for _ in 0..ASKED_AGAIN {
+            for id in &again {
+                let lists = listing::access(id, false);
+                let Some(list) = lists.into_iter().find(|l| l.sources.contains(&Source::RoleAssignments))
+                else {
+                    continue;
+                };
+                // What fails here failed or was said before; the journal has no part in it.
+                for page in pages(&list, &self.scheduler).await.unwrap_or_default() {
+                    self.gather.page(&list, &page);
+                }
             }
-        }
-        if !again.is_empty() {
+            if again.is_empty() {
+                return;
+            }
             listed = self.gather.listed();
+            again.retain(|id| short(&listed, id).is_some());
         }
         for id in again {
             if let Some((had, told)) = short(&listed, id) {
                 let detail = format!(
-                    "Resource Graph counts {told} role assignments, Resource Manager lists {had} of them, asked twice"
+                    "Resource Graph counts {told} role assignments, Resource Manager lists {had} of them, asked {} times",
+                    ASKED_AGAIN + 1
                 );
                 let scope = format!("/subscriptions/{id}");
                 self.gather.gap(Gap::new(Source::RoleAssignments, scope, Reason::Truncated, detail));

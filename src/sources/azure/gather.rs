@@ -41,6 +41,9 @@ pub(super) struct Gather {
     pub(super) planned: BTreeSet<Planned>,
     pub(super) tracked: BTreeMap<Source, Tracked>,
     pub(super) counted: BTreeMap<String, u64>,
+    /// Subscriptions in which custom roles of their own can be assigned, by folded id.
+    pub(super) role_homes: BTreeSet<String>,
+    planned_roles: Vec<Vec<u8>>,
     /// Subscriptions as they were at the end, by folded id.
     pub(super) seen_again: BTreeSet<String>,
     gaps: Vec<Gap>,
@@ -226,7 +229,7 @@ impl Gather {
                 }
             }
             Shape::Roles => self.role(listing, bytes, false),
-            Shape::MoreRoles => self.role(listing, bytes, true),
+            Shape::RolePlan => self.plan_role(listing, bytes),
             Shape::Plan | Shape::Again => match serde_json::from_slice::<PlanRow>(bytes) {
                 Ok(PlanRow { subscription_id: Some(id), tenant_id, state }) => {
                     let id = id.to_ascii_lowercase();
@@ -328,6 +331,34 @@ impl Gather {
     fn is_new(&mut self, listing: &Listing, bytes: &[u8]) -> bool {
         let own = listing.scope.is_empty() || memchr::memmem::find(bytes, listing.scope.as_bytes()).is_some();
         own || self.inherited.insert(digest(bytes))
+    }
+
+    fn plan_role(&mut self, listing: &Listing, bytes: &[u8]) {
+        #[derive(Deserialize)]
+        struct Row {
+            properties: Properties,
+        }
+        #[derive(Deserialize)]
+        struct Properties {
+            #[serde(rename = "assignableScopes")]
+            scopes: Vec<String>,
+        }
+        match serde_json::from_slice::<Row>(bytes) {
+            Ok(row) => {
+                let homes = row.properties.scopes.iter().filter_map(|s| Scope::parse(s)?.subscription);
+                self.role_homes.extend(homes.map(str::to_ascii_lowercase));
+                self.planned_roles.push(bytes.to_vec());
+            }
+            Err(_) => self.unparsed(listing, "a custom role without `assignableScopes`"),
+        }
+    }
+
+    /// Roles that no scope listed: those for resource groups alone are in no subscription's list.
+    pub(super) fn take_planned_roles(&mut self) {
+        let listing = listing::role_plan();
+        for role in std::mem::take(&mut self.planned_roles) {
+            self.role(&listing, &role, true);
+        }
     }
 
     /// Every scope lists the roles that can be assigned on it, each time with an id of its own. They are known by their

@@ -16,8 +16,8 @@ pub(super) enum Shape {
     Principals,
     /// Role definitions, which every scope lists again.
     Roles,
-    /// Role definitions, of which those count that no scope listed.
-    MoreRoles,
+    /// Custom roles as Resource Graph has them: they say which scopes to ask, and stand in for those that none lists.
+    RolePlan,
     /// Subscriptions to plan by; the estate gets them from Resource Graph, with their place in the tree.
     Plan,
     /// Subscriptions as they are at the end.
@@ -57,7 +57,7 @@ impl Listing {
     /// Whether its items say who holds what: what is asked after all of them needs it whole.
     pub(super) fn is_of_grants(&self) -> bool {
         let of = [Source::RoleAssignments, Source::Schedules, Source::RoleDefinitions];
-        self.shape != Shape::MoreRoles && self.sources.iter().any(|s| of.contains(s))
+        self.shape != Shape::RolePlan && self.sources.iter().any(|s| of.contains(s))
     }
 }
 
@@ -181,14 +181,16 @@ pub(super) fn inventory(subscriptions: &[String]) -> Vec<Listing> {
     chunks.into_iter().flat_map(each).collect()
 }
 
-/// Custom roles that no list of a scope has.
-pub(super) fn more_roles() -> Listing {
-    query("more-roles", &[Source::RoleDefinitions], ROLES, Shape::MoreRoles, (0, Vec::new()))
+/// Custom roles and where they can be assigned.
+pub(super) fn role_plan() -> Listing {
+    query("role-plan", &[Source::RoleDefinitions], ROLES, Shape::RolePlan, (0, Vec::new()))
 }
 
-/// What is granted in a subscription, and inherited into it.
-pub(super) fn access(id: &str) -> Vec<Listing> {
-    at_scope(&format!("/subscriptions/{id}"), &Quota::Subscription(id.to_ascii_lowercase()), "")
+/// What is granted in a subscription, and inherited into it; with the roles that can be assigned there, which every
+/// subscription below a management group lists again, only where some are its own.
+pub(super) fn access(id: &str, with_roles: bool) -> Vec<Listing> {
+    let all = at_scope(&format!("/subscriptions/{id}"), &Quota::Subscription(id.to_ascii_lowercase()), "");
+    all.into_iter().filter(|l| with_roles || l.shape != Shape::Roles).collect()
 }
 
 /// The user-assigned identities of a subscription.
