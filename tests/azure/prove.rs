@@ -113,6 +113,36 @@ pub(crate) fn collect_while(server: &Server, dir: &Path, meanwhile: impl FnOnce(
     Ran { code: -1, out: String::new(), err, memory: 0 }
 }
 
+/// The records of a snapshot, without the time of its run.
+fn records(path: &Path) -> String {
+    let packed = std::fs::read(path).unwrap();
+    let lines = String::from_utf8(zstd::decode_all(packed.as_slice()).unwrap()).unwrap();
+    lines.lines().skip(1).filter(|l| !l.contains("\"footer\"")).collect::<Vec<_>>().join("\n")
+}
+
+/// What a run gives that nobody kills, and how many requests it takes.
+pub(crate) fn undisturbed(server: &Server, dir: &Path) -> (String, u64) {
+    let ran = collect(server, dir, &[]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    (records(&dir.join("tenant.lwsnap")), server.seen().requests.load(Ordering::SeqCst))
+}
+
+/// Kills a run after so many requests and starts it again; returns how many requests that took.
+pub(crate) fn kill_and_resume(server: &Server, dir: &Path, kill: u64, whole: &str) -> u64 {
+    std::fs::remove_file(dir.join("tenant.lwsnap")).unwrap();
+    let seen = server.seen();
+    seen.stop_after.store(seen.requests.load(Ordering::SeqCst) + kill, Ordering::SeqCst);
+    seen.stopped.store(false, Ordering::SeqCst);
+    collect_and_kill(server, dir);
+    assert!(!dir.join("tenant.lwsnap").exists());
+    seen.stop_after.store(u64::MAX, Ordering::SeqCst);
+    let before = seen.requests.load(Ordering::SeqCst);
+    let ran = collect(server, dir, &[]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(records(&dir.join("tenant.lwsnap")) == whole, "killed after {kill} requests, the records differ");
+    seen.requests.load(Ordering::SeqCst) - before
+}
+
 /// One seed of faults.
 pub(crate) fn seed(truth: &Truth, seed: u64) {
     let few = seed.is_multiple_of(2);

@@ -30,13 +30,13 @@ fn main() {
     };
     match args.first().map(String::as_str) {
         None | Some("serve") => serve(number("--subscriptions", 0)),
-        Some("prove") => prove(number("--seeds", 500) as u64),
+        Some("prove") => prove(number("--seeds", 500) as u64, number("--kills", 50) as u64),
         Some("measure") => {
             measure(number("--subscriptions", 10), number("--assignments", 100), number("--speed", 1));
         }
         Some(_) => {
             println!(
-                "usage: simulated-azure [serve [--subscriptions N] | prove [--seeds N] | measure [--subscriptions N] [--assignments N] [--speed N]]"
+                "usage: simulated-azure [serve [--subscriptions N] | prove [--seeds N] [--kills N] | measure [--subscriptions N] [--assignments N] [--speed N]]"
             );
         }
     }
@@ -64,7 +64,7 @@ fn serve(subscriptions: usize) {
     }
 }
 
-fn prove(seeds: u64) {
+fn prove(seeds: u64, kills: u64) {
     let size = Size { subscriptions: 6, assignments: 30, identities: 12, resources: 12, vaults: 2 };
     let truths = [truth(0, 0), Truth::of(&estate(&size, 1))];
     for seed in 0..seeds {
@@ -73,6 +73,16 @@ fn prove(seeds: u64) {
             println!("{} seeds: the truth, or said what is missing", seed + 1);
         }
     }
+    let server = Server::start(truth(0, 0), Settings { page: 11, ..Settings::default() });
+    let dir = prove::folder("leastwise-kills");
+    let (whole, all) = prove::undisturbed(&server, &dir);
+    let mut again = 0;
+    for kill in 0..kills {
+        // Spread over the run, never twice at the same place.
+        let at = 1 + kill.wrapping_mul(0x9E37_79B9_7F4A_7C15) % (all - 2);
+        again += prove::kill_and_resume(&server, &dir, at, &whole);
+    }
+    println!("{kills} kills in a run of {all} requests: the same records, {again} requests to end them all");
 }
 
 /// Requests that the collector has under way at once, and how long each takes.
