@@ -420,6 +420,11 @@ impl Gather {
                 {
                     Extent::Absent
                 }
+                Some(_) if source == Source::SignIns => {
+                    let detail = "the directory's report has the last sign-in of those that it lists; of others nothing is known: give sign-in logs with --activity";
+                    gaps.push(Gap::new(source, "", Reason::NotCollected, detail));
+                    Extent::Partial
+                }
                 Some(tracked) if tracked.failed > 0 || marked.of(source) == Extent::Partial => {
                     Extent::Partial
                 }

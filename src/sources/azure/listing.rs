@@ -109,9 +109,10 @@ fn arm(
             Source::RoleDefinitions,
             Source::Identities,
             Source::FederatedCredentials,
+            Source::AssociatedResources,
             Source::Groups,
         ],
-        [Source::Identities] => &[Source::FederatedCredentials],
+        [Source::Identities] => &[Source::FederatedCredentials, Source::AssociatedResources],
         [Source::RoleAssignments | Source::Schedules] => &[Source::Groups],
         _ => &[],
     };
