@@ -346,6 +346,9 @@ pub(super) fn remedy(listing: &Listing, tenant: &str) -> String {
         _ => {
             let root = || format!("/providers/Microsoft.Management/managementGroups/{tenant}");
             let scope = if listing.scope.is_empty() { root() } else { listing.scope.clone() };
+            // Pasted into a shell by somebody: what came from an answer is quoted unless it is plainly safe.
+            let safe = scope.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_./".contains(&b));
+            let scope = if safe { scope } else { format!("'{}'", scope.replace('\'', "'\\''")) };
             format!(
                 "az role assignment create --assignee <object id of the caller> --role Reader --scope {scope}"
             )
