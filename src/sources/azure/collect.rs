@@ -104,7 +104,15 @@ pub async fn collect(
 ) -> Result<Collected, Failure> {
     let client = Arc::new(client);
     let scheduler = Arc::new(Scheduler::new(Arc::clone(&client), clock, AT_ONCE));
-    let mut run = Run { scheduler, gather: Gather::default(), journal, watch, done: 0, refused: Vec::new() };
+    let mut run = Run {
+        scheduler,
+        gather: Gather::default(),
+        journal,
+        watch,
+        done: 0,
+        refused: Vec::new(),
+        met: BTreeSet::new(),
+    };
     run.stage(vec![listing::subscriptions(), listing::containers(), listing::role_plan()], |_| Vec::new())
         .await?;
     let subscriptions = run.plan(target)?;
@@ -145,6 +153,9 @@ pub async fn collect(
     run.stage(unused.iter().map(|id| listing::associated(id)).collect(), |_| Vec::new()).await?;
     run.appeared(narrow);
     run.reconcile(&subscriptions).await;
+    // Grants that only came now may be of groups that nobody asked for.
+    let late = run.holders();
+    run.stage(late, |_| Vec::new()).await?;
     let interrupted = run.refused.iter().any(|r| r.identity);
     let traffic = Arc::clone(&run.scheduler.traffic);
     let tracked = run.gather.tracked.clone();
@@ -175,6 +186,8 @@ struct Run<'r> {
     watch: &'r dyn Watch,
     done: usize,
     refused: Vec<Refusal>,
+    /// Groups whose members were asked for, by folded id.
+    met: BTreeSet<String>,
 }
 
 impl Run<'_> {
@@ -339,13 +352,14 @@ impl Run<'_> {
         plain.iter().flat_map(|id| listing::access_above(id)).collect()
     }
 
-    /// The members of groups that hold grants.
+    /// The members of groups that hold grants and were not asked for yet.
     fn holders(&mut self) -> Vec<Listing> {
         let estate = &self.gather.lowering.estate;
         let grants = estate.assignments.iter().chain(&estate.schedules);
         let holders = grants.filter(|a| a.principal_type == PrincipalType::Group);
         let holders: BTreeSet<String> =
             holders.map(|a| estate.strings.text(a.principal).to_ascii_lowercase()).collect();
+        let holders: Vec<String> = holders.into_iter().filter(|id| self.met.insert(id.clone())).collect();
         let (holders, odd): (Vec<String>, Vec<String>) = holders.into_iter().partition(|id| is_guid(id));
         for id in odd {
             let detail = format!("a group that holds a grant goes by `{id}`, which is no object id");
