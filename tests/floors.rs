@@ -164,10 +164,10 @@ fn one_place_makes_requests() {
         "client.rs Method::",
         "client.rs Request::new",
         "client.rs reqwest::",
-        "collect.rs .send(",
         "credential.rs .send(",
         "credential.rs Method::",
         "credential.rs Request::new",
+        "reader.rs .send(",
     ];
     assert_eq!(makers, known);
 }
