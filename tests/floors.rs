@@ -148,7 +148,7 @@ fn one_place_makes_requests() {
     let mut makers = Vec::new();
     for source in sources() {
         let name = source.path.file_name().unwrap().to_string_lossy().into_owned();
-        for word in ["Method::", "Request::new", "reqwest::", ".send("] {
+        for word in ["Method::", "Request::new", "reqwest::", ".send(", ".stream("] {
             if source.module == "sources" && source.code.contains(word) {
                 makers.push(format!("{name} {word}"));
             }
@@ -160,7 +160,7 @@ fn one_place_makes_requests() {
     makers.sort();
     // The second proves a workflow's own identity to GitHub, for a credential; the third sends on channels.
     let known = [
-        "client.rs .send(",
+        "client.rs .stream(",
         "client.rs Method::",
         "client.rs Request::new",
         "client.rs reqwest::",
