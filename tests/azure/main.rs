@@ -141,6 +141,16 @@ fn without_a_token_or_a_network_nothing_is_written() {
     let ran = prove::with_token(&server, &dir, &["collect", "-o", "x.lwsnap"], "wrong");
     assert_eq!(ran.code, 4, "{}", ran.err);
     assert!(ran.err.contains("the token is not accepted"), "{}", ran.err);
+    let at =
+        ["--arm-endpoint", "--graph-endpoint", "--authority"].map(|o| [o, "https://localhost:1"]).concat();
+    let args =
+        [&["collect", "-o", "x.lwsnap", "--cloud", "custom", "--credential", "az"], at.as_slice()].concat();
+    let ran = prove::bare(&dir, &args);
+    assert!(
+        ran.code == 4 && ran.err.contains("az not found on PATH") && !ran.err.contains('\u{fffd}'),
+        "{}",
+        ran.err
+    );
     assert!(!dir.join("x.lwsnap").exists());
 }
 

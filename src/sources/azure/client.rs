@@ -296,7 +296,7 @@ fn chained(error: &dyn std::error::Error) -> String {
         }
         cause = inner.source();
     }
-    text
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn transport(authorities: Option<&[u8]>) -> Result<Transport, String> {

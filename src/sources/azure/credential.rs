@@ -123,7 +123,11 @@ impl TokenCredential for Chain {
                     let _first_wins = self.found.set(at);
                     return Ok(token);
                 }
-                Err(error) => why.push(format!("{name}: {error}")),
+                // The library's advice comes in lines of its own.
+                Err(error) => {
+                    let said = error.to_string();
+                    why.push(format!("{name}: {}", said.lines().next().unwrap_or_default()));
+                }
             }
         }
         let message = if why.is_empty() { "no credential is configured".to_owned() } else { why.join("; ") };

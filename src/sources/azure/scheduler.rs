@@ -10,7 +10,7 @@ use super::client::{Answer, Ask, Client, NoAnswer};
 use super::clock::Clock;
 use crate::model::Reason;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -89,6 +89,8 @@ impl Refusal {
 
 /// Failures that pass, tried this often in a row.
 pub(super) const TRIES: u32 = 8;
+/// The same while nothing has answered yet.
+const FIRST_TRIES: u32 = 3;
 /// Throttling ends in patience, not in loss: this often.
 pub(super) const PATIENCE: u32 = 60;
 /// Long lists read side by side.
@@ -107,6 +109,8 @@ pub(super) struct Scheduler {
     /// places of their own, so that no page waits behind thousands of short lists.
     short: Semaphore,
     chains: Semaphore,
+    /// Whether Azure has answered anything yet.
+    answered: AtomicBool,
     pub(super) traffic: Arc<Traffic>,
 }
 
@@ -118,6 +122,7 @@ impl Scheduler {
             buckets: Mutex::default(),
             short: Semaphore::new(at_once),
             chains: Semaphore::new(CHAINS),
+            answered: AtomicBool::new(false),
             traffic: Arc::default(),
         }
     }
@@ -148,6 +153,7 @@ impl Scheduler {
             drop(slot);
             let failed = match answered {
                 Ok(answer) => {
+                    self.answered.store(true, Ordering::Relaxed);
                     self.traffic.bytes.fetch_add(answer.body.len() as u64, Ordering::Relaxed);
                     self.heed(quota, &answer);
                     match answer.status {
@@ -190,7 +196,9 @@ impl Scheduler {
                 Err(NoAnswer::Network(why)) => Refusal::new(Reason::Failed, why),
             };
             tries += 1;
-            if tries >= TRIES {
+            // Where nobody ever answered, most likely nobody will: a wrong address should not take a minute.
+            let most = if self.answered.load(Ordering::Relaxed) { TRIES } else { FIRST_TRIES };
+            if tries >= most {
                 return Err(failed);
             }
             self.traffic.repeats.fetch_add(1, Ordering::Relaxed);
