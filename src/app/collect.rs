@@ -6,7 +6,7 @@ use super::journal::{DiskJournal, Purpose};
 use super::store::write_atomically;
 use crate::model::{Estate, Instant};
 use crate::sources::azure::{
-    self, Client, Clock, Cloud, Collected, Failure, Journal, Target, Traffic, Watch,
+    self, AUTHORITIES, Client, Clock, Cloud, Collected, Failure, Journal, Target, Traffic, Watch,
 };
 use crate::sources::simulate::Size;
 use crate::sources::snapshot;
@@ -235,7 +235,11 @@ pub(super) fn connect(live: &Live) -> Result<Connection, AppError> {
         &live.environment.0,
         authorities.as_deref(),
     )
-    .map_err(|why| no_token(&why))?;
+    .map_err(|why| match (&live.authorities, why.strip_prefix(AUTHORITIES)) {
+        (Some(path), Some(why)) => AppError::usage(format!("`{}`: {why}", path.display()))
+            .help("give certificates in PEM form with --ca-bundle"),
+        _ => no_token(&why),
+    })?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -169,6 +169,11 @@ fn the_doctor_says_what_would_be_missing() {
     for line in ["incomplete  role-assignments", "owner-equivalent-grant", "--role Reader --scope", "and "] {
         assert!(ran.out.contains(line), "{line}: {}", ran.out);
     }
+    let nobody = ["doctor", "--subscription", "00000000-0000-0000-0000-00000000beef"];
+    assert_eq!(command(&server, &dir, &nobody).code, 4);
+    std::fs::write(dir.join("words.pem"), "hello").unwrap();
+    let ran = prove::bare(&dir, &["doctor", "--credential", "az", "--ca-bundle", "words.pem"]);
+    assert!(ran.code == 2 && ran.err.contains("`words.pem`"), "{}", ran.err);
     let ran = prove::bare(&dir, &["doctor", "--role-json", "--tenant", "t"]);
     assert_eq!(ran.code, 0);
     let role: serde_json::Value = serde_json::from_str(&ran.out).unwrap();

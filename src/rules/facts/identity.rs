@@ -194,7 +194,6 @@ impl<'g> Lens<'g> {
 
     fn sign_ins(&mut self) {
         let estate = self.graph.estate();
-        let Some(window) = estate.sign_in_window else { return };
         let last: std::collections::HashMap<_, _> =
             estate.sign_ins.iter().map(|s| (estate.strings.class(s.principal), s.last)).collect();
         for (at, identity) in self.graph.identities().iter() {
@@ -205,8 +204,11 @@ impl<'g> Lens<'g> {
             let seen = [principal, identity.client].into_iter().flatten();
             let seen = seen.filter_map(|s| last.get(&estate.strings.class(s))).max();
             if let Some(facts) = self.identities.get_mut(at.index()) {
-                let since = seen.copied().unwrap_or(window.from);
-                facts.quiet_days = Some(window.until.days_since(since));
+                // Without logs that cover a time, a last sign-in is known and nothing after it is.
+                facts.quiet_days = estate.sign_in_window.map(|window| {
+                    let since = seen.copied().unwrap_or(window.from);
+                    window.until.days_since(since)
+                });
                 facts.last_sign_in = seen.map(ToString::to_string);
             }
         }

@@ -74,6 +74,9 @@ pub(super) enum NoAnswer {
     TooLarge(usize),
 }
 
+/// How an error begins that is about the certificates to trust, and not about signing in.
+pub const AUTHORITIES: &str = "certificates: ";
+
 /// A client for one cloud.
 #[derive(Debug)]
 pub struct Client {
@@ -309,9 +312,10 @@ fn transport(authorities: Option<&[u8]>) -> Result<Transport, String> {
         .read_timeout(second * 60)
         .redirect(reqwest::redirect::Policy::none());
     if let Some(pem) = authorities {
-        let bundle = reqwest::Certificate::from_pem_bundle(pem).map_err(|e| chained(&e))?;
+        let bundle = reqwest::Certificate::from_pem_bundle(pem)
+            .map_err(|e| format!("{AUTHORITIES}{}", chained(&e)))?;
         if bundle.is_empty() {
-            return Err("it holds no certificate in PEM form".to_owned());
+            return Err(format!("{AUTHORITIES}it holds no certificate in PEM form"));
         }
         builder = builder.tls_certs_merge(bundle);
     }

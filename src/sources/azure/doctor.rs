@@ -124,6 +124,10 @@ pub async fn examine(client: Client, clock: Arc<dyn Clock>, target: &Target) -> 
     let scheduler = Arc::new(Scheduler::new(Arc::clone(&client), clock, 50));
     let mut examined = Examined { caller: client.caller().await, ..Examined::default() };
     subscriptions(&scheduler, target, &mut examined).await?;
+    if examined.subscriptions.is_empty() {
+        let what = "none of the subscriptions that were asked for is visible to the caller";
+        return Err(Failure::NotThere(what.to_owned()));
+    }
     let mut scopes: Vec<String> =
         examined.subscriptions.iter().map(|id| format!("/subscriptions/{id}")).collect();
     let root = target.tenant.clone().or_else(|| examined.tenant.clone());

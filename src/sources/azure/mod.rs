@@ -17,7 +17,7 @@ mod page;
 mod reader;
 mod scheduler;
 
-pub use client::Client;
+pub use client::{AUTHORITIES, Client};
 pub use clock::Clock;
 pub use cloud::{Cloud, CloudError};
 pub use collect::{Collected, Failure, Journal, Target, Tracked, Watch, collect};

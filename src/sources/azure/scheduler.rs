@@ -36,8 +36,8 @@ impl Quota {
         match self {
             Quota::Tenant | Quota::Subscription(_) => (250.0, 25.0),
             Quota::ResourceGraph => (15.0, 3.0),
-            // Documented as one a second for a tenant.
-            Quota::Associated => (1.0, 1.0),
+            // Documented as one a second for a tenant; a question that comes early costs another.
+            Quota::Associated => (1.0, 0.9),
             // 8,000 resource units in 10 seconds for the smallest tenants' lowest class, 3,500; a batch of twenty takes
             // up to a hundred.
             Quota::Directory => (100.0, 30.0),
