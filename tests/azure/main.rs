@@ -118,6 +118,14 @@ fn one_subscription_brings_what_it_inherits() {
     assert!(
         got["role-assignments"].iter().all(|a| !at(a).starts_with("/subscriptions") || at(a).contains(&id))
     );
+    // Nothing is judged that lives elsewhere and holds nothing here.
+    let holders: std::collections::BTreeSet<&str> =
+        got["role-assignments"].iter().map(|a| text(a, &["properties", "principalId"])).collect();
+    assert!(got["principals"].len() <= holders.len() + got["identities"].len() + got["resources"].len());
+    assert_eq!(prove::bare(&dir, &["audit", "--snapshot", "tenant.lwsnap", "-o", "out"]).code, 0);
+    let findings = std::fs::read_to_string(dir.join("out/findings.csv")).unwrap();
+    assert!(!findings.contains("unassigned-custom-role"), "{findings}");
+    assert!(findings.lines().count() < 60, "{} findings for one subscription", findings.lines().count());
     let ran = collect(&server, &dir, &["--subscription", "00000000-0000-0000-0000-00000000beef"]);
     assert_eq!(ran.code, 4, "{}", ran.err);
 }

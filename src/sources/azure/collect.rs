@@ -10,7 +10,7 @@ pub use super::gather::Tracked;
 use super::listing::{self, BATCH, Listing};
 use super::reader::{Event, pages, read, read_next, write_next};
 use super::scheduler::{Refusal, Scheduler, Traffic};
-use crate::model::{Estate, Gap, Instant, PrincipalType, Reason, Scope, Source};
+use crate::model::{Estate, Gap, Instant, PrincipalType, Reason, Source};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -162,21 +162,9 @@ pub async fn collect(
     let tenant = target.tenant.as_deref();
     let mut estate = run.gather.finish(now, client.cloud().name, tenant);
     if narrow {
-        within(&mut estate, &subscriptions);
+        super::narrow::within(&mut estate, &subscriptions);
     }
     Ok(Collected { estate, tracked, traffic, interrupted })
-}
-
-/// In a run over some subscriptions, containers of the others are not part of the answer.
-fn within(estate: &mut Estate, subscriptions: &[String]) {
-    let wanted: BTreeSet<&str> = subscriptions.iter().map(String::as_str).collect();
-    let strings = &estate.strings;
-    let inside = |id| {
-        let scope = Scope::parse(strings.text(id)).and_then(|s| s.subscription);
-        scope.is_none_or(|s| wanted.contains(s.to_ascii_lowercase().as_str()))
-    };
-    estate.subscriptions.retain(|s| inside(s.id));
-    estate.resource_groups.retain(|g| inside(g.id));
 }
 
 struct Run<'r> {

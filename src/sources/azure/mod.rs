@@ -13,6 +13,7 @@ mod doctor;
 mod gather;
 mod listing;
 mod members;
+mod narrow;
 mod page;
 mod reader;
 mod scheduler;

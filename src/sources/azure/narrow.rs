@@ -1,0 +1,37 @@
+//! A run over some subscriptions answers for those: what the directory and the tree say of the rest is left out, so that
+//! nothing is judged of which only a part was read.
+
+use crate::model::{Estate, Scope, Sym};
+use std::collections::{BTreeSet, HashSet};
+
+/// Leaves in an estate what lies in these subscriptions, above them, or holds something there.
+pub(super) fn within(estate: &mut Estate, subscriptions: &[String]) {
+    let wanted: BTreeSet<&str> = subscriptions.iter().map(String::as_str).collect();
+    let strings = &estate.strings;
+    let lies_in = |id: Sym| {
+        let scope = Scope::parse(strings.text(id)).and_then(|s| s.subscription);
+        scope.map(|s| wanted.contains(s.to_ascii_lowercase().as_str()))
+    };
+    estate.subscriptions.retain(|s| lies_in(s.id) != Some(false));
+    estate.resource_groups.retain(|g| lies_in(g.id) != Some(false));
+    // A role for all of the tenant may be assigned where nobody looked.
+    let key = |sym: Sym| crate::model::role_key(strings.text(sym)).to_ascii_lowercase();
+    let assigned: HashSet<String> =
+        estate.assignments.iter().chain(&estate.schedules).map(|a| key(a.role)).collect();
+    estate.roles.retain(|role| {
+        let own = !role.assignable_scopes.is_empty()
+            && role.assignable_scopes.iter().all(|s| lies_in(*s) == Some(true));
+        own || assigned.contains(&key(role.id.name))
+    });
+    // So may a service principal that holds nothing here.
+    let class = |sym: Sym| strings.class(sym);
+    let mut here: HashSet<Sym> = HashSet::new();
+    here.extend(estate.assignments.iter().chain(&estate.schedules).map(|a| class(a.principal)));
+    here.extend(estate.identities.iter().filter_map(|i| i.principal).map(class));
+    here.extend(estate.groups.iter().flat_map(|g| &g.members).map(|m| class(*m)));
+    here.extend(estate.vaults.iter().flat_map(|v| &v.policies).map(|p| class(p.principal)));
+    let blocks = estate.resources.iter().filter_map(|r| r.identity.as_ref());
+    let blocks = blocks.chain(estate.policy_assignments.iter().filter_map(|p| p.identity.as_ref()));
+    here.extend(blocks.filter_map(|b| b.principal).map(class));
+    estate.principals.retain(|p| here.contains(&class(p.id)));
+}
