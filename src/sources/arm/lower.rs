@@ -28,6 +28,17 @@ pub struct Lowering {
     in_assignments: bool,
 }
 
+/// What became of an element.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Became {
+    /// A record of this kind.
+    Record(Source),
+    /// It is of a resource type that nobody reads, which was counted.
+    Unread,
+    /// No record of its own: several, or a gap.
+    Nothing,
+}
+
 /// Why a record could not be made: what is missing or wrong, in words.
 pub(super) type Lowered<T> = Result<T, String>;
 
@@ -38,30 +49,30 @@ impl Lowering {
         self.elements = 0;
     }
 
-    /// Lowers one element, and says what kind of record it became, if one.
-    pub fn record(&mut self, bytes: &[u8], at: Position) -> Option<Source> {
+    /// Lowers one element, and says what it became.
+    pub fn record(&mut self, bytes: &[u8], at: Position) -> Became {
         if self.in_assignments && self.assignment_as_expected(bytes) {
             let seen = if self.listed { &mut self.lists } else { &mut self.singles };
             seen.insert(Source::RoleAssignments);
-            return Some(Source::RoleAssignments);
+            return Became::Record(Source::RoleAssignments);
         }
         self.in_assignments = false;
         let head: Head<'_> = match serde_json::from_slice(bytes) {
             Ok(head) => head,
             Err(error) => {
                 self.broken(bytes, at, &error);
-                return None;
+                return Became::Nothing;
             }
         };
         if let (None, Some(error)) = (&head.id, &head.error) {
             let code = error.code.as_ref().map_or("an error", |c| &c.0);
             let detail = format!("Azure answered with `{code}` instead of data");
             self.gap(Gap::new(Source::Files, "", Reason::Failed, detail), at);
-            return None;
+            return Became::Nothing;
         }
         if let Some(body) = head.responses.as_ref().and_then(|r| r.ok.as_ref()).and_then(|a| a.body) {
             self.nested(body.get().as_bytes(), at);
-            return None;
+            return Became::Nothing;
         }
         if let (None, Some(data)) = (&head.id, head.data)
             && let Ok(table) = serde_json::from_str::<DataTable<'_>>(data.get())
@@ -71,7 +82,7 @@ impl Lowering {
                 self.beside(key, value.as_bytes(), at);
             }
             self.table(&table, at);
-            return None;
+            return Became::Nothing;
         }
         match kind::of(&head) {
             Ok(kind) => {
@@ -81,12 +92,12 @@ impl Lowering {
                         self.in_assignments = kind == Kind::RoleAssignment;
                         let seen = if self.listed { &mut self.lists } else { &mut self.singles };
                         seen.insert(source);
-                        Some(source)
+                        Became::Record(source)
                     }
                     Err(why) => {
                         let id = head.id.map(|t| t.0.into_owned()).unwrap_or_default();
                         self.gap(Gap::new(source, id, Reason::Unparsed, why), at);
-                        None
+                        Became::Nothing
                     }
                 }
             }
@@ -94,7 +105,7 @@ impl Lowering {
                 // Counted by type, not listed one by one: their places say nothing.
                 let detail = format!("records of type `{name}` are not read");
                 self.estate.gaps.push(Gap::new(Source::Other, "", Reason::Unrecognised, detail));
-                None
+                if name.contains('/') { Became::Unread } else { Became::Nothing }
             }
         }
     }

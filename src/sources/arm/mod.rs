@@ -10,8 +10,8 @@ mod kind;
 mod lower;
 mod wire;
 
-pub use lower::Lowering;
 pub(super) use lower::table_rows;
+pub use lower::{Became, Lowering};
 
 use super::files::Files;
 use super::scan::scan;

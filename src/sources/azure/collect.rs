@@ -147,8 +147,7 @@ pub async fn collect(
             unused.len()
         );
         unused.truncate(ASSOCIATED);
-        run.gather.gap(Gap::new(Source::AssociatedResources, "", Reason::NotCollected, detail));
-        run.gather.tracked.entry(Source::AssociatedResources).or_default().failed += 1;
+        run.gather.short_of(Gap::new(Source::AssociatedResources, "", Reason::NotCollected, detail));
     }
     run.stage(unused.iter().map(|id| listing::associated(id)).collect(), |_| Vec::new()).await?;
     run.appeared(narrow);
@@ -286,8 +285,7 @@ impl Run<'_> {
             let detail = "the subscription was asked for, and the caller does not see it";
             let scope = format!("/subscriptions/{missing}");
             for source in [Source::Subscriptions, Source::RoleAssignments, Source::Resources] {
-                self.gather.gap(Gap::new(source, scope.clone(), Reason::Forbidden, detail));
-                self.gather.tracked.entry(source).or_default().failed += 1;
+                self.gather.short_of(Gap::new(source, scope.clone(), Reason::Forbidden, detail));
             }
         }
         if chosen.is_empty() && narrow {
@@ -334,8 +332,7 @@ impl Run<'_> {
             groups.into_values().partition(|id| listing::is_plain(id));
         for id in odd {
             let detail = format!("`{id}` is no id that can be asked for");
-            self.gather.gap(Gap::new(Source::RoleAssignments, "", Reason::Unresolved, detail));
-            self.gather.tracked.entry(Source::RoleAssignments).or_default().failed += 1;
+            self.gather.short_of(Gap::new(Source::RoleAssignments, "", Reason::Unresolved, detail));
         }
         plain.iter().flat_map(|id| listing::access_above(id)).collect()
     }
@@ -351,8 +348,7 @@ impl Run<'_> {
         let (holders, odd): (Vec<String>, Vec<String>) = holders.into_iter().partition(|id| is_guid(id));
         for id in odd {
             let detail = format!("a group that holds a grant goes by `{id}`, which is no object id");
-            self.gather.gap(Gap::new(Source::Groups, "", Reason::Unresolved, detail));
-            self.gather.tracked.entry(Source::Groups).or_default().failed += 1;
+            self.gather.short_of(Gap::new(Source::Groups, "", Reason::Unresolved, detail));
         }
         // Where nothing needs to be asked, nothing is missing.
         for source in [Source::Groups, Source::FederatedCredentials] {
@@ -398,8 +394,7 @@ impl Run<'_> {
                     ASKED_AGAIN + 1
                 );
                 let scope = format!("/subscriptions/{id}");
-                self.gather.gap(Gap::new(Source::RoleAssignments, scope, Reason::Truncated, detail));
-                self.gather.tracked.entry(Source::RoleAssignments).or_default().failed += 1;
+                self.gather.short_of(Gap::new(Source::RoleAssignments, scope, Reason::Truncated, detail));
             }
         }
     }
@@ -411,8 +406,8 @@ impl Run<'_> {
         for id in new.into_iter().filter(|_| !narrow) {
             let detail = "the subscription appeared while the tenant was read; collect again";
             let scope = format!("/subscriptions/{id}");
-            self.gather.gap(Gap::new(Source::Subscriptions, scope, Reason::Truncated, detail));
-            for source in listing::subscriptions().leads_to.iter().chain(&[Source::Subscriptions]) {
+            self.gather.short_of(Gap::new(Source::Subscriptions, scope, Reason::Truncated, detail));
+            for source in listing::subscriptions().leads_to {
                 self.gather.tracked.entry(*source).or_default().failed += 1;
             }
         }

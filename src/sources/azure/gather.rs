@@ -3,12 +3,12 @@
 
 use super::client::is_guid;
 use super::listing::{self, Listing, Shape, is_plain};
-use super::page::{Page, cut};
+use super::page::cut;
 use super::scheduler::Refusal;
 use crate::model::{
     Association, Coverage, Estate, Extent, Gap, Instant, Reason, Scope, SignIn, Source, Sym, tidy,
 };
-use crate::sources::arm::Lowering;
+use crate::sources::arm::{Became, Lowering};
 use crate::sources::scan::Position;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -129,7 +129,7 @@ impl Gather {
     }
 
     /// Takes a page in.
-    pub(super) fn page(&mut self, listing: &Listing, body: &[u8]) -> Page {
+    pub(super) fn page(&mut self, listing: &Listing, body: &[u8]) {
         let page = cut(body, &mut |element| self.element(listing, element));
         if listing.shape == Shape::Associated {
             // That nothing uses it is an answer, too.
@@ -156,7 +156,6 @@ impl Gather {
         if let Some(why) = page.broken {
             self.incomplete(listing, Reason::Truncated, why, None);
         }
-        page
     }
 
     pub(super) fn failed(&mut self, listing: &Listing, refusal: &Refusal, remedy: &str) {
@@ -175,13 +174,14 @@ impl Gather {
             return self.gaps.push(Gap::new(Source::RoleAssignments, "", Reason::Disagreement, detail));
         }
         for source in listing.sources.iter().chain(listing.leads_to) {
-            self.tracked.entry(*source).or_default().failed += 1;
             let gap = Gap::new(*source, listing.scope.clone(), reason, format!("{name}: {detail}"));
-            self.gaps.push(Gap { grant: remedy.map(str::to_owned), ..gap });
+            self.short_of(Gap { grant: remedy.map(str::to_owned), ..gap });
         }
     }
 
-    pub(super) fn gap(&mut self, gap: Gap) {
+    /// A gap that leaves its kind of data incomplete.
+    pub(super) fn short_of(&mut self, gap: Gap) {
+        self.tracked.entry(gap.source).or_default().failed += 1;
         self.gaps.push(gap);
     }
 
@@ -200,9 +200,8 @@ impl Gather {
             {
                 return Some(listing::federated(&id, subscription));
             }
-            self.tracked.entry(Source::FederatedCredentials).or_default().failed += 1;
             let detail = format!("`{id}` is no id that can be asked for");
-            self.gap(Gap::new(Source::FederatedCredentials, "", Reason::Unresolved, detail));
+            self.short_of(Gap::new(Source::FederatedCredentials, "", Reason::Unresolved, detail));
         }
     }
 
@@ -292,38 +291,32 @@ impl Gather {
 
     /// One item that could not be read: its list is not whole.
     fn unparsed(&mut self, listing: &Listing, detail: &str) {
+        self.unparsed_at(listing, &listing.scope, detail);
+    }
+
+    fn unparsed_at(&mut self, listing: &Listing, scope: &str, detail: &str) {
         for source in listing.sources {
-            self.tracked.entry(*source).or_default().failed += 1;
-            self.gaps.push(Gap::new(*source, listing.scope.clone(), Reason::Unparsed, detail));
+            self.short_of(Gap::new(*source, scope, Reason::Unparsed, detail));
         }
     }
 
     fn record(&mut self, listing: &Listing, bytes: &[u8]) {
         let before = self.lowering.estate.gaps.len();
         // A page is no file of the user's: where in it a record stands says nothing.
-        let became = self.lowering.record(bytes, Position { line: 0, column: 0 });
-        if became.is_some_and(|source| listing.sources.contains(&source)) {
-            return;
+        match self.lowering.record(bytes, Position { line: 0, column: 0 }) {
+            Became::Record(source) if listing.sources.contains(&source) => return,
+            // Only the inventory holds kinds that nobody reads.
+            Became::Unread if listing.is_inventory() => return,
+            _ => {}
         }
-        // What was asked for is known: whatever is none of it is an item that could not be read. Only the inventory holds
-        // kinds that nobody reads.
+        // What was asked for is known: whatever is none of it is an item that could not be read.
         let said: Vec<Gap> = self.lowering.estate.gaps.drain(before..).collect();
-        if listing.is_inventory()
-            && said.iter().all(|g| g.reason == Reason::Unrecognised && !g.detail.contains("object"))
-        {
-            return self.lowering.estate.gaps.extend(said);
+        if said.is_empty() {
+            self.unparsed(listing, "a record of another kind than was asked for");
         }
-        match said.as_slice() {
-            [] => self.unparsed(listing, "a record of another kind than was asked for"),
-            said => said.iter().for_each(|g| self.unparsed_at(listing, g)),
-        }
-    }
-
-    fn unparsed_at(&mut self, listing: &Listing, gap: &Gap) {
-        let at = if gap.scope.is_empty() { listing.scope.clone() } else { gap.scope.clone() };
-        for source in listing.sources {
-            self.tracked.entry(*source).or_default().failed += 1;
-            self.gaps.push(Gap::new(*source, at.clone(), Reason::Unparsed, gap.detail.clone()));
+        for gap in said {
+            let scope = if gap.scope.is_empty() { &listing.scope } else { &gap.scope };
+            self.unparsed_at(listing, scope, &gap.detail);
         }
     }
 

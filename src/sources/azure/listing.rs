@@ -274,6 +274,12 @@ pub(super) fn federated(identity: &str, subscription: &str) -> Listing {
     arm(&[Source::FederatedCredentials], "federated", identity, quota, path, Shape::Records)
 }
 
+/// A list of Microsoft Graph.
+fn directory(key: String, source: &'static [Source], first: Ask, shape: Shape) -> Listing {
+    let scope = String::new();
+    Listing { key, sources: source, leads_to: &[], scope, quota: Quota::Directory, first, shape }
+}
+
 /// What Azure says uses an identity.
 pub(super) fn associated(identity: &str) -> Listing {
     Listing {
@@ -291,43 +297,23 @@ pub(super) fn associated(identity: &str) -> Listing {
 pub(super) fn principals() -> Listing {
     let path =
         "/v1.0/servicePrincipals?$select=id,appId,displayName,servicePrincipalType,alternativeNames&$top=999";
-    Listing {
-        key: "service-principals".to_owned(),
-        sources: &[Source::Principals],
-        leads_to: &[],
-        scope: String::new(),
-        quota: Quota::Directory,
-        first: Ask::Get(Service::Directory, path.to_owned()),
-        shape: Shape::Principals,
-    }
+    let first = Ask::Get(Service::Directory, path.to_owned());
+    directory("service-principals".to_owned(), &[Source::Principals], first, Shape::Principals)
 }
 
 /// Last sign-ins of service principals, managed identities among them. Only the public cloud has the report, only in its
 /// beta version, and a tenant without the licence for it refuses it: what is known without it stays known.
 pub(super) fn sign_ins() -> Listing {
     let path = "/beta/reports/servicePrincipalSignInActivities?$top=999";
-    Listing {
-        key: "sign-ins".to_owned(),
-        sources: &[Source::SignIns],
-        leads_to: &[],
-        scope: String::new(),
-        quota: Quota::Directory,
-        first: Ask::Get(Service::Directory, path.to_owned()),
-        shape: Shape::SignIns,
-    }
+    let first = Ask::Get(Service::Directory, path.to_owned());
+    directory("sign-ins".to_owned(), &[Source::SignIns], first, Shape::SignIns)
 }
 
 /// The service principals in each of these groups, through groups inside them too.
 pub(super) fn members(groups: &[String]) -> Listing {
-    Listing {
-        key: format!("members {}", groups.join(" ")),
-        sources: &[Source::Groups],
-        leads_to: &[],
-        scope: String::new(),
-        quota: Quota::Directory,
-        first: Ask::Batch(groups.iter().flat_map(|g| super::members::first(g)).collect()),
-        shape: Shape::Members(groups.to_vec()),
-    }
+    let first = Ask::Batch(groups.iter().flat_map(|g| super::members::first(g)).collect());
+    let key = format!("members {}", groups.join(" "));
+    directory(key, &[Source::Groups], first, Shape::Members(groups.to_vec()))
 }
 
 /// The command that lets the caller read what a list needs.

@@ -139,7 +139,7 @@ fn hash(body: &[u8]) -> u64 {
 }
 
 /// The request for the next page.
-pub(super) fn follow(first: &Ask, next: Next) -> Ask {
+fn follow(first: &Ask, next: Next) -> Ask {
     match (first, next) {
         (Ask::Query { text, subscriptions, .. }, Next::Token(token)) => {
             Ask::Query { text, subscriptions: subscriptions.clone(), skip_token: Some(token) }
