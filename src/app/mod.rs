@@ -9,6 +9,7 @@ mod error;
 pub mod estate;
 pub mod init;
 mod journal;
+mod lookup;
 pub mod policy;
 mod previous;
 pub mod query;
@@ -16,6 +17,7 @@ pub mod roles;
 pub mod rules;
 pub mod schema;
 mod store;
+pub mod who_can;
 
 pub use error::{AppError, Failure};
 pub use store::{Folder, read_file, write_atomically};

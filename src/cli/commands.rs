@@ -6,7 +6,8 @@ use super::terminal::Terminal;
 use crate::app::audit::{Request, audit};
 use crate::app::estate::{Input, Times};
 use crate::app::policy::Places;
-use crate::app::query::{Ask, can, who_can};
+use crate::app::query::{Ask, can};
+use crate::app::who_can::who_can;
 use crate::app::{AppError, Progress as _, catalog, init, policy, roles, rules, schema, write_atomically};
 use crate::finding::{Confidence, Severity};
 use crate::model::{Instant, Operation};
@@ -59,7 +60,7 @@ pub(super) fn run(args: Args, terminal: &Terminal) -> Result<Code, AppError> {
                 terminal,
             )?;
             terminal.done();
-            reply.notes.iter().for_each(|n| terminal.say(n));
+            reply.notes.iter().for_each(|n| terminal.warn(n));
             put(&mut out, &reply.text)?
         }
         Command::WhoCan { action, on, data, estate } => {
@@ -67,7 +68,7 @@ pub(super) fn run(args: Args, terminal: &Terminal) -> Result<Code, AppError> {
             let operation = if data { Operation::data(&action) } else { Operation::control(&action) };
             let reply = who_can(&ask, &operation, on.as_deref(), catalog, terminal)?;
             terminal.done();
-            reply.notes.iter().for_each(|n| terminal.say(n));
+            reply.notes.iter().for_each(|n| terminal.warn(n));
             if reply.text.is_empty() {
                 terminal.say(&format!("nobody can `{action}`, as far as the estate shows"));
             }

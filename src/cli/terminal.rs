@@ -48,6 +48,11 @@ impl Terminal {
         }
     }
 
+    /// A line that must be seen with the answer: what it does not cover.
+    pub(super) fn warn(&self, text: &str) {
+        self.line("warning", text, None);
+    }
+
     /// What went wrong and what to do.
     pub(super) fn error(&self, error: &AppError) {
         self.done();

@@ -25,6 +25,10 @@ impl AccessGraph {
         let bounds = bounds(&roles, catalog, &grants, &conditions);
         let (graph, party_nodes, scope_nodes) =
             wire(&estate, &scopes, &parties, &identities, &by_principal, &grants);
+        let mut local: FastMap<Sym, Vec<usize>> = FastMap::default();
+        for (at, grant) in estate.local_grants.iter().enumerate() {
+            local.entry(estate.strings.class(grant.principal)).or_default().push(at);
+        }
         gaps = crate::model::tidy(gaps);
         AccessGraph {
             estate,
@@ -39,6 +43,7 @@ impl AccessGraph {
             graph,
             party_nodes,
             scope_nodes,
+            local,
             denies,
             bounds,
             gaps,

@@ -83,6 +83,8 @@ pub struct AccessGraph {
     graph: DiGraph<Node, Edge>,
     party_nodes: Vec<NodeIndex>,
     scope_nodes: Vec<NodeIndex>,
+    /// Grants of other systems, as positions in the estate, by the class of whoever they name.
+    local: FastMap<Sym, Vec<usize>>,
     denies: Vec<deny::Deny>,
     bounds: FastMap<(Ix<Role>, Option<Ix<Condition>>), Bound>,
     gaps: Vec<Gap>,

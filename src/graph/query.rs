@@ -4,7 +4,7 @@ use super::deny::ids_of;
 use super::parties::{Identity, Party, PartyKind};
 use super::scopes::ScopeNode;
 use super::{AccessGraph, Edge, Grant, Node};
-use crate::model::{GrantState, Id, Ix, Operation};
+use crate::model::{GrantState, Id, Ix, LocalGrant, LocalSystem, Operation};
 use crate::rbac::{Access, Tri};
 use petgraph::Direction;
 use petgraph::graph::NodeIndex;
@@ -112,6 +112,22 @@ impl AccessGraph {
         held
     }
 
+    /// What an identity holds in other authorization systems, directly or through a group, in the order of records.
+    pub fn local_grants(&self, identity: &Identity) -> Vec<(&LocalGrant, Option<Ix<Party>>)> {
+        let groups = identity.party.map(|p| self.groups_of(p)).unwrap_or_default();
+        let own = [identity.party.map(|p| self.parties[p].principal), identity.client];
+        let own = own.into_iter().flatten().map(|id| (id, None));
+        let through = groups.into_iter().map(|(group, _)| (self.parties[group].principal, Some(group)));
+        let mut found: Vec<(usize, Option<Ix<Party>>)> = Vec::new();
+        for (id, via) in own.chain(through) {
+            let held = self.local.get(&self.estate.strings.class(id)).into_iter().flatten();
+            found.extend(held.map(|at| (*at, via)));
+        }
+        found.sort_unstable();
+        found.dedup_by_key(|(at, _)| *at);
+        found.into_iter().filter_map(|(at, via)| Some((self.estate.local_grants.get(at)?, via))).collect()
+    }
+
     /// Everyone who can do `operation` on `target`, and everyone whom only a condition or a deny keeps from it.
     /// Sorted by party, then by record.
     pub fn who_can(&self, operation: &Operation, target: Ix<ScopeNode>) -> Vec<Answer> {
@@ -138,6 +154,57 @@ impl AccessGraph {
         });
         answers.dedup_by(|a, b| (a.party, a.held.grant) == (b.party, b.held.grant));
         answers
+    }
+
+    /// Everyone who can do `operation` somewhere, and everyone whom only a condition or a deny keeps from it: for each
+    /// grant on its own scope, those that reach most resources first.
+    pub fn who_can_anywhere(&self, operation: &Operation) -> Vec<Answer> {
+        let mut answers = Vec::new();
+        for (at, grant) in self.grants.iter() {
+            let access = self.grant_allows(grant, operation);
+            if access == Access::Denied {
+                continue;
+            }
+            for (party, via) in self.holders(grant.party) {
+                answers.push(self.answer(party, Held { grant: at, via }, access, operation, grant.scope));
+            }
+        }
+        let reach = |a: &Answer| {
+            let scope = self.grants[a.held.grant].scope;
+            (self.scopes.resources_in(self.scopes.range(scope)), std::cmp::Reverse(scope))
+        };
+        answers.sort_by(|a, b| {
+            let (here, there) = (reach(a), reach(b));
+            there.cmp(&here).then_with(|| {
+                (a.party, a.held.grant, a.held.via.len()).cmp(&(b.party, b.held.grant, b.held.via.len()))
+            })
+        });
+        answers.dedup_by(|a, b| (a.party, a.held.grant) == (b.party, b.held.grant));
+        answers
+    }
+
+    /// Delegations to other tenants whose roles give `operation`, on `target` or anywhere.
+    pub fn delegated(
+        &self,
+        operation: &Operation,
+        target: Option<Ix<ScopeNode>>,
+    ) -> Vec<(&LocalGrant, Access)> {
+        let estate = &self.estate;
+        let lighthouse = estate.local_grants.iter().filter(|l| l.system == LocalSystem::Lighthouse);
+        let there = lighthouse.filter(|l| {
+            let held = self.scopes.find(estate, l.scope);
+            target.is_none_or(|t| held.is_some_and(|h| self.scopes.contains(h, t)))
+        });
+        let gives = |l: &'_ LocalGrant| {
+            let role = &self.roles[self.roles.of_id(estate.strings.class(l.role))?];
+            let access = if role.defined {
+                role.compiled.allows(operation, self.catalog.operations(), None)
+            } else {
+                Access::Conditional
+            };
+            (access != Access::Denied).then_some(access)
+        };
+        there.filter_map(|l| Some((l, gives(l)?))).collect()
     }
 
     /// What a grant in force allows, denies aside.

@@ -1,7 +1,9 @@
 //! The roles that occur: those that were read, and built-in ones from the catalogue where they were not.
 
 use super::FastMap;
-use crate::model::{Estate, Gap, Ix, Permission, Reason, RoleKind, Source, Sym, Table, role_key};
+use crate::model::{
+    Estate, Gap, Ix, LocalSystem, Permission, Reason, RoleKind, Source, Sym, Table, role_key,
+};
 use crate::rbac::{Bound, Catalog, ClassSets, CompiledRole, ParsedCondition, RoleProfile, assignable};
 use std::collections::HashMap;
 
@@ -100,7 +102,9 @@ impl RoleTable {
             });
         }
         let policy_roles = estate.policy_definitions.iter().flat_map(|p| p.roles.iter().copied());
-        let named = estate.assignments.iter().chain(&estate.schedules).map(|a| a.role).chain(policy_roles);
+        let delegated = estate.local_grants.iter().filter(|l| l.system == LocalSystem::Lighthouse);
+        let others = policy_roles.chain(delegated.map(|l| l.role));
+        let named = estate.assignments.iter().chain(&estate.schedules).map(|a| a.role).chain(others);
         for id in named {
             let class = strings.class(id);
             if roles.by_id.contains_key(&class) {
@@ -149,7 +153,7 @@ impl RoleTable {
     }
 
     /// The role that an id as it came means.
-    pub(super) fn of_id(&self, class: Sym) -> Option<Ix<Role>> {
+    pub fn of_id(&self, class: Sym) -> Option<Ix<Role>> {
         self.by_id.get(&class).copied()
     }
 

@@ -3,6 +3,7 @@
 //! so that of two records the fuller one wins.
 
 use super::estate::Canonical;
+use super::local::LocalGrant;
 use super::records::*;
 use super::role::{Permission, RoleDefinition, role_key};
 use super::strings::{Strings, Sym};
@@ -108,5 +109,6 @@ canonical!(SignIn, r, t => t.raw(&r.last));
 canonical!(Vault, r, t => t.raw(&r.uses_roles).policies(&r.policies));
 canonical!(PolicyAssignment, r, t => t.block(r.identity.as_deref()).sym(r.name).opt(r.definition));
 canonical!(PolicyDefinition, r, t => t.list(&r.roles).list(&r.members));
+canonical!(LocalGrant, r, t => t.sym(r.principal).sym(r.role).sym(r.scope).opt(r.role_name).opt(r.tenant));
 canonical!(Association, r, t => t.list(&r.resources));
 canonical!(RoleDefinition, r, t => t.permissions(&r.permissions).sym(r.name).raw(&r.kind).list(&r.assignable_scopes));

@@ -37,6 +37,16 @@ pub enum Source {
     PolicyDefinitions,
     /// What Azure says uses an identity.
     AssociatedResources,
+    /// Role assignments on the data of Cosmos DB accounts.
+    CosmosRoleAssignments,
+    /// Microsoft Entra administrators of database servers.
+    DatabaseAdministrators,
+    /// Application permissions on Microsoft Graph and other interfaces.
+    AppRoleAssignments,
+    /// Roles of the directory and who holds them.
+    DirectoryRoles,
+    /// Azure Lighthouse delegations to other tenants.
+    Delegations,
     /// A file of the input, of no kind known yet.
     Files,
     /// Records of kinds that are not read.
@@ -45,7 +55,7 @@ pub enum Source {
 
 impl Source {
     /// Every kind that an estate can hold.
-    pub const ALL: [Source; 19] = [
+    pub const ALL: [Source; 24] = [
         Source::ManagementGroups,
         Source::Subscriptions,
         Source::ResourceGroups,
@@ -63,6 +73,11 @@ impl Source {
         Source::PolicyAssignments,
         Source::PolicyDefinitions,
         Source::AssociatedResources,
+        Source::CosmosRoleAssignments,
+        Source::DatabaseAdministrators,
+        Source::AppRoleAssignments,
+        Source::DirectoryRoles,
+        Source::Delegations,
         Source::Files,
         Source::Other,
     ];
@@ -87,6 +102,11 @@ impl Source {
             Source::PolicyAssignments => "policy-assignments",
             Source::PolicyDefinitions => "policy-definitions",
             Source::AssociatedResources => "associated-resources",
+            Source::CosmosRoleAssignments => "cosmos-role-assignments",
+            Source::DatabaseAdministrators => "database-administrators",
+            Source::AppRoleAssignments => "app-role-assignments",
+            Source::DirectoryRoles => "directory-roles",
+            Source::Delegations => "delegations",
             Source::Files => "files",
             Source::Other => "other",
         }

@@ -6,6 +6,7 @@
 use super::coverage::{Coverage, Source};
 use super::gap::{Gap, Reason, tidy};
 use super::instant::Instant;
+use super::local::{LocalGrant, LocalSystem};
 use super::records::*;
 use super::role::RoleDefinition;
 use super::strings::{Id, Strings, Sym};
@@ -70,6 +71,8 @@ pub struct Estate {
     pub policy_definitions: Vec<PolicyDefinition>,
     /// Associated resources.
     pub associations: Vec<Association>,
+    /// Grants of other authorization systems.
+    pub local_grants: Vec<LocalGrant>,
     /// What was read.
     pub coverage: Coverage,
     /// What is missing.
@@ -100,6 +103,14 @@ impl Estate {
         settle(s, g, Source::PolicyAssignments, &mut self.policy_assignments, |r| whole(&r.id), |_| None);
         settle(s, g, Source::PolicyDefinitions, &mut self.policy_definitions, |r| whole(&r.id), |_| None);
         settle(s, g, Source::AssociatedResources, &mut self.associations, |r| whole(&r.identity), |_| None);
+        // Each system says itself what disagrees.
+        let mut local = std::mem::take(&mut self.local_grants);
+        for system in LocalSystem::ALL {
+            let (mut own, others) = local.into_iter().partition::<Vec<_>, _>(|l| l.system == system);
+            settle(s, g, system.source(), &mut own, |r| r.id, |_| None);
+            self.local_grants.append(&mut own);
+            local = others;
+        }
         self.gaps = tidy(gaps);
     }
 

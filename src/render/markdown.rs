@@ -67,6 +67,7 @@ pub fn sheet(sheet: &Sheet<'_>) -> String {
     for vault in &sheet.vaults {
         let _ = writeln!(out, "\nAccess policy of {}.", escape(vault));
     }
+    list(&mut out, "Held in other systems", &sheet.others.iter().map(|o| escape(o)).collect::<Vec<_>>());
     list(&mut out, "Hosts and dependants", &i.host_names.iter().map(|h| escape(h)).collect::<Vec<_>>());
     list(&mut out, "Federations", &sheet.federations.iter().map(|f| escape(f)).collect::<Vec<_>>());
     let findings: Vec<String> = sheet

@@ -74,6 +74,9 @@ pub fn sheet(sheet: &Sheet<'_>) -> String {
     for vault in &sheet.vaults {
         out.push_str(&format!("  credential     access policy of {}\n", clean(vault)));
     }
+    for other in &sheet.others {
+        out.push_str(&format!("  {:<14} {}\n", "elsewhere", clean(other)));
+    }
     out
 }
 

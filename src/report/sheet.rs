@@ -1,8 +1,8 @@
 //! One identity on one page: who, where, what it holds, who depends on it, what was found.
 
 use super::{FindingRow, IdentityRow, Report};
-use crate::graph::{Identity, ScopeNode};
-use crate::model::{GrantState, Ix};
+use crate::graph::{AccessGraph, Identity, Party, ScopeNode};
+use crate::model::{GrantState, Ix, LocalGrant};
 use crate::rbac::Class;
 
 /// A grant on the sheet.
@@ -39,6 +39,8 @@ pub struct Sheet<'a> {
     pub federations: Vec<String>,
     /// Vaults whose access policies name it.
     pub vaults: Vec<&'a str>,
+    /// What it holds in other authorization systems, in words.
+    pub others: Vec<String>,
     /// Its findings, whatever became of them.
     pub findings: Vec<FindingRow<'a>>,
 }
@@ -102,8 +104,17 @@ impl<'a> Report<'a> {
             grants: grants.collect(),
             federations: federations.collect(),
             vaults: estate.vaults.iter().filter(names).map(|v| graph.text(v.id)).collect(),
+            others: graph.local_grants(identity).into_iter().map(|(l, via)| other(graph, l, via)).collect(),
             findings: findings.collect(),
             identity: row,
         })
     }
+}
+
+/// A grant of another system in words: role, place, group.
+fn other(graph: &AccessGraph, grant: &LocalGrant, via: Option<Ix<Party>>) -> String {
+    let role =
+        grant.role_name.map_or_else(|| crate::model::role_key(graph.text(grant.role)), |n| graph.text(n));
+    let via = via.map(|g| format!(", via group {}", graph.party_name(g))).unwrap_or_default();
+    format!("{}: {role} on {}{via}", grant.system.name(), graph.text(grant.scope))
 }

@@ -2,8 +2,8 @@
 
 use crate::model::{
     ActionPattern, Assignment, AttachedIdentity, Estate, FederatedCredential, GrantState, Group,
-    IdentityBlock, Instant, ManagementGroup, Permission, PrincipalType, Resource, ResourceGroup,
-    RoleDefinition, RoleKind, Subscription, Sym, Tags, UserAssignedIdentity, cmp_folded,
+    IdentityBlock, Instant, LocalGrant, LocalSystem, ManagementGroup, Permission, PrincipalType, Resource,
+    ResourceGroup, RoleDefinition, RoleKind, Subscription, Sym, Tags, UserAssignedIdentity, cmp_folded,
 };
 
 /// Tags as pairs of texts.
@@ -29,7 +29,39 @@ pub(super) struct NewGrant<'a> {
     pub(super) description: Option<&'a str>,
 }
 
+/// A grant of another authorization system to be made.
+#[derive(Clone, Copy)]
+pub(super) struct NewLocal<'a> {
+    pub(super) id: &'a str,
+    pub(super) system: LocalSystem,
+    pub(super) principal: &'a str,
+    pub(super) role: &'a str,
+    pub(super) role_name: Option<&'a str>,
+    pub(super) scope: &'a str,
+    pub(super) tenant: Option<&'a str>,
+}
+
+impl NewLocal<'_> {
+    /// Nobody's yet.
+    pub(super) fn of(system: LocalSystem) -> NewLocal<'static> {
+        NewLocal { id: "", system, principal: "", role: "", role_name: None, scope: "", tenant: None }
+    }
+}
+
 impl Builder {
+    pub(super) fn local(&mut self, new: &NewLocal<'_>) {
+        let made = LocalGrant {
+            id: self.estate.strings.intern_id(new.id),
+            system: new.system,
+            principal: self.sym(new.principal),
+            role: self.sym(new.role),
+            role_name: new.role_name.map(|n| self.sym(n)),
+            scope: self.sym(new.scope),
+            tenant: new.tenant.map(|t| self.sym(t)),
+        };
+        self.estate.local_grants.push(made);
+    }
+
     pub(super) fn sym(&mut self, text: &str) -> Sym {
         self.estate.strings.intern(text)
     }

@@ -5,6 +5,7 @@
 
 mod faults;
 mod landscape;
+mod others;
 
 use super::build::{Builder, NewGrant};
 use crate::model::{Coverage, Estate, GrantState, Instant, PrincipalType};
@@ -31,6 +32,7 @@ pub fn estate() -> Estate {
     demo.b.estate.coverage = Coverage::complete();
     demo.landscape();
     demo.faults();
+    demo.other_systems();
     demo.directory();
     demo.b.estate.settle();
     demo.b.estate

@@ -4,8 +4,10 @@
 //! Shaped after what audits meet: most identities hold one or two narrow grants, a few hold many or wide ones; some
 //! grants go to groups, some to people, some to nobody any more. Not here: chance that is not in the seed.
 
-use super::build::{Builder, NewGrant};
-use crate::model::{AccessPolicy, Association, Coverage, Estate, GrantState, Instant, PrincipalType, Vault};
+use super::build::{Builder, NewGrant, NewLocal};
+use crate::model::{
+    AccessPolicy, Association, Coverage, Estate, GrantState, Instant, LocalSystem, PrincipalType, Vault,
+};
 use crate::rbac::Catalog;
 
 /// How large a tenant is.
@@ -256,6 +258,10 @@ impl Tenant {
             }
             identities.push(id);
         }
+        // Some keep data where roles of another kind decide.
+        if number % 10 == 3 {
+            self.stores(&at(0), number, &holders);
+        }
         let mut resources = Vec::new();
         for n in 0..size.resources {
             let kind = self.dice.pick(&HOSTS);
@@ -308,6 +314,51 @@ impl Tenant {
             let role = self.role();
             self.grant(&to, kind, &role, &on);
         }
+    }
+
+    /// A database account and a server with grants of their own.
+    fn stores(&mut self, group: &str, number: usize, holders: &[String]) {
+        let account = format!("{group}/providers/Microsoft.DocumentDB/databaseAccounts/cosmos-{number}");
+        let server = format!("{group}/providers/Microsoft.Sql/servers/sql-main-{number}");
+        self.b.resource(&account, "Microsoft.DocumentDB/databaseAccounts", None, &[], &[], None);
+        self.b.resource(&server, "Microsoft.Sql/servers", None, &[], &[], None);
+        let holder = holders.get(self.dice.below(holders.len())).cloned().unwrap_or_default();
+        self.b.local(&NewLocal {
+            id: &format!("{account}/sqlRoleAssignments/{}", self.dice.guid()),
+            principal: &holder,
+            role: &format!("{account}/sqlRoleDefinitions/00000000-0000-0000-0000-000000000002"),
+            role_name: Some("Cosmos DB Built-in Data Contributor"),
+            scope: &format!("{account}/dbs/orders"),
+            ..NewLocal::of(LocalSystem::CosmosDb)
+        });
+        let group = self.dice.below(self.groups.len());
+        let administrator = self.groups.get(group).cloned().unwrap_or_default();
+        self.b.local(&NewLocal {
+            id: &format!("{server}/administrators/ActiveDirectory"),
+            principal: &administrator,
+            role: "administrator",
+            scope: &server,
+            ..NewLocal::of(LocalSystem::DatabaseServer)
+        });
+        // Microsoft Graph's Mail.Send, and Directory Readers.
+        let id = self.dice.guid().replace('-', "");
+        self.b.local(&NewLocal {
+            id: &id,
+            principal: &holder,
+            role: "b633e1c5-b582-4048-a93e-9f11b44c7e96",
+            role_name: Some("Mail.Send"),
+            scope: "Microsoft Graph",
+            ..NewLocal::of(LocalSystem::AppRole)
+        });
+        let id = self.dice.guid().replace('-', "");
+        self.b.local(&NewLocal {
+            id: &id,
+            principal: &holder,
+            role: "88d8e3e3-8f55-4a1e-953a-9b9898b8876b",
+            role_name: Some("Directory Readers"),
+            scope: "/",
+            ..NewLocal::of(LocalSystem::Directory)
+        });
     }
 
     /// Everyone who is in the directory.

@@ -4,10 +4,10 @@
 //! `mg:name` a management group, `/` the root. Identities and groups are named by their names. Everything that is
 //! not there is taken as read and absent, unless `absent` lists its source.
 
-use super::build::{Builder, NewGrant};
+use super::build::{Builder, NewGrant, NewLocal};
 use crate::model::{
-    AccessPolicy, Coverage, Estate, Extent, GrantState, IdentityBlock, Instant, PolicyAssignment,
-    PolicyDefinition, Principal, PrincipalType, SignIn, SignInWindow, Source, Sym, Vault,
+    AccessPolicy, Coverage, Estate, Extent, GrantState, IdentityBlock, Instant, LocalSystem,
+    PolicyAssignment, PolicyDefinition, Principal, PrincipalType, SignIn, SignInWindow, Source, Sym, Vault,
 };
 use crate::rbac::Catalog;
 use serde::Deserialize;
@@ -91,7 +91,19 @@ struct File {
     #[serde(default)]
     principal: Vec<PrincipalRow>,
     #[serde(default)]
+    other_grant: Vec<OtherRow>,
+    #[serde(default)]
     sign_ins: Option<SignInRows>,
+}
+
+/// A grant of another authorization system, by the name of that system.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OtherRow {
+    to: String,
+    system: String,
+    role: String,
+    on: String,
 }
 
 type TagRow = BTreeMap<String, String>;
@@ -475,6 +487,14 @@ fn make(
     for row in &file.principal {
         let (id, kind) = (b.sym(&row.name), b.sym(&row.kind));
         b.estate.principals.push(Principal { id, kind, name: id, client: None, resource: None });
+    }
+    for (n, row) in file.other_grant.iter().enumerate() {
+        let system = LocalSystem::ALL.into_iter().find(|s| s.name() == row.system);
+        let system = system.ok_or_else(|| format!("there is no system `{}`", row.system))?;
+        let (id, on) = (format!("other/{n}"), scope(&row.on));
+        let new =
+            NewLocal { id: &id, principal: &row.to, role: &row.role, scope: &on, ..NewLocal::of(system) };
+        b.local(&new);
     }
     if let Some(logs) = &file.sign_ins {
         let at = |t: &str| when(t).map_err(|e| e.message);

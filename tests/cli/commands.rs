@@ -53,7 +53,26 @@ fn who_can_says_through_what() {
         vault.out
     );
     let anywhere = run(&dir, &["who-can", action, "--demo"]);
-    assert!(anywhere.out.contains("known resource(s)"), "{}", anywhere.out);
+    assert!(anywhere.out.contains("conditional  id-web-granter-prod-weu"), "{}", anywhere.out);
+    assert!(anywhere.out.contains("through Owner on"), "{}", anywhere.out);
+    let anywhere = run(&dir, &["who-can", "Microsoft.Web/sites/write", "--demo"]);
+    assert!(anywhere.out.contains("via group grp-lab-runners > grp-lab-admins"), "{}", anywhere.out);
+    // Of another tenant, through a delegation.
+    let metrics = run(&dir, &["who-can", "Microsoft.Insights/metrics/read", "--demo", "--on", "sub-erp-dev"]);
+    assert!(
+        metrics.out.contains("Fabrikam operators") && metrics.out.contains("by Lighthouse"),
+        "{}",
+        metrics.out
+    );
+    let elsewhere =
+        run(&dir, &["who-can", "Microsoft.Insights/metrics/read", "--demo", "--on", "sub-crm-prod"]);
+    assert!(!elsewhere.out.contains("Fabrikam"), "{}", elsewhere.out);
+    let typo = run(&dir, &["who-can", "Microsoft.Web/sites/wrte", "--demo", "-q"]);
+    assert!(typo.err.contains("is it `microsoft.web/sites/write`?"), "{}", typo.err);
+    let typo = run(&dir, &["who-can", "Microsoft.Web/sites/write", "--demo", "--on", "sub-erp-dve"]);
+    assert!(typo.code == 2 && typo.err.contains("is it `sub-erp-dev`?"), "{}", typo.err);
+    let other = run(&dir, &["can", "id-erp-archive-prod-weu", "--demo"]);
+    assert!(other.out.contains("app-role: User.Read.All on Microsoft Graph"), "{}", other.out);
 }
 
 #[test]

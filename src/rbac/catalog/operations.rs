@@ -57,6 +57,11 @@ impl Operations {
         self.names(plane).at.get(name).copied()
     }
 
+    /// The lower-case names of a plane's operations, sorted.
+    pub fn all(&self, plane: Plane) -> impl Iterator<Item = &str> {
+        self.names(plane).sorted.iter().map(AsRef::as_ref)
+    }
+
     /// The lower-case name of an operation.
     pub fn name(&self, plane: Plane, at: usize) -> &str {
         self.names(plane).sorted.get(at).map_or("", |n| n)

@@ -3,17 +3,26 @@
 use super::lens::Lens;
 use super::{Fact, Subject, Type, Value};
 use crate::graph::{AccessGraph, Identity, IdentityKind};
-use crate::model::{Ix, Level, Source};
+use crate::model::{Estate, Extent, Ix, Level, LocalSystem, Source};
 use crate::policy::Verdict;
 use std::collections::BTreeSet;
 
 /// Authorization systems that are not part of an estate, and so never searched for grants.
-pub(crate) const UNREAD: &str = "SQL databases, Kusto, Kubernetes, Cosmos DB's own roles, Microsoft Graph permissions and directory roles";
+const NEVER_READ: &str = "users inside SQL databases, Kusto, Kubernetes";
+
+/// Those, and the ones that were not read whole this time.
+pub(super) fn unread(estate: &Estate) -> String {
+    // Delegations are for other tenants' principals.
+    let own = LocalSystem::ALL.into_iter().filter(|s| *s != LocalSystem::Lighthouse);
+    let unread = own.filter(|s| estate.coverage.of(s.source()) != Extent::Complete).map(LocalSystem::title);
+    [NEVER_READ].into_iter().chain(unread).collect::<Vec<_>>().join(", ")
+}
 
 impl<'g> Lens<'g> {
     pub(super) fn identity_facts(&mut self) {
         let graph: &'g AccessGraph = self.graph;
         let ages = self.oldest_grants();
+        let searched = !graph.estate().local_grants.is_empty();
         for (at, identity) in graph.identities().iter() {
             if !self.identity(at).judged {
                 continue;
@@ -31,6 +40,7 @@ impl<'g> Lens<'g> {
             facts.conflicts = self.conflicts(identity, name, &facts.host_environments);
             facts.owner = self.owner(identity);
             facts.platform = self.is_platform(identity, name);
+            facts.other_grants = if searched { graph.local_grants(identity).len() } else { 0 };
             facts.missing_tags = self.missing_tags(identity);
             let created = identity.created.or_else(|| ages.get(at.index()).copied().flatten());
             facts.age_days = created.map(|c| self.judged_at.days_since(c));
@@ -299,6 +309,12 @@ pub(super) const FACTS: &[Fact] = &[
             Value::Missing
         }
     }),
+    fact!(
+        "other_grants",
+        Int,
+        "what it holds in other authorization systems, as far as those were read: Cosmos DB's own roles, database servers, application permissions, directory roles",
+        |_lens, _i, f| Value::count(f.other_grants)
+    ),
     fact!("group_membership_known", Bool, "true; missing if groups were not read", |lens, _i, _f| {
         if lens.read(Source::Groups) { Value::Bool(true) } else { Value::Missing }
     }),
@@ -403,7 +419,10 @@ pub(super) const FACTS: &[Fact] = &[
     fact!("naming_mostly_fails", Bool, "whether more than a third of the names fail", |lens, _i, _f| {
         Value::Bool(lens.naming_failures * 3 > lens.naming_judged)
     }),
-    fact!("unread_systems", Text, "authorization systems whose grants were not searched", |_lens, _i, _f| {
-        Value::Text(UNREAD)
-    }),
+    fact!(
+        "unread_systems",
+        Text,
+        "authorization systems whose grants were not searched, or not all",
+        |lens, _i, _f| { Value::Text(&lens.unread_systems) }
+    ),
 ];

@@ -49,6 +49,7 @@ pub(crate) struct Lens<'g> {
     pub(crate) naming_failures: usize,
     pub(crate) naming_inferred: String,
     pub(crate) organisations: Vec<String>,
+    pub(crate) unread_systems: String,
     pub(crate) log_days: Option<i64>,
 }
 
@@ -76,6 +77,7 @@ impl<'g> Lens<'g> {
             naming_failures: 0,
             naming_inferred: String::new(),
             organisations: Vec::new(),
+            unread_systems: super::identity::unread(estate),
             log_days: window.map(|w| w.until.days_since(w.from)),
         };
         lens.scopes();

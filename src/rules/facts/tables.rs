@@ -23,6 +23,8 @@ pub struct IdentityFacts {
     pub group_grants: usize,
     /// How many vaults name it in their access policies.
     pub vault_policies: usize,
+    /// How many grants of other authorization systems it holds.
+    pub other_grants: usize,
     /// The classes of operations that it holds anywhere.
     pub classes: BTreeSet<Class>,
     /// The same, by name.

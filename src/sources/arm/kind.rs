@@ -25,6 +25,12 @@ pub(super) enum Kind {
     ServicePrincipal,
     Group,
     User,
+    CosmosAssignment,
+    DatabaseAdministrator,
+    Delegation,
+    DelegationDefinition,
+    AppRole,
+    DirectoryRole,
 }
 
 /// The kind, or the name under which the record is counted as unrecognised.
@@ -48,8 +54,16 @@ pub(super) fn of(head: &Head<'_>) -> Result<Kind, String> {
             "serviceprincipal" => Ok(Kind::ServicePrincipal),
             "group" => Ok(Kind::Group),
             "user" => Ok(Kind::User),
+            "approleassignment" => Ok(Kind::AppRole),
+            "unifiedroleassignment" => Ok(Kind::DirectoryRole),
             other => Err(format!("directory object {other}")),
         };
+    }
+    if head.app_role.is_some() {
+        return Ok(Kind::AppRole);
+    }
+    if head.directory_scope.is_some() {
+        return Ok(Kind::DirectoryRole);
     }
     if head.principal.is_some() {
         return Ok(Kind::ServicePrincipal);
@@ -92,6 +106,13 @@ fn by_type(kind: &str) -> Option<Kind> {
             Kind::PolicyDefinition
         }
         "microsoft.keyvault/vaults" => Kind::Vault,
+        "microsoft.documentdb/databaseaccounts/sqlroleassignments" => Kind::CosmosAssignment,
+        "microsoft.sql/servers/administrators"
+        | "microsoft.sql/managedinstances/administrators"
+        | "microsoft.dbforpostgresql/flexibleservers/administrators"
+        | "microsoft.dbformysql/flexibleservers/administrators" => Kind::DatabaseAdministrator,
+        "microsoft.managedservices/registrationassignments" => Kind::Delegation,
+        "microsoft.managedservices/registrationdefinitions" => Kind::DelegationDefinition,
         _ => return None,
     })
 }

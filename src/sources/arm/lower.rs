@@ -2,7 +2,7 @@
 
 use super::kind::{self, Kind};
 use super::wire::{DataTable, Head, Text};
-use crate::model::{Estate, Extent, Gap, Instant, Location, PrincipalType, Reason, Source, Sym};
+use crate::model::{Estate, Extent, Gap, Instant, LocalSystem, Location, PrincipalType, Reason, Source, Sym};
 use crate::sources::scan::{Position, Problem, Visit, scan};
 use serde::Deserialize;
 use std::collections::{BTreeSet, HashSet};
@@ -16,6 +16,7 @@ pub struct Lowering {
     /// The last time that was read, with its text: listings repeat them.
     last_time: Option<(String, Instant)>,
     pub(super) parents: Vec<(Sym, Sym)>,
+    pub(super) delegations: super::local::Delegations,
     depth: usize,
     /// Whether the current record is one of a list.
     listed: bool,
@@ -133,6 +134,12 @@ impl Lowering {
             Kind::Resource => self.resource(bytes),
             Kind::ServicePrincipal | Kind::User => self.principal(bytes, kind == Kind::User),
             Kind::Group => self.group(bytes),
+            Kind::CosmosAssignment => self.cosmos_assignment(bytes),
+            Kind::DatabaseAdministrator => self.database_administrator(bytes),
+            Kind::Delegation => self.delegation(bytes),
+            Kind::DelegationDefinition => self.delegation_definition(bytes),
+            Kind::AppRole => self.directory_grant(bytes, LocalSystem::AppRole),
+            Kind::DirectoryRole => self.directory_grant(bytes, LocalSystem::Directory),
         }
     }
 
@@ -209,6 +216,7 @@ impl Lowering {
     pub fn finish(mut self) -> Estate {
         self.cover();
         self.join_parents();
+        self.join_delegations();
         self.join_groups();
         self.find_tenant();
         self.estate
@@ -370,5 +378,10 @@ fn source_of(kind: Kind) -> Source {
         Kind::Resource => Source::Resources,
         Kind::ServicePrincipal | Kind::User => Source::Principals,
         Kind::Group => Source::Groups,
+        Kind::CosmosAssignment => Source::CosmosRoleAssignments,
+        Kind::DatabaseAdministrator => Source::DatabaseAdministrators,
+        Kind::Delegation | Kind::DelegationDefinition => Source::Delegations,
+        Kind::AppRole => Source::AppRoleAssignments,
+        Kind::DirectoryRole => Source::DirectoryRoles,
     }
 }

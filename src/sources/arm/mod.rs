@@ -7,6 +7,7 @@ mod directory;
 mod grants;
 mod inventory;
 mod kind;
+mod local;
 mod lower;
 mod wire;
 

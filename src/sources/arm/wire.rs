@@ -28,6 +28,10 @@ pub(super) struct Head<'a> {
     pub(super) group: Option<&'a RawValue>,
     #[serde(borrow, rename = "homeTenantId")]
     pub(super) account: Option<&'a RawValue>,
+    #[serde(borrow, rename = "appRoleId")]
+    pub(super) app_role: Option<&'a RawValue>,
+    #[serde(borrow, rename = "directoryScopeId")]
+    pub(super) directory_scope: Option<&'a RawValue>,
     #[serde(borrow)]
     pub(super) responses: Option<Responses<'a>>,
     #[serde(borrow)]

@@ -121,6 +121,7 @@ pub async fn collect(
         || !target.exclude.is_empty();
     let mut lists = listing::inventory(if narrow { &subscriptions } else { &[] });
     lists.push(listing::principals());
+    lists.extend(super::local::of_the_directory());
     if matches!(client.cloud().name, "public" | "custom") {
         lists.push(listing::sign_ins());
     }
@@ -152,8 +153,10 @@ pub async fn collect(
     run.stage(unused.iter().map(|id| listing::associated(id)).collect(), |_| Vec::new()).await?;
     run.appeared(narrow);
     run.reconcile(&subscriptions).await;
-    // Grants that only came now may be of groups that nobody asked for.
-    let late = run.holders();
+    // Grants that only came now may be of groups that nobody asked for; those of other systems do not say what holds them.
+    let mut late = run.holders();
+    let others = run.gather.maybe_groups();
+    late.extend(run.members_of(others));
     run.stage(late, |_| Vec::new()).await?;
     let interrupted = run.refused.iter().any(|r| r.identity);
     let traffic = Arc::clone(&run.scheduler.traffic);
@@ -344,6 +347,11 @@ impl Run<'_> {
         let holders = grants.filter(|a| a.principal_type == PrincipalType::Group);
         let holders: BTreeSet<String> =
             holders.map(|a| estate.strings.text(a.principal).to_ascii_lowercase()).collect();
+        self.members_of(holders)
+    }
+
+    /// The members of those of these groups that were not asked for yet.
+    fn members_of(&mut self, holders: BTreeSet<String>) -> Vec<Listing> {
         let holders: Vec<String> = holders.into_iter().filter(|id| self.met.insert(id.clone())).collect();
         let (holders, odd): (Vec<String>, Vec<String>) = holders.into_iter().partition(|id| is_guid(id));
         for id in odd {

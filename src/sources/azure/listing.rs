@@ -26,6 +26,10 @@ pub(super) enum Shape {
     Counts,
     /// What uses an identity.
     Associated,
+    /// Accounts and servers that keep grants of their own.
+    Stores,
+    /// A service with the names of its application permissions.
+    AppRoles,
     /// Last sign-ins, by application id.
     SignIns,
     /// Answers to a batch, one for each of these groups.
@@ -54,6 +58,11 @@ impl Listing {
         self.sources.contains(&Source::Resources)
     }
 
+    /// Whether it is of a service that the tenant may not use at all.
+    pub(super) fn is_of_service(&self) -> bool {
+        self.sources == [Source::AppRoleAssignments]
+    }
+
     /// Whether its items say who holds what: what is asked after all of them needs it whole.
     pub(super) fn is_of_grants(&self) -> bool {
         let of = [Source::RoleAssignments, Source::Schedules, Source::RoleDefinitions];
@@ -78,7 +87,9 @@ const COUNTS: &str = "authorizationresources | where type =~ 'microsoft.authoriz
 const ROLES: &str = "authorizationresources | where type =~ 'microsoft.authorization/roledefinitions' and properties.type =~ 'CustomRole' | project id, name, type, properties | order by id asc";
 
 /// Names of queries for those who answer them in tests.
-pub const QUERIES: [(&str, &str); 5] = [
+pub const QUERIES: [(&str, &str); 7] = [
+    ("stores", super::local::STORES),
+    ("delegations", super::local::DELEGATIONS),
     ("containers", CONTAINERS),
     ("resources", RESOURCES),
     ("policies", POLICIES),
@@ -110,6 +121,8 @@ fn arm(
             Source::Identities,
             Source::FederatedCredentials,
             Source::AssociatedResources,
+            Source::CosmosRoleAssignments,
+            Source::DatabaseAdministrators,
             Source::Groups,
         ],
         [Source::Identities] => &[Source::FederatedCredentials, Source::AssociatedResources],
@@ -120,7 +133,13 @@ fn arm(
     Listing { key, sources, leads_to, scope: scope.to_owned(), quota, first, shape }
 }
 
-fn query(name: &str, sources: &'static [Source], text: &'static str, shape: Shape, chunk: Chunk) -> Listing {
+pub(super) fn query(
+    name: &str,
+    sources: &'static [Source],
+    text: &'static str,
+    shape: Shape,
+    chunk: Chunk,
+) -> Listing {
     let first = Ask::Query { text, subscriptions: chunk.1, skip_token: None };
     let key = format!("{name} {}", chunk.0);
     // Without the tree, grants on management groups above no readable subscription are not looked for.
@@ -143,7 +162,7 @@ pub(super) fn is_plain(id: &str) -> bool {
 }
 
 /// Subscriptions of one query, with the query's number.
-type Chunk = (usize, Vec<String>);
+pub(super) type Chunk = (usize, Vec<String>);
 
 /// The subscriptions that the caller sees.
 pub(super) fn subscriptions() -> Listing {
@@ -173,7 +192,10 @@ pub(super) fn inventory(subscriptions: &[String]) -> Vec<Listing> {
         chunks.push((0, Vec::new()));
     }
     let each = |chunk: Chunk| {
+        let [stores, delegations] = super::local::inventory(&chunk);
         [
+            stores,
+            delegations,
             query("resources", READS, RESOURCES, Shape::Records, chunk.clone()),
             query("policies", POLICY, POLICIES, Shape::Records, chunk.clone()),
             query("counts", &[], COUNTS, Shape::Counts, chunk),
@@ -275,7 +297,7 @@ pub(super) fn federated(identity: &str, subscription: &str) -> Listing {
 }
 
 /// A list of Microsoft Graph.
-fn directory(key: String, source: &'static [Source], first: Ask, shape: Shape) -> Listing {
+pub(super) fn directory(key: String, source: &'static [Source], first: Ask, shape: Shape) -> Listing {
     let scope = String::new();
     Listing { key, sources: source, leads_to: &[], scope, quota: Quota::Directory, first, shape }
 }
@@ -323,6 +345,7 @@ pub(super) fn remedy(listing: &Listing, tenant: &str) -> String {
             let permission = match listing.sources {
                 [Source::Groups] => "GroupMember.Read.All",
                 [Source::SignIns] => "AuditLog.Read.All",
+                [Source::DirectoryRoles] => "RoleManagement.Read.Directory",
                 _ => "Application.Read.All",
             };
             format!(

@@ -1,7 +1,7 @@
 //! A run over some subscriptions answers for those: what the directory and the tree say of the rest is left out, so that
 //! nothing is judged of which only a part was read.
 
-use crate::model::{Estate, Scope, Sym};
+use crate::model::{Estate, LocalGrant, LocalSystem, Scope, Sym};
 use std::collections::{BTreeSet, HashSet};
 
 /// Leaves in an estate what lies in these subscriptions, above them, or holds something there.
@@ -23,6 +23,9 @@ pub(super) fn within(estate: &mut Estate, subscriptions: &[String]) {
             && role.assignable_scopes.iter().all(|s| lies_in(*s) == Some(true));
         own || assigned.contains(&key(role.id.name))
     });
+    // What the directory itself grants lies nowhere: it stays with those who are here.
+    let of_directory = |l: &LocalGrant| matches!(l.system, LocalSystem::AppRole | LocalSystem::Directory);
+    estate.local_grants.retain(|l| of_directory(l) || lies_in(l.scope) != Some(false));
     // So may a service principal that holds nothing here.
     let class = |sym: Sym| strings.class(sym);
     let mut here: HashSet<Sym> = HashSet::new();
@@ -33,5 +36,7 @@ pub(super) fn within(estate: &mut Estate, subscriptions: &[String]) {
     let blocks = estate.resources.iter().filter_map(|r| r.identity.as_ref());
     let blocks = blocks.chain(estate.policy_assignments.iter().filter_map(|p| p.identity.as_ref()));
     here.extend(blocks.filter_map(|b| b.principal).map(class));
+    here.extend(estate.local_grants.iter().filter(|l| !of_directory(l)).map(|l| class(l.principal)));
+    estate.local_grants.retain(|l| !of_directory(l) || here.contains(&class(l.principal)));
     estate.principals.retain(|p| here.contains(&class(p.id)));
 }

@@ -75,7 +75,7 @@ async fn read_on(
     let mut met: BTreeSet<String> = BTreeSet::new();
     let (mut resumed, mut keep) = (start.is_some(), true);
     let mut ask = start.map_or_else(|| listing.first.clone(), |next| follow(&listing.first, next));
-    let (mut idle, mut before) = (0, 0);
+    let (mut idle, mut before, mut doubts) = (0, 0, 0);
     loop {
         let refusal = match scheduler.ask(&listing.quota, &ask, whole).await {
             Ok(answer) => {
@@ -105,11 +105,20 @@ async fn read_on(
                     _ => return,
                 }
             }
-            // A tenant without the licence for eligible grants has none, and no list of them.
-            Err(refusal) if refusal.detail.contains("AadPremiumLicenseRequired") => {
+            // A tenant without the licence for eligible grants has none, and no list of them; one that does not use a
+            // service has not granted anything on it.
+            Err(refusal)
+                if refusal.detail.contains("AadPremiumLicenseRequired")
+                    || (listing.is_of_service() && refusal.detail.contains("Request_ResourceNotFound")) =>
+            {
                 let event = Event::Page { listing, body: EMPTY.to_vec(), next: None, keep };
                 let _nobody_waits = to.send(event).await;
                 return;
+            }
+            // That it is not there, said without a code, is not the service's word: somebody between says so, too.
+            Err(refusal) if listing.is_of_service() && refusal.detail == "not there" && doubts < 3 => {
+                doubts += 1;
+                continue;
             }
             Err(refusal) if refusal.says_version() && older(&ask).is_some() => {
                 let Some((old, lacks)) = older(&ask) else { return };

@@ -19,7 +19,7 @@ impl Demo {
     }
 
     /// An identity with a host in a workload's own group.
-    fn hosted(&mut self, workload: &str, component: &str, env: &str) -> String {
+    pub(super) fn hosted(&mut self, workload: &str, component: &str, env: &str) -> String {
         let group = Self::group(&format!("sub-{workload}-{env}"), &format!("rg-{workload}-app-{env}"));
         let identity = self.new_identity(
             &group,

@@ -46,6 +46,7 @@ pub fn write(estate: &Estate, to: &mut dyn Write) -> std::io::Result<String> {
     w.things(&mut lines)?;
     w.access(&mut lines)?;
     w.directory(&mut lines)?;
+    w.local(&mut lines)?;
     lines.section("gaps", estate.gaps.iter().map(|g| w.gap(g)))?;
     let digest = lines.hasher.clone().finalize().iter().map(|b| format!("{b:02x}")).collect::<String>();
     let (records, sha) = (lines.records, digest.clone());
@@ -252,6 +253,23 @@ impl Writer<'_> {
             "associated-resources",
             e.associations.iter().map(|a| {
                 object(vec![("identity", self.t(a.identity)), ("resources", self.list(&a.resources))])
+            }),
+        )
+    }
+
+    fn local<W: Write>(&self, lines: &mut Lines<W>) -> std::io::Result<()> {
+        lines.section(
+            "local-grants",
+            self.0.local_grants.iter().map(|l| {
+                object(vec![
+                    ("grant", self.id(l.id)),
+                    ("system", l.system.name().into()),
+                    ("principal", self.t(l.principal)),
+                    ("role", self.t(l.role)),
+                    ("roleName", self.o(l.role_name)),
+                    ("scope", self.t(l.scope)),
+                    ("tenant", self.o(l.tenant)),
+                ])
             }),
         )
     }

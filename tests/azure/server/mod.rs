@@ -258,6 +258,7 @@ async fn respond(stream: &mut Stream, state: &State, request: &Request) -> std::
     }
     let (status, body) = match answer {
         Answer::Missing => (404, json!({"error": {"code": "NotFound"}})),
+        Answer::Absent => (404, json!({"error": {"code": "Request_ResourceNotFound"}})),
         Answer::Whole(body) => (200, body),
         Answer::Value(rows) => (200, page(state, request, &rows, false, fault)),
         Answer::Data(rows) => (200, page(state, request, &rows, true, fault)),

@@ -22,6 +22,8 @@ pub(crate) enum Answer {
     Data(Arc<Vec<Value>>),
     Whole(Value),
     Missing,
+    /// The directory does not have it.
+    Absent,
 }
 
 /// Which of the service's quotas a request falls under, with what it costs.
@@ -49,6 +51,38 @@ pub(crate) fn answer(truth: &Truth, request: &Request) -> Answer {
             let row = |(id, last): (String, String)| json!({"id": id, "appId": id, "lastSignInActivity": {"lastSignInDateTime": last}});
             let rows = || truth.sign_ins().into_iter().map(row).chain([json!({"appId": "never"})]).collect();
             Answer::Value(truth.kept("sign-ins", rows))
+        }
+        "GET" if lower == "/v1.0/rolemanagement/directory/roleassignments" => {
+            let row = |l: &Value| {
+                json!({"id": l["grant"], "principalId": l["principal"], "directoryScopeId": l["scope"],
+                    "roleDefinitionId": l["role"], "roleDefinition": {"displayName": l["roleName"]}})
+            };
+            Answer::Value(truth.local("directory-role").map(row).collect::<Vec<_>>().into())
+        }
+        "GET" if lower.ends_with("/approleassignedto") => app_roles(truth, &lower),
+        "GET" if lower == "/v1.0/serviceprincipals" && request.query.contains("appRoles") => {
+            let role = |l: &Value| json!({"id": l["role"], "value": l["roleName"]});
+            let roles: Vec<Value> = truth.local("app-role").map(role).collect();
+            let known = request.query.contains(GRAPH);
+            Answer::Value(Arc::new(if known {
+                vec![json!({"appId": GRAPH, "appRoles": roles})]
+            } else {
+                vec![]
+            }))
+        }
+        "GET" if lower.ends_with("/sqlroleassignments") => {
+            let row = |l: &Value| {
+                json!({"id": l["grant"], "type": "Microsoft.DocumentDB/databaseAccounts/sqlRoleAssignments",
+                    "properties": {"principalId": l["principal"], "roleDefinitionId": l["role"], "scope": l["scope"]}})
+            };
+            Answer::Value(Arc::new(below(truth, "cosmos-db", &lower).map(row).collect()))
+        }
+        "GET" if lower.ends_with("/administrators") => {
+            let row = |l: &Value| {
+                json!({"id": l["grant"], "type": "Microsoft.Sql/servers/administrators",
+                    "properties": {"administratorType": "ActiveDirectory", "login": "x", "sid": l["principal"]}})
+            };
+            Answer::Value(Arc::new(below(truth, "database-server", &lower).map(row).collect()))
         }
         "GET" if lower == "/v1.0/groups" => Answer::Value(truth.section("groups").to_vec().into()),
         "GET" if lower == "/v1.0/serviceprincipals" => {
@@ -80,6 +114,57 @@ pub(crate) fn answer(truth: &Truth, request: &Request) -> Answer {
         "GET" => authorization(truth, request),
         _ => Answer::Missing,
     }
+}
+
+/// Microsoft Graph as an application of the directory.
+const GRAPH: &str = "00000003-0000-0000-c000-000000000000";
+
+/// Grants of a system whose id lies below an address.
+fn below<'t>(truth: &'t Truth, system: &'t str, path: &'t str) -> impl Iterator<Item = &'t Value> {
+    truth
+        .local(system)
+        .filter(move |l| text(l, &["grant"]).to_ascii_lowercase().starts_with(&format!("{path}/")))
+}
+
+fn app_roles(truth: &Truth, path: &str) -> Answer {
+    if !path.contains(GRAPH) {
+        return Answer::Absent;
+    }
+    let row = |l: &Value| {
+        json!({"id": l["grant"], "appRoleId": l["role"], "principalId": l["principal"],
+            "principalType": "ServicePrincipal", "resourceId": "r", "resourceDisplayName": l["scope"]})
+    };
+    Answer::Value(Arc::new(truth.local("app-role").map(row).collect()))
+}
+
+/// Delegations as Resource Graph shows them: where, and apart from that to whom.
+fn delegations(truth: &Truth) -> Vec<Value> {
+    let mut rows = Vec::new();
+    for l in truth.local("lighthouse") {
+        let id = text(l, &["grant"]).rsplitn(3, '/').last().unwrap();
+        let definition = id.replace("registrationAssignments", "registrationDefinitions");
+        rows.push(json!({"id": id, "type": "microsoft.managedservices/registrationassignments",
+            "properties": {"registrationDefinitionId": definition, "provisioningState": "Succeeded"}}));
+        rows.push(json!({"id": definition, "type": "microsoft.managedservices/registrationdefinitions",
+            "properties": {"managedByTenantId": l["tenant"], "authorizations": [{"principalId": l["principal"],
+                "principalIdDisplayName": l["roleName"], "roleDefinitionId": l["role"]}]}}));
+    }
+    rows
+}
+
+/// Accounts and servers; of every second server Resource Graph does not say who administers it.
+fn stores(truth: &Truth) -> Vec<Value> {
+    let kinds = ["microsoft.documentdb/databaseaccounts", "microsoft.sql/servers"];
+    let resources = truth.section("resources").iter();
+    let stores = resources.filter(|r| kinds.contains(&text(r, &["type"]).to_ascii_lowercase().as_str()));
+    let row = |(n, r): (usize, &Value)| {
+        let id = text(r, &["id"]).to_ascii_lowercase();
+        let own = below(truth, "database-server", &id).next().filter(|_| n.is_multiple_of(2));
+        let cosmos = id.contains("documentdb");
+        json!({"id": r["id"], "type": r["type"], "kind": if cosmos { "GlobalDocumentDB" } else { "v12.0" },
+            "administrator": own.map(|l| l["principal"].clone())})
+    };
+    stores.enumerate().map(row).collect()
 }
 
 fn authorization(truth: &Truth, request: &Request) -> Answer {
@@ -160,6 +245,8 @@ fn rows(truth: &Truth, query: &str, within: &Value) -> Vec<Value> {
             policies.cloned().collect()
         }
         "counts" => truth.counts(),
+        "delegations" => delegations(truth).into_iter().filter(inside).collect(),
+        "stores" => stores(truth).into_iter().filter(inside).collect(),
         _ => {
             let all = truth.section("role-definitions").iter();
             all.filter(|r| text(r, &["properties", "type"]) == "CustomRole").cloned().collect()

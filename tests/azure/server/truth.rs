@@ -194,6 +194,11 @@ impl Truth {
         .collect()
     }
 
+    /// Grants of another authorization system.
+    pub(crate) fn local(&self, system: &str) -> impl Iterator<Item = &Value> {
+        self.section("local-grants").iter().filter(move |l| l["system"] == system)
+    }
+
     pub(crate) fn subscriptions(&self) -> Vec<Value> {
         let list = self.section("subscriptions").iter();
         list.map(|s| {

@@ -1,0 +1,219 @@
+//! What each kind of element becomes: a record of the estate, something to plan by, or a gap that says it could not be
+//! read. Not here: pages and what is made of them (`gather`).
+
+use super::client::is_guid;
+use super::gather::{Gather, Planned};
+use super::listing::{self, Listing, Shape};
+use crate::model::{Gap, Instant, Reason, Scope, SignIn};
+use crate::sources::arm::Became;
+use crate::sources::scan::Position;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use sha2::{Digest as _, Sha256};
+
+fn digest(bytes: &[u8]) -> [u8; 16] {
+    let mut first = [0; 16];
+    for (to, from) in first.iter_mut().zip(Sha256::digest(bytes)) {
+        *to = from;
+    }
+    first
+}
+
+#[derive(Deserialize)]
+struct PlanRow {
+    #[serde(rename = "subscriptionId")]
+    subscription_id: Option<String>,
+    #[serde(rename = "tenantId")]
+    tenant_id: Option<String>,
+    state: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SignInRow {
+    app_id: Option<String>,
+    last_sign_in_activity: Option<LastActivity>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct LastActivity {
+    last_sign_in_date_time: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct CountRow {
+    #[serde(rename = "subscriptionId")]
+    subscription_id: String,
+    count_: u64,
+}
+
+#[derive(Deserialize)]
+struct RoleRow<'a> {
+    id: String,
+    #[serde(borrow)]
+    properties: Option<&'a RawValue>,
+}
+
+impl Gather {
+    pub(super) fn element(&mut self, listing: &Listing, bytes: &[u8]) {
+        match listing.shape {
+            Shape::Records | Shape::Members(_) => {
+                if self.is_new(listing, bytes) {
+                    self.record(listing, bytes);
+                }
+            }
+            Shape::Principals => {
+                if let Err(why) = self.lowering.principal_record(bytes) {
+                    self.unparsed(listing, &why);
+                }
+            }
+            Shape::Roles => self.role(listing, bytes, false),
+            Shape::RolePlan => self.plan_role(listing, bytes),
+            Shape::Plan | Shape::Again => match serde_json::from_slice::<PlanRow>(bytes) {
+                Ok(PlanRow { subscription_id: Some(id), tenant_id, state }) => {
+                    let id = id.to_ascii_lowercase();
+                    let deleted = state.is_some_and(|s| s.eq_ignore_ascii_case("Deleted"));
+                    if !is_guid(&id) {
+                        self.unparsed(listing, "a subscription whose id is no GUID");
+                    } else if deleted {
+                        // Nothing is left of it to be read.
+                    } else if listing.shape == Shape::Again {
+                        self.seen_again.insert(id);
+                    } else {
+                        self.planned.insert(Planned { id, tenant: tenant_id });
+                    }
+                }
+                _ => self.unparsed(listing, "a subscription without `subscriptionId`"),
+            },
+            Shape::Associated => self.association(listing, bytes),
+            Shape::SignIns => self.sign_in(listing, bytes),
+            Shape::Stores => self.store(listing, bytes),
+            Shape::AppRoles => self.app_roles(listing, bytes),
+            Shape::Counts => match serde_json::from_slice::<CountRow>(bytes) {
+                Ok(row) => {
+                    self.counted.insert(row.subscription_id.to_ascii_lowercase(), row.count_);
+                }
+                Err(_) => {
+                    self.incomplete(listing, Reason::Unparsed, "a count without `subscriptionId`", None)
+                }
+            },
+        }
+    }
+
+    fn association(&mut self, listing: &Listing, bytes: &[u8]) {
+        #[derive(Deserialize)]
+        struct Row {
+            id: Option<String>,
+        }
+        match serde_json::from_slice::<Row>(bytes) {
+            Ok(Row { id: Some(id) }) if !id.is_empty() => {
+                self.associated.entry(listing.scope.clone()).or_default().insert(id);
+            }
+            _ => self.unparsed(listing, "a resource that uses an identity, without `id`"),
+        }
+    }
+
+    fn sign_in(&mut self, listing: &Listing, bytes: &[u8]) {
+        let row = match serde_json::from_slice::<SignInRow>(bytes) {
+            Ok(SignInRow { app_id: Some(id), last_sign_in_activity }) if !id.is_empty() => {
+                (id, last_sign_in_activity.and_then(|a| a.last_sign_in_date_time))
+            }
+            _ => return self.unparsed(listing, "a sign-in without `appId`"),
+        };
+        // The report lists some without any time: nothing is known of those.
+        let (id, Some(time)) = row else { return };
+        match Instant::parse(&time) {
+            Some(last) => {
+                let principal = self.lowering.estate.strings.intern(&id);
+                self.lowering.estate.sign_ins.push(SignIn { principal, last });
+            }
+            None => self.unparsed(listing, "a sign-in whose time is none"),
+        }
+    }
+
+    /// One item that could not be read: its list is not whole.
+    pub(super) fn unparsed(&mut self, listing: &Listing, detail: &str) {
+        self.unparsed_at(listing, &listing.scope, detail);
+    }
+
+    fn unparsed_at(&mut self, listing: &Listing, scope: &str, detail: &str) {
+        for source in listing.sources {
+            self.short_of(Gap::new(*source, scope, Reason::Unparsed, detail));
+        }
+    }
+
+    fn record(&mut self, listing: &Listing, bytes: &[u8]) {
+        let before = self.lowering.estate.gaps.len();
+        // A page is no file of the user's: where in it a record stands says nothing.
+        match self.lowering.record(bytes, Position { line: 0, column: 0 }) {
+            Became::Record(source) if listing.sources.contains(&source) => return,
+            // Only the inventory holds kinds that nobody reads.
+            Became::Unread if listing.is_inventory() => return,
+            _ => {}
+        }
+        // What was asked for is known: whatever is none of it is an item that could not be read.
+        let said: Vec<Gap> = self.lowering.estate.gaps.drain(before..).collect();
+        if said.is_empty() {
+            self.unparsed(listing, "a record of another kind than was asked for");
+        }
+        for gap in said {
+            let scope = if gap.scope.is_empty() { &listing.scope } else { &gap.scope };
+            self.unparsed_at(listing, scope, &gap.detail);
+        }
+    }
+
+    /// What is granted above a scope stands in the lists of all scopes below: thousands of times in a large tenant.
+    fn is_new(&mut self, listing: &Listing, bytes: &[u8]) -> bool {
+        let own = listing.scope.is_empty() || memchr::memmem::find(bytes, listing.scope.as_bytes()).is_some();
+        own || self.inherited.insert(digest(bytes))
+    }
+
+    fn plan_role(&mut self, listing: &Listing, bytes: &[u8]) {
+        #[derive(Deserialize)]
+        struct Row {
+            properties: Properties,
+        }
+        #[derive(Deserialize)]
+        struct Properties {
+            #[serde(rename = "assignableScopes")]
+            scopes: Vec<String>,
+        }
+        match serde_json::from_slice::<Row>(bytes) {
+            Ok(row) => {
+                let homes = row.properties.scopes.iter().filter_map(|s| Scope::parse(s)?.subscription);
+                self.role_homes.extend(homes.map(str::to_ascii_lowercase));
+                self.planned_roles.push(bytes.to_vec());
+            }
+            Err(_) => self.unparsed(listing, "a custom role without `assignableScopes`"),
+        }
+    }
+
+    /// Roles that no scope listed: those for resource groups alone are in no subscription's list.
+    pub(super) fn take_planned_roles(&mut self) {
+        let listing = listing::role_plan();
+        for role in std::mem::take(&mut self.planned_roles) {
+            self.role(&listing, &role, true);
+        }
+    }
+
+    /// Every scope lists the roles that can be assigned on it, each time with an id of its own. They are known by their
+    /// last segment; the estate gets each once, under an id that no scope decides.
+    fn role(&mut self, listing: &Listing, bytes: &[u8], only_new: bool) {
+        let Ok(RoleRow { id, properties: Some(properties) }) = serde_json::from_slice(bytes) else {
+            return self.record(listing, bytes);
+        };
+        let key = crate::model::role_key(&id).to_ascii_lowercase();
+        if only_new && self.roles.contains_key(&key) {
+            return;
+        }
+        let seen = digest(properties.get().as_bytes());
+        if self.roles.insert(key.clone(), seen) == Some(seen) {
+            return;
+        }
+        let id = serde_json::Value::from(format!("/providers/Microsoft.Authorization/roleDefinitions/{key}"));
+        let kind = "Microsoft.Authorization/roleDefinitions";
+        let record = format!("{{\"id\":{id},\"type\":\"{kind}\",\"properties\":{}}}", properties.get());
+        self.record(listing, record.as_bytes());
+    }
+}
