@@ -5,7 +5,7 @@ use super::collect::{Live, connect};
 use super::error::AppError;
 use crate::model::Source;
 use crate::rules::RuleSet;
-use crate::sources::azure::{self, EVERYTHING, Examined, Lack, NEEDS};
+use crate::sources::azure::{self, ASSOCIATED, DIRECTORY_SOURCES, EVERYTHING, Examined, Lack, NEEDS};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -42,7 +42,7 @@ fn describe(examined: &Examined, rules: &RuleSet) -> String {
     let _ =
         writeln!(out, "tenant {tenant}, caller {caller}, {} subscription(s)\n", examined.subscriptions.len());
     let lacking: BTreeSet<Source> = examined.lacks.iter().map(|l| l.source).collect();
-    let asked = NEEDS.iter().map(|(_, s)| *s).chain([Source::Resources, Source::Principals, Source::Groups]);
+    let asked = NEEDS.iter().map(|(_, s)| *s).chain([Source::Resources]).chain(DIRECTORY_SOURCES);
     for source in asked.collect::<BTreeSet<_>>() {
         let word = if lacking.contains(&source) { "incomplete" } else { "ok" };
         let _ = writeln!(out, "{word:<12}{}", source.name());
@@ -84,7 +84,9 @@ fn places(lack: &Lack) -> String {
 /// Reader where Azure's permissions lack, on the root if it lacks everywhere; application permissions for the directory.
 fn commands(examined: &Examined) -> Vec<String> {
     let caller = examined.caller.as_deref().unwrap_or("<object id of the caller>");
-    let scopes: BTreeSet<&String> = examined.lacks.iter().flat_map(|l| &l.scopes).collect();
+    let (asked, plain): (Vec<&Lack>, Vec<&Lack>) =
+        examined.lacks.iter().partition(|l| l.permission == ASSOCIATED);
+    let scopes: BTreeSet<&String> = plain.iter().flat_map(|l| &l.scopes).collect();
     let root =
         examined.tenant.as_ref().map(|t| format!("/providers/Microsoft.Management/managementGroups/{t}"));
     let at: Vec<&String> = match &root {
@@ -95,6 +97,15 @@ fn commands(examined: &Examined) -> Vec<String> {
         format!("az role assignment create --assignee-object-id {caller} --role Reader --scope {scope}")
     };
     let mut all: Vec<String> = at.into_iter().map(reader).collect();
+    if !asked.is_empty() {
+        let tenant = examined.tenant.as_deref().unwrap_or("<tenant id>");
+        let root = format!("/providers/Microsoft.Management/managementGroups/{tenant}");
+        all.push(format!("leastwise doctor --role-json --tenant {tenant} > leastwise-role.json"));
+        all.push("az role definition create --role-definition leastwise-role.json".to_owned());
+        all.push(format!(
+            "az role assignment create --assignee-object-id {caller} --role 'Leastwise reader' --scope {root}"
+        ));
+    }
     let roles = examined.lacks.iter().filter_map(|l| l.app_role);
     all.extend(roles.map(|role| {
         format!(
@@ -154,6 +165,7 @@ mod tests {
         let role = role_json(Some("t"));
         let actions: Vec<&str> =
             role["Actions"].as_array().unwrap().iter().map(|a| a.as_str().unwrap()).collect();
-        assert!(actions.len() > NEEDS.len() && actions.iter().all(|a| a.ends_with("/read")));
+        let reads = |a: &&str| a.ends_with("/read") || *a == ASSOCIATED;
+        assert!(actions.len() > NEEDS.len() && actions.iter().all(reads));
     }
 }

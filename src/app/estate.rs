@@ -72,7 +72,8 @@ pub fn load(
                 AppError::usage(format!("`{shown}`: {e}"))
                     .help("a snapshot is a *.lwsnap file; read a folder of Azure's answers with --arm-export")
             })?;
-            (estate, "snapshot", file_name(path))
+            let kind = if estate.simulated { "simulated" } else { "snapshot" };
+            (estate, kind, file_name(path))
         }
         Input::ArmExport(path) => {
             let folder = Folder::open(path)?;
@@ -105,6 +106,10 @@ pub fn load(
     if !activity.is_empty() {
         estate.settle();
     }
+    let name = match estate.part {
+        Some(part) => format!("{name} ({})", estate.strings.text(part)),
+        None => name,
+    };
     let demo = (*input == Input::Demo).then(demo::moment);
     let provenance = Provenance {
         kind: kind.to_owned(),

@@ -204,18 +204,25 @@ pub(super) struct Live {
     /// The tenant, where the caller sees several.
     #[arg(long, value_name = "ID", help_heading = "Live Azure")]
     pub(super) tenant: Option<String>,
-    /// Only this subscription (repeatable).
+    /// Only this subscription, by id or name (repeatable).
     #[arg(long, value_name = "ID", help_heading = "Live Azure")]
     pub(super) subscription: Vec<String>,
     /// Only what lies below this management group (repeatable).
     #[arg(long, value_name = "NAME", help_heading = "Live Azure")]
     pub(super) management_group: Vec<String>,
-    /// Not this subscription (repeatable).
+    /// Not this subscription, by id or name (repeatable).
     #[arg(long, value_name = "ID", help_heading = "Live Azure")]
     pub(super) exclude_subscription: Vec<String>,
     /// Ask Azure who uses each identity that nothing seems to use, and not only 300 of them: one a second.
     #[arg(long, help_heading = "Live Azure")]
     pub(super) deep: bool,
+    /// Which interface brings what both have: auto, arm (Resource Manager alone) or graph (Resource Graph where it can).
+    #[arg(long, value_name = "auto|arm|graph", default_value = "auto", help_heading = "Live Azure")]
+    pub(super) via: String,
+    /// Leave out a kind of data that takes many requests or a permission of its own, such as federated-credentials
+    /// (repeatable).
+    #[arg(long, value_name = "SOURCE", help_heading = "Live Azure")]
+    pub(super) skip: Vec<String>,
     /// public, usgov, china or custom.
     #[arg(long, value_name = "CLOUD", default_value = "public", help_heading = "Live Azure")]
     pub(super) cloud: String,
@@ -244,6 +251,8 @@ impl Default for Live {
             management_group: Vec::new(),
             exclude_subscription: Vec::new(),
             deep: false,
+            via: "auto".to_owned(),
+            skip: Vec::new(),
             cloud: "public".to_owned(),
             arm_endpoint: None,
             graph_endpoint: None,

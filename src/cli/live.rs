@@ -6,7 +6,7 @@ use super::terminal::Terminal;
 use crate::app::collect::{self, Environment, Live, Outcome};
 use crate::app::{AppError, Progress as _};
 use crate::model::Instant;
-use crate::sources::azure::{CHAIN, Cloud, Target};
+use crate::sources::azure::{CHAIN, Cloud, OPTIONAL, Target, Via};
 use std::path::Path;
 
 /// Variables that speed up the clock of pauses, for tests against a simulated Azure.
@@ -25,6 +25,19 @@ pub(super) fn live(args: &args::Live) -> Result<Live, AppError> {
         return Err(AppError::usage(format!("there is no credential `{name}`"))
             .help(format!("expected one of {}", CHAIN.join(", "))));
     }
+    let via = Via::ALL.into_iter().find(|v| v.name() == args.via).ok_or_else(|| {
+        AppError::usage(format!("there is no way `{}` to Azure", args.via))
+            .help("expected auto, arm or graph")
+    })?;
+    let mut skip = std::collections::BTreeSet::new();
+    for name in &args.skip {
+        let known = OPTIONAL.into_iter().find(|s| s.name() == name);
+        skip.insert(known.ok_or_else(|| {
+            let names: Vec<&str> = OPTIONAL.iter().map(|s| s.name()).collect();
+            AppError::usage(format!("`{name}` cannot be left out"))
+                .help(format!("expected one of {}", names.join(", ")))
+        })?);
+    }
     let variable = |name: &str| std::env::var(name).ok();
     Ok(Live {
         cloud,
@@ -36,6 +49,8 @@ pub(super) fn live(args: &args::Live) -> Result<Live, AppError> {
             management_groups: args.management_group.clone(),
             exclude: args.exclude_subscription.clone(),
             deep: args.deep,
+            via,
+            skip,
         },
         environment: Environment(|name| std::env::var(name).ok()),
         speed: variable(SPEED).and_then(|v| v.parse().ok()).unwrap_or(1),

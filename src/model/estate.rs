@@ -33,6 +33,10 @@ pub struct Estate {
     pub tenant: Option<Sym>,
     /// The cloud, `public` where not said.
     pub cloud: Option<Sym>,
+    /// Which part of the tenant was asked for, in words, where it was not all of it.
+    pub part: Option<Sym>,
+    /// Whether a generator made it up.
+    pub simulated: bool,
     /// When it was read, where known.
     pub collected_at: Option<Instant>,
     /// Management groups.

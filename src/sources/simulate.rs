@@ -131,6 +131,7 @@ pub fn estate(size: &Size, seed: u64) -> Estate {
     tenant.b.estate.tenant = Some(tenant.b.sym(&id));
     tenant.b.estate.cloud = Some(tenant.b.sym("public"));
     tenant.b.estate.collected_at = Some(MOMENT);
+    tenant.b.estate.simulated = true;
     tenant.b.estate.coverage = Coverage::complete();
     tenant.above(size);
     for number in 0..size.subscriptions {

@@ -301,7 +301,7 @@ impl Lowering {
     }
 
     /// What other records said of parents, where a container's own did not.
-    pub(super) fn join_parents(&mut self) {
+    pub(crate) fn join_parents(&mut self) {
         let estate = &mut self.estate;
         let strings = &estate.strings;
         let mut known: std::collections::HashMap<Sym, Sym> = Default::default();

@@ -158,6 +158,13 @@ impl Lowering {
         self.schedule(bytes, state)
     }
 
+    /// Notes that one container lies in another.
+    pub(crate) fn lies_below(&mut self, child: &str, parent: &str) {
+        let strings = &mut self.estate.strings;
+        let pair = (strings.intern(child), strings.intern(parent));
+        self.parents.push(pair);
+    }
+
     /// A vault's line of a snapshot whose resource was not read.
     pub(crate) fn vault_line(&mut self, bytes: &[u8]) -> Result<(), String> {
         let before = self.estate.resources.len();

@@ -13,12 +13,14 @@ use azure_core::http::policies::auth::BearerTokenAuthorizationPolicy;
 use azure_core::http::{
     ClientOptions, Method, Pipeline, PipelineStreamOptions, Request, RetryOptions, Transport, Url,
 };
+use azure_core::time::OffsetDateTime;
 use base64::Engine as _;
 use futures::StreamExt as _;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use std::borrow::Cow;
 use std::sync::Arc;
+use time::format_description::well_known::Rfc2822;
 
 /// Which service is asked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
@@ -93,6 +95,7 @@ const REMAINING: [HeaderName; 3] = [
 ];
 const RESETS_AFTER: HeaderName = HeaderName::from_static("x-ms-user-quota-resets-after");
 const RETRY_AFTER: HeaderName = HeaderName::from_static("retry-after");
+const DATE: HeaderName = HeaderName::from_static("date");
 /// The versions of the interfaces that are posted to.
 const QUERY_PATH: &str = "/providers/Microsoft.ResourceGraph/resources?api-version=2022-10-01";
 /// In bytes, unpacked: a page of a thousand large records is a few MiB.
@@ -189,7 +192,7 @@ impl Client {
         let text = |name: &HeaderName| headers.get_optional_string(name);
         Ok(Answer {
             status: u16::from(status),
-            retry_after: text(&RETRY_AFTER),
+            retry_after: text(&RETRY_AFTER).map(|at| in_seconds(&at, text(&DATE).as_deref())),
             remaining: REMAINING.iter().filter_map(|h| text(h)?.parse().ok()).min(),
             resets_after: text(&RESETS_AFTER),
             body,
@@ -262,6 +265,15 @@ impl Client {
             request.insert_header("consistencylevel", "eventual");
         }
         Ok((service, request))
+    }
+}
+
+/// `Retry-After` in seconds: where it is a date, from the service's own clock, so that nobody else's matters.
+fn in_seconds(at: &str, date: Option<&str>) -> String {
+    let read = |text: &str| OffsetDateTime::parse(text, &Rfc2822).ok();
+    match (read(at), date.and_then(read)) {
+        (Some(at), Some(now)) => (at - now).whole_seconds().max(0).to_string(),
+        _ => at.to_owned(),
     }
 }
 
@@ -367,6 +379,15 @@ mod tests {
         assert_ne!(who(one, "x"), who(other, "x"));
         assert_ne!(who("{}", "x"), who("{}", "y"));
         assert!(!who("{}", "secret").contains("secret"));
+    }
+
+    #[test]
+    fn a_pause_until_a_date_is_one_from_the_services_clock() {
+        let (now, then) = ("Wed, 25 Nov 2026 21:00:00 GMT", "Wed, 25 Nov 2026 21:01:30 GMT");
+        assert_eq!(in_seconds(then, Some(now)), "90");
+        assert_eq!(in_seconds(now, Some(then)), "0");
+        assert_eq!(in_seconds("17", Some(now)), "17");
+        assert_eq!(in_seconds(then, None), then);
     }
 
     #[test]

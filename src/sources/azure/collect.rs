@@ -10,26 +10,13 @@ pub use super::gather::Tracked;
 use super::listing::{self, BATCH, Listing};
 use super::reader::{Event, pages, read, read_next, write_next};
 use super::scheduler::{Refusal, Scheduler, Traffic};
+use super::target::{Target, Via};
+use super::{inventory, local};
 use crate::model::{Estate, Gap, Instant, PrincipalType, Reason, Source};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-
-/// What is asked for.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Target {
-    /// The tenant, where the caller sees several.
-    pub tenant: Option<String>,
-    /// Only these subscriptions.
-    pub subscriptions: Vec<String>,
-    /// Only what lies below these management groups, by name.
-    pub management_groups: Vec<String>,
-    /// Not these subscriptions.
-    pub exclude: Vec<String>,
-    /// Ask for the uses of every identity that nothing seems to use, however long that takes.
-    pub deep: bool,
-}
 
 /// Pages that outlive the run.
 pub trait Journal: Send {
@@ -113,25 +100,9 @@ pub async fn collect(
         refused: Vec::new(),
         met: BTreeSet::new(),
     };
-    run.stage(vec![listing::subscriptions(), listing::containers(), listing::role_plan()], |_| Vec::new())
-        .await?;
+    run.begin(target).await?;
     let subscriptions = run.plan(target)?;
-    let narrow = !target.subscriptions.is_empty()
-        || !target.management_groups.is_empty()
-        || !target.exclude.is_empty();
-    let mut lists = listing::inventory(if narrow { &subscriptions } else { &[] });
-    lists.push(listing::principals());
-    lists.extend(super::local::of_the_directory());
-    if matches!(client.cloud().name, "public" | "custom") {
-        lists.push(listing::sign_ins());
-    }
-    lists.push(listing::built_in_roles());
-    // Identities first: each has a list of its own behind it.
-    lists.extend(subscriptions.iter().map(|id| listing::identities(id)));
-    let unplanned = run.gather.lacks(Source::RoleDefinitions, "");
-    let homes = run.gather.role_homes.clone();
-    lists.extend(subscriptions.iter().flat_map(|id| listing::access(id, unplanned || homes.contains(id))));
-    lists.extend(run.above());
+    let lists = run.lists(target, &subscriptions);
     run.stage(lists, |run| {
         run.gather.take_planned_roles();
         let mut lists = run.holders();
@@ -140,7 +111,9 @@ pub async fn collect(
     })
     .await?;
     // What nobody seems to use is asked for by name: some uses show in no inventory.
-    let mut unused = run.gather.unused();
+    let narrow = target.is_narrow();
+    let mut unused =
+        if target.skip.contains(&Source::AssociatedResources) { Vec::new() } else { run.gather.unused() };
     run.gather.tracked.entry(Source::AssociatedResources).or_default();
     if unused.len() > ASSOCIATED && !target.deep {
         let detail = format!(
@@ -152,7 +125,9 @@ pub async fn collect(
     }
     run.stage(unused.iter().map(|id| listing::associated(id)).collect(), |_| Vec::new()).await?;
     run.appeared(narrow);
-    run.reconcile(&subscriptions).await;
+    if target.via == Via::Auto {
+        run.reconcile(&subscriptions).await;
+    }
     // Grants that only came now may be of groups that nobody asked for; those of other systems do not say what holds them.
     let mut late = run.holders();
     let others = run.gather.maybe_groups();
@@ -166,6 +141,7 @@ pub async fn collect(
     if narrow {
         super::narrow::within(&mut estate, &subscriptions);
     }
+    estate.part = target.part(subscriptions.len()).map(|part| estate.strings.intern(&part));
     Ok(Collected { estate, tracked, traffic, interrupted })
 }
 
@@ -181,6 +157,61 @@ struct Run<'r> {
 }
 
 impl Run<'_> {
+    /// What has to be known before anything else: which subscriptions there are, and where in the tree.
+    async fn begin(&mut self, target: &Target) -> Result<(), Failure> {
+        self.gather.skip.clone_from(&target.skip);
+        if target.via != Via::Arm {
+            let lists = vec![listing::subscriptions(), listing::containers(), listing::role_plan()];
+            return self.stage(lists, |_| Vec::new()).await;
+        }
+        self.gather.without_graph = true;
+        let lack = Gap::new(Source::Resources, "", Reason::NotCollected, inventory::LACKS);
+        self.gather.short_of(lack);
+        let lists = vec![listing::subscriptions(), inventory::management_groups()];
+        self.stage(lists, |_| Vec::new()).await?;
+        let below = self.groups().iter().map(|id| inventory::descendants(id)).collect();
+        self.stage(below, |_| Vec::new()).await?;
+        self.gather.lowering.join_parents();
+        Ok(())
+    }
+
+    /// The lists of a run, but those that only their answers name.
+    fn lists(&mut self, target: &Target, subscriptions: &[String]) -> Vec<Listing> {
+        let chosen = if target.is_narrow() { subscriptions } else { &[] };
+        let groups = self.groups();
+        let mut lists = match target.via {
+            Via::Auto | Via::Graph => listing::inventory(chosen),
+            Via::Arm => {
+                let above = groups.iter().flat_map(|id| inventory::above(id));
+                let inside = subscriptions.iter().flat_map(|id| inventory::of_subscription(id));
+                inventory::built_in_policies().into_iter().chain(above).chain(inside).collect()
+            }
+        };
+        if target.via == Via::Graph {
+            lists.extend(listing::grants_of_graph(chosen));
+        }
+        lists.push(listing::principals());
+        lists.extend(local::of_the_directory());
+        if matches!(self.scheduler.cloud(), "public" | "custom") {
+            lists.push(listing::sign_ins());
+        }
+        lists.push(listing::built_in_roles());
+        // Identities first: each has a list of its own behind it.
+        if target.via != Via::Graph {
+            lists.extend(subscriptions.iter().map(|id| listing::identities(id)));
+        }
+        let unplanned = target.via == Via::Arm || self.gather.lacks(Source::RoleDefinitions, "");
+        let homes = self.gather.role_homes.clone();
+        lists
+            .extend(subscriptions.iter().flat_map(|id| listing::access(id, unplanned || homes.contains(id))));
+        lists.extend(groups.iter().flat_map(|id| listing::access_above(id)));
+        if target.via == Via::Graph {
+            // What Resource Graph has is not asked for again.
+            lists.retain(|l| l.is_of_graph() || l.sources != [Source::RoleAssignments]);
+        }
+        lists
+    }
+
     /// Reads lists side by side to their ends, and the lists that their items have behind them. Only so many are begun
     /// that the next request never waits for one: a large tenant has hundreds of thousands. `then` says what to read
     /// once all grants are there.
@@ -204,6 +235,12 @@ impl Run<'_> {
             while open < BEGUN
                 && let Some(listing) = waiting.pop_front().or_else(|| self.gather.next_behind())
             {
+                let unwanted = |s: &Source| self.gather.skip.contains(s);
+                if (!listing.sources.is_empty() && listing.sources.iter().all(unwanted))
+                    || self.gather.is_closed(&listing)
+                {
+                    continue;
+                }
                 self.gather.asked(&listing);
                 let gather = &mut self.gather;
                 let mut take = |page: &[u8]| {
@@ -269,38 +306,27 @@ impl Run<'_> {
         if let (true, Some(refusal)) = (self.gather.planned.is_empty(), self.refused.first()) {
             return Err(Failure::Unreachable(refusal.detail.clone()));
         }
-        let fold = |list: &[String]| -> BTreeSet<String> {
-            list.iter().map(|s| crate::model::role_key(s).to_ascii_lowercase()).collect()
-        };
-        let (only, not) = (fold(&target.subscriptions), fold(&target.exclude));
-        let below = self.below(&fold(&target.management_groups));
-        let ours = |tenant: &Option<String>| match (&target.tenant, tenant) {
-            (Some(wanted), Some(found)) => wanted.eq_ignore_ascii_case(found),
-            _ => true,
-        };
-        let narrow = !only.is_empty() || !target.management_groups.is_empty();
-        let chosen = self.gather.planned.iter().filter(|p| {
-            let named = only.contains(&p.id) || below.contains(&p.id);
-            ours(&p.tenant) && (!narrow || named) && !not.contains(&p.id)
-        });
-        let chosen: Vec<String> = chosen.map(|p| p.id.clone()).collect();
-        for missing in only.iter().filter(|id| !chosen.contains(id) && !not.contains(*id)) {
+        let fold = |text: &String| crate::model::role_key(text).to_ascii_lowercase();
+        let groups: BTreeSet<String> = target.management_groups.iter().map(fold).collect();
+        for group in &groups {
+            let estate = &self.gather.lowering.estate;
+            let mut known = estate.management_groups.iter().map(|g| estate.strings.text(g.id));
+            if !known.any(|id| crate::model::role_key(id).eq_ignore_ascii_case(group)) {
+                let what = format!(
+                    "the caller sees no management group `{group}`: `az account management-group list` shows their names"
+                );
+                return Err(Failure::NotThere(what));
+            }
+        }
+        let chosen = target.choose(&self.gather.planned, &self.below(&groups))?;
+        for missing in chosen.missing {
             let detail = "the subscription was asked for, and the caller does not see it";
             let scope = format!("/subscriptions/{missing}");
             for source in [Source::Subscriptions, Source::RoleAssignments, Source::Resources] {
                 self.gather.short_of(Gap::new(source, scope.clone(), Reason::Forbidden, detail));
             }
         }
-        if chosen.is_empty() && narrow {
-            let what = "none of the subscriptions that were asked for is visible to the caller";
-            return Err(Failure::NotThere(what.to_owned()));
-        }
-        if chosen.is_empty() {
-            let what =
-                "the caller sees no subscription: it has no role on any, or is signed in to another tenant";
-            return Err(Failure::NotThere(what.to_owned()));
-        }
-        Ok(chosen)
+        Ok(chosen.subscriptions.into_iter().collect())
     }
 
     /// Subscriptions below management groups, by folded id.
@@ -325,8 +351,8 @@ impl Run<'_> {
         subscriptions.filter(|s| s.parent.is_some_and(|p| lies_below(name(p)))).map(|s| name(s.id)).collect()
     }
 
-    /// What is granted on management groups, which subscriptions without access to them would hide.
-    fn above(&mut self) -> Vec<Listing> {
+    /// Management groups, whose grants subscriptions without access to them would hide, by id.
+    fn groups(&mut self) -> Vec<String> {
         let estate = &self.gather.lowering.estate;
         let groups = estate.management_groups.iter().map(|g| estate.strings.text(g.id));
         let groups: BTreeMap<String, String> =
@@ -337,7 +363,7 @@ impl Run<'_> {
             let detail = format!("`{id}` is no id that can be asked for");
             self.gather.short_of(Gap::new(Source::RoleAssignments, "", Reason::Unresolved, detail));
         }
-        plain.iter().flat_map(|id| listing::access_above(id)).collect()
+        plain
     }
 
     /// The members of groups that hold grants and were not asked for yet.

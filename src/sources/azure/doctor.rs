@@ -5,10 +5,11 @@
 
 use super::client::{Ask, Client, Service};
 use super::clock::Clock;
-use super::collect::{Failure, Target};
+use super::collect::Failure;
 use super::page::{cut, whole};
 use super::reader::pages;
 use super::scheduler::{Quota, Refusal, Scheduler};
+use super::target::{Planned, Target};
 use crate::model::{ActionPattern, Source};
 use crate::rbac::matches;
 use serde::Deserialize;
@@ -17,7 +18,7 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 
 /// The operations that reading a tenant needs, with what is missing without them.
-pub const NEEDS: [(&str, Source); 13] = [
+pub const NEEDS: [(&str, Source); 18] = [
     ("Microsoft.Resources/subscriptions/read", Source::Subscriptions),
     ("Microsoft.Resources/subscriptions/resourceGroups/read", Source::ResourceGroups),
     ("Microsoft.Management/managementGroups/read", Source::ManagementGroups),
@@ -34,13 +35,23 @@ pub const NEEDS: [(&str, Source); 13] = [
         Source::FederatedCredentials,
     ),
     ("Microsoft.KeyVault/vaults/read", Source::Vaults),
+    // Reader does not have it: it is an action.
+    (ASSOCIATED, Source::AssociatedResources),
+    ("Microsoft.DocumentDB/databaseAccounts/sqlRoleAssignments/read", Source::CosmosRoleAssignments),
+    ("Microsoft.Sql/servers/administrators/read", Source::DatabaseAdministrators),
+    ("Microsoft.ManagedServices/registrationAssignments/read", Source::Delegations),
+    ("Microsoft.ManagedServices/registrationDefinitions/read", Source::Delegations),
 ];
+
+/// Asking what uses an identity.
+pub const ASSOCIATED: &str =
+    "Microsoft.ManagedIdentity/userAssignedIdentities/listAssociatedResources/action";
 
 /// What Resource Graph needs beside them to show every resource: it shows what the caller may read.
 pub const EVERYTHING: &str = "*/read";
 
 /// Application permissions of Microsoft Graph, with their ids, and a list that needs them.
-const DIRECTORY: [(&str, &str, Source, &str); 2] = [
+const DIRECTORY: [(&str, &str, Source, &str); 5] = [
     (
         "Application.Read.All",
         "9a5d68dd-52b0-4cc2-bd40-abcf44ac3a30",
@@ -53,7 +64,29 @@ const DIRECTORY: [(&str, &str, Source, &str); 2] = [
         Source::Groups,
         "/v1.0/groups?$select=id&$top=1",
     ),
+    (
+        "Application.Read.All",
+        "9a5d68dd-52b0-4cc2-bd40-abcf44ac3a30",
+        Source::AppRoleAssignments,
+        "/v1.0/servicePrincipals(appId='00000003-0000-0000-c000-000000000000')/appRoleAssignedTo?$top=1",
+    ),
+    (
+        "RoleManagement.Read.Directory",
+        "483bed4a-2ad3-4361-a73b-c83ccdbdc53c",
+        Source::DirectoryRoles,
+        "/v1.0/roleManagement/directory/roleAssignments?$top=1",
+    ),
+    (
+        "AuditLog.Read.All",
+        "b0afded3-3588-46d8-8b3d-9842eff778da",
+        Source::SignIns,
+        "/beta/reports/servicePrincipalSignInActivities?$top=1",
+    ),
 ];
+
+/// What the directory is probed for.
+pub const DIRECTORY_SOURCES: [Source; 5] =
+    [Source::Principals, Source::Groups, Source::AppRoleAssignments, Source::DirectoryRoles, Source::SignIns];
 
 /// Something that the caller may not read.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -85,13 +118,6 @@ pub struct Examined {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Subscription {
-    subscription_id: Option<String>,
-    tenant_id: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
 struct Block {
     #[serde(default)]
     actions: Option<Vec<String>>,
@@ -101,8 +127,9 @@ struct Block {
 
 impl Block {
     fn allows(&self, operation: &str) -> bool {
+        let operation = operation.to_ascii_lowercase();
         let any = |list: &Option<Vec<String>>| {
-            list.iter().flatten().any(|p| matches(&ActionPattern::new(p), operation))
+            list.iter().flatten().any(|p| matches(&ActionPattern::new(p), &operation))
         };
         any(&self.actions) && !any(&self.not_actions)
     }
@@ -124,10 +151,6 @@ pub async fn examine(client: Client, clock: Arc<dyn Clock>, target: &Target) -> 
     let scheduler = Arc::new(Scheduler::new(Arc::clone(&client), clock, 50));
     let mut examined = Examined { caller: client.caller().await, ..Examined::default() };
     subscriptions(&scheduler, target, &mut examined).await?;
-    if examined.subscriptions.is_empty() {
-        let what = "none of the subscriptions that were asked for is visible to the caller";
-        return Err(Failure::NotThere(what.to_owned()));
-    }
     let mut scopes: Vec<String> =
         examined.subscriptions.iter().map(|id| format!("/subscriptions/{id}")).collect();
     let root = target.tenant.clone().or_else(|| examined.tenant.clone());
@@ -175,7 +198,9 @@ pub async fn examine(client: Client, clock: Arc<dyn Clock>, target: &Target) -> 
         app_role: None,
     });
     examined.lacks = lacks.collect();
-    for (permission, id, source, path) in DIRECTORY {
+    let wanted = |source: Source| !target.skip.contains(&source);
+    examined.lacks.retain(|l: &Lack| wanted(l.source));
+    for (permission, id, source, path) in DIRECTORY.into_iter().filter(|d| wanted(d.2)) {
         let ask = Ask::Get(Service::Directory, path.to_owned());
         if let Err(refusal) = scheduler.ask(&Quota::Directory, &ask, whole).await {
             let said = Some(refusal.detail);
@@ -191,25 +216,14 @@ async fn subscriptions(
     target: &Target,
     examined: &mut Examined,
 ) -> Result<(), Failure> {
-    let fold =
-        |list: &[String]| -> BTreeSet<String> { list.iter().map(|s| s.to_ascii_lowercase()).collect() };
-    let (only, not) = (fold(&target.subscriptions), fold(&target.exclude));
     let pages = pages(&super::listing::subscriptions(), scheduler).await;
-    let mut rows = Vec::new();
+    let mut all = BTreeSet::new();
     for page in pages.map_err(|r| Failure::Unreachable(r.detail))? {
-        cut(&page, &mut |row| rows.extend(serde_json::from_slice::<Subscription>(row).ok()));
+        cut(&page, &mut |row| all.extend(Planned::of(row).ok().flatten()));
     }
-    for row in rows {
-        let other = |wanted: &String| row.tenant_id.as_ref().is_some_and(|t| !t.eq_ignore_ascii_case(wanted));
-        if target.tenant.as_ref().is_some_and(other) {
-            continue;
-        }
-        examined.tenant = examined.tenant.take().or(row.tenant_id);
-        let id = row.subscription_id.unwrap_or_default().to_ascii_lowercase();
-        if !id.is_empty() && (only.is_empty() || only.contains(&id)) && !not.contains(&id) {
-            examined.subscriptions.push(id);
-        }
-    }
+    examined.tenant = all.iter().find_map(|p| p.tenant.clone());
+    let chosen = target.choose(&all, &BTreeSet::new())?;
+    examined.subscriptions = chosen.subscriptions.into_iter().collect();
     Ok(())
 }
 
@@ -249,5 +263,7 @@ mod tests {
         assert!(block(&["*"], &["Microsoft.Authorization/*/Write"]).allows_reading_everything());
         assert!(!block(&["*"], &["Microsoft.KeyVault/vaults/read"]).allows_reading_everything());
         assert!(!block(&["Microsoft.Web/*"], &[]).allows("Microsoft.KeyVault/vaults/read"));
+        // A single operation, however it is spelled.
+        assert!(block(&["microsoft.keyVault/Vaults/read"], &[]).allows("Microsoft.KeyVault/vaults/read"));
     }
 }

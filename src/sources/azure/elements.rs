@@ -1,10 +1,10 @@
 //! What each kind of element becomes: a record of the estate, something to plan by, or a gap that says it could not be
 //! read. Not here: pages and what is made of them (`gather`).
 
-use super::client::is_guid;
-use super::gather::{Gather, Planned};
+use super::gather::Gather;
 use super::listing::{self, Listing, Shape};
-use crate::model::{Gap, Instant, Reason, Scope, SignIn};
+use super::target::Planned;
+use crate::model::{Gap, Instant, Reason, Scope, SignIn, Source};
 use crate::sources::arm::Became;
 use crate::sources::scan::Position;
 use serde::Deserialize;
@@ -17,15 +17,6 @@ fn digest(bytes: &[u8]) -> [u8; 16] {
         *to = from;
     }
     first
-}
-
-#[derive(Deserialize)]
-struct PlanRow {
-    #[serde(rename = "subscriptionId")]
-    subscription_id: Option<String>,
-    #[serde(rename = "tenantId")]
-    tenant_id: Option<String>,
-    state: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -70,24 +61,27 @@ impl Gather {
             }
             Shape::Roles => self.role(listing, bytes, false),
             Shape::RolePlan => self.plan_role(listing, bytes),
-            Shape::Plan | Shape::Again => match serde_json::from_slice::<PlanRow>(bytes) {
-                Ok(PlanRow { subscription_id: Some(id), tenant_id, state }) => {
-                    let id = id.to_ascii_lowercase();
-                    let deleted = state.is_some_and(|s| s.eq_ignore_ascii_case("Deleted"));
-                    if !is_guid(&id) {
-                        self.unparsed(listing, "a subscription whose id is no GUID");
-                    } else if deleted {
-                        // Nothing is left of it to be read.
-                    } else if listing.shape == Shape::Again {
-                        self.seen_again.insert(id);
-                    } else {
-                        self.planned.insert(Planned { id, tenant: tenant_id });
+            Shape::Plan | Shape::Again => match Planned::of(bytes) {
+                Ok(None) => {}
+                Ok(Some(planned)) if listing.shape == Shape::Again => {
+                    self.seen_again.insert(planned.id);
+                }
+                Ok(Some(planned)) => {
+                    self.planned.insert(planned);
+                    if self.without_graph {
+                        self.record(listing, bytes);
                     }
                 }
-                _ => self.unparsed(listing, "a subscription without `subscriptionId`"),
+                Err(why) => self.unparsed(listing, why),
             },
             Shape::Associated => self.association(listing, bytes),
             Shape::SignIns => self.sign_in(listing, bytes),
+            Shape::Vaults => {
+                if let Err(why) = self.lowering.vault_line(bytes) {
+                    self.unparsed(listing, &why);
+                }
+            }
+            Shape::Tree => self.branch(listing, bytes),
             Shape::Stores => self.store(listing, bytes),
             Shape::AppRoles => self.app_roles(listing, bytes),
             Shape::Counts => match serde_json::from_slice::<CountRow>(bytes) {
@@ -98,6 +92,27 @@ impl Gather {
                     self.incomplete(listing, Reason::Unparsed, "a count without `subscriptionId`", None)
                 }
             },
+        }
+    }
+
+    /// Something below a management group: what it is, its own list says.
+    fn branch(&mut self, listing: &Listing, bytes: &[u8]) {
+        #[derive(Deserialize)]
+        struct Row {
+            id: String,
+            properties: Place,
+        }
+        #[derive(Deserialize)]
+        struct Place {
+            parent: Above,
+        }
+        #[derive(Deserialize)]
+        struct Above {
+            id: String,
+        }
+        match serde_json::from_slice::<Row>(bytes) {
+            Ok(row) => self.lowering.lies_below(&row.id, &row.properties.parent.id),
+            Err(_) => self.unparsed(listing, "something below a management group, without a parent"),
         }
     }
 
@@ -148,6 +163,8 @@ impl Gather {
         // A page is no file of the user's: where in it a record stands says nothing.
         match self.lowering.record(bytes, Position { line: 0, column: 0 }) {
             Became::Record(source) if listing.sources.contains(&source) => return,
+            // A vault is a resource, too.
+            Became::Record(Source::Vaults) if listing.is_inventory() => return,
             // Only the inventory holds kinds that nobody reads.
             Became::Unread if listing.is_inventory() => return,
             _ => {}

@@ -4,16 +4,10 @@
 use super::listing::{self, Listing, Shape, is_plain};
 use super::page::cut;
 use super::scheduler::Refusal;
+use super::target::Planned;
 use crate::model::{Association, Coverage, Estate, Extent, Gap, Instant, Reason, Scope, Source, Sym, tidy};
 use crate::sources::arm::Lowering;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-
-/// A subscription as planning sees it.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(super) struct Planned {
-    pub(super) id: String,
-    pub(super) tenant: Option<String>,
-}
 
 /// How one kind of data came.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -49,6 +43,12 @@ pub(super) struct Gather {
     rows: HashMap<String, (u64, u64)>,
     /// Records that several scopes list, by digest.
     pub(super) inherited: HashSet<[u8; 16]>,
+    /// Subscriptions in which the caller may not ask what uses an identity.
+    closed: BTreeSet<String>,
+    /// Kinds of data that nobody wants.
+    pub(super) skip: BTreeSet<Source>,
+    /// Whether Resource Manager alone is asked.
+    pub(super) without_graph: bool,
     /// Lists that accounts and servers have behind them.
     pub(super) behind_stores: std::collections::VecDeque<Listing>,
     /// Names of application permissions by folded id.
@@ -113,9 +113,22 @@ impl Gather {
 
     pub(super) fn failed(&mut self, listing: &Listing, refusal: &Refusal, remedy: &str) {
         let remedy = (refusal.reason == Reason::Forbidden).then_some(remedy);
-        // Not every tenant has the licence for the report, so that it is never counted on.
-        let optional = listing.shape == Shape::SignIns;
+        // Not every tenant has the licence for the report, and Reader may not ask what uses an identity, so that neither
+        // is ever counted on.
+        let optional = listing.shape == Shape::SignIns
+            || (listing.shape == Shape::Associated && refusal.reason == Reason::Forbidden);
         let reason = if optional { Reason::NotCollected } else { refusal.reason };
+        if listing.shape == Shape::Associated && reason == Reason::NotCollected {
+            // A right that is missing for one identity is missing for its neighbours.
+            let home = Scope::parse(&listing.scope).and_then(|s| s.subscription);
+            let scope =
+                home.map_or_else(String::new, |id| format!("/subscriptions/{}", id.to_ascii_lowercase()));
+            self.closed.insert(scope.clone());
+            let remedy = "leastwise doctor --role-json";
+            let detail = format!("{}: Reader may not ask what uses an identity", refusal.detail);
+            let gap = Gap::new(Source::AssociatedResources, scope, reason, detail);
+            return self.short_of(Gap { grant: Some(remedy.to_owned()), ..gap });
+        }
         self.incomplete(listing, reason, &refusal.detail, remedy);
     }
 
@@ -172,6 +185,13 @@ impl Gather {
         self.behind_stores.len() + self.lowering.estate.identities.len().saturating_sub(self.followed)
     }
 
+    /// Whether there is no hope for a list, since its neighbour was refused.
+    pub(super) fn is_closed(&self, listing: &Listing) -> bool {
+        let home = Scope::parse(&listing.scope).and_then(|s| s.subscription);
+        let scope = home.map(|id| format!("/subscriptions/{}", id.to_ascii_lowercase()));
+        listing.shape == Shape::Associated && scope.is_some_and(|s| self.closed.contains(&s))
+    }
+
     /// Whether a list of this kind was given up at this scope.
     pub(super) fn lacks(&self, source: Source, scope: &str) -> bool {
         self.gaps.iter().any(|g| g.source == source && g.scope.eq_ignore_ascii_case(scope))
@@ -208,6 +228,10 @@ impl Gather {
         let mut coverage = Coverage::default();
         for source in Source::ALL.into_iter().filter(|s| !matches!(s, Source::Files | Source::Other)) {
             let extent = match self.tracked.get(&source) {
+                _ if self.skip.contains(&source) => {
+                    gaps.push(Gap::new(source, "", Reason::NotCollected, "left out by --skip"));
+                    Extent::Absent
+                }
                 None => {
                     let detail = format!("{} are not collected by this version", source.name());
                     gaps.push(Gap::new(source, "", Reason::NotCollected, detail));

@@ -30,6 +30,10 @@ pub(super) enum Shape {
     Stores,
     /// A service with the names of its application permissions.
     AppRoles,
+    /// Key vaults beside the resources that they are.
+    Vaults,
+    /// What lies below a management group, with its parent.
+    Tree,
     /// Last sign-ins, by application id.
     SignIns,
     /// Answers to a batch, one for each of these groups.
@@ -58,6 +62,11 @@ impl Listing {
         self.sources.contains(&Source::Resources)
     }
 
+    /// Whether Resource Graph answers it.
+    pub(super) fn is_of_graph(&self) -> bool {
+        self.quota == Quota::ResourceGraph
+    }
+
     /// Whether it is of a service that the tenant may not use at all.
     pub(super) fn is_of_service(&self) -> bool {
         self.sources == [Source::AppRoleAssignments]
@@ -70,7 +79,7 @@ impl Listing {
     }
 }
 
-const AUTHORIZATION: &str = "providers/Microsoft.Authorization";
+pub(super) const AUTHORIZATION: &str = "providers/Microsoft.Authorization";
 
 /// Management groups, subscriptions and resource groups, with their place in the tree.
 const CONTAINERS: &str = "resourcecontainers | where type in~ ('microsoft.management/managementgroups', 'microsoft.resources/subscriptions', 'microsoft.resources/subscriptions/resourcegroups') | project id, name, type, tenantId, tags, properties | order by id asc";
@@ -86,8 +95,14 @@ const COUNTS: &str = "authorizationresources | where type =~ 'microsoft.authoriz
 /// Custom roles wherever they can be assigned: a subscription's list lacks those that are for its resource groups alone.
 const ROLES: &str = "authorizationresources | where type =~ 'microsoft.authorization/roledefinitions' and properties.type =~ 'CustomRole' | project id, name, type, properties | order by id asc";
 
+/// Role assignments and identities, for those who want them from here.
+const ASSIGNMENTS: &str = "authorizationresources | where type =~ 'microsoft.authorization/roleassignments' | project id, name, type, properties | order by id asc";
+const IDENTITIES: &str = "resources | where type =~ 'microsoft.managedidentity/userassignedidentities' | project id, name, type, location, tags, properties | order by id asc";
+
 /// Names of queries for those who answer them in tests.
-pub const QUERIES: [(&str, &str); 7] = [
+pub const QUERIES: [(&str, &str); 9] = [
+    ("assignments", ASSIGNMENTS),
+    ("identities", IDENTITIES),
     ("stores", super::local::STORES),
     ("delegations", super::local::DELEGATIONS),
     ("containers", CONTAINERS),
@@ -102,7 +117,7 @@ const SUBSCRIPTIONS_A_QUERY: usize = 300;
 /// At most this many requests in one batch of Microsoft Graph.
 pub(super) const BATCH: usize = 20;
 
-fn arm(
+pub(super) fn arm(
     sources: &'static [Source],
     name: &str,
     scope: &str,
@@ -186,11 +201,6 @@ pub(super) fn containers() -> Listing {
 pub(super) fn inventory(subscriptions: &[String]) -> Vec<Listing> {
     const READS: &[Source] = &[Source::Resources, Source::Vaults];
     const POLICY: &[Source] = &[Source::PolicyAssignments, Source::PolicyDefinitions];
-    let mut chunks: Vec<Chunk> =
-        subscriptions.chunks(SUBSCRIPTIONS_A_QUERY).map(<[String]>::to_vec).enumerate().collect();
-    if chunks.is_empty() {
-        chunks.push((0, Vec::new()));
-    }
     let each = |chunk: Chunk| {
         let [stores, delegations] = super::local::inventory(&chunk);
         [
@@ -201,7 +211,25 @@ pub(super) fn inventory(subscriptions: &[String]) -> Vec<Listing> {
             query("counts", &[], COUNTS, Shape::Counts, chunk),
         ]
     };
-    chunks.into_iter().flat_map(each).collect()
+    chunks(subscriptions).into_iter().flat_map(each).collect()
+}
+
+fn chunks(subscriptions: &[String]) -> Vec<Chunk> {
+    let all = subscriptions.chunks(SUBSCRIPTIONS_A_QUERY).map(<[String]>::to_vec).enumerate();
+    let all: Vec<Chunk> = all.collect();
+    if all.is_empty() { vec![(0, Vec::new())] } else { all }
+}
+
+/// Role assignments and identities by Resource Graph.
+pub(super) fn grants_of_graph(subscriptions: &[String]) -> Vec<Listing> {
+    const GRANTS: &[Source] = &[Source::RoleAssignments];
+    let each = |chunk: Chunk| {
+        [
+            query("identities", &[Source::Identities], IDENTITIES, Shape::Records, chunk.clone()),
+            query("assignments", GRANTS, ASSIGNMENTS, Shape::Records, chunk),
+        ]
+    };
+    chunks(subscriptions).into_iter().flat_map(each).collect()
 }
 
 /// Custom roles and where they can be assigned.

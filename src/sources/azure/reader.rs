@@ -29,6 +29,8 @@ pub(super) enum Event {
 
 /// Pages in a row that bring nothing new, after which a list is taken for endless.
 const IDLE_PAGES: usize = 50;
+/// Pages of one list, after which it is taken for endless whatever they bring: ten million records.
+const MOST_PAGES: usize = 10_000;
 
 /// Where a list goes on, as a checkpoint keeps it.
 pub(super) fn write_next(next: &Next) -> String {
@@ -88,6 +90,7 @@ async fn read_on(
                 before = seen;
                 let misled = next.as_ref().and_then(|next| match next {
                     _ if idle >= IDLE_PAGES => Some("page after page brings nothing new"),
+                    _ if met.len() >= MOST_PAGES => Some("the list does not end"),
                     Next::Token(_) if !matches!(ask, Ask::Query { .. }) => {
                         Some("the next page has a token that this list does not take")
                     }

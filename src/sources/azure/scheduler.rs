@@ -127,6 +127,11 @@ impl Scheduler {
         }
     }
 
+    /// The name of the cloud that is asked.
+    pub(super) fn cloud(&self) -> &'static str {
+        self.client.cloud().name
+    }
+
     /// Asks until there is an answer that `whole` accepts, or no hope for one. An answer that is never whole is given
     /// out as it is: what stands in it counts.
     pub(super) async fn ask(

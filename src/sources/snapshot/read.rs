@@ -35,6 +35,9 @@ struct Header {
     collected_at: Option<String>,
     cloud: Option<String>,
     tenant: Option<String>,
+    part: Option<String>,
+    #[serde(default)]
+    simulated: bool,
     sign_in_window: Option<[String; 2]>,
     coverage: BTreeMap<String, String>,
 }
@@ -270,6 +273,8 @@ fn finish(lowering: Lowering, header: Header, gaps: Vec<Gap>) -> Result<Estate, 
     }
     let mut estate = lowering.finish();
     estate.tenant = header.tenant.map(|t| estate.strings.intern(&t));
+    estate.part = header.part.map(|p| estate.strings.intern(&p));
+    estate.simulated = header.simulated;
     estate.cloud = header.cloud.map(|c| estate.strings.intern(&c));
     estate.collected_at = match header.collected_at {
         Some(t) => Some(Instant::parse(&t).ok_or_else(|| bad("a time in collected_at"))?),

@@ -95,6 +95,8 @@ impl Writer<'_> {
             ("collected_at", e.collected_at.map_or(Value::Null, |t| t.to_string().into())),
             ("cloud", self.o(e.cloud)),
             ("tenant", self.o(e.tenant)),
+            ("part", self.o(e.part)),
+            ("simulated", if e.simulated { true.into() } else { Value::Null }),
             (
                 "sign_in_window",
                 e.sign_in_window.map_or(Value::Null, |w| json!([w.from.to_string(), w.until.to_string()])),

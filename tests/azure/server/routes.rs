@@ -111,7 +111,10 @@ pub(crate) fn answer(truth: &Truth, request: &Request) -> Answer {
             let scope = lower.trim_end_matches("/providers/microsoft.managedidentity/userassignedidentities");
             Answer::Value(truth.around("identities", scope, false).into())
         }
-        "GET" => authorization(truth, request),
+        "GET" => match by_manager(truth, &lower, &request.query) {
+            Some(rows) => Answer::Value(rows.into()),
+            None => authorization(truth, request),
+        },
         _ => Answer::Missing,
     }
 }
@@ -167,6 +170,97 @@ fn stores(truth: &Truth) -> Vec<Value> {
     stores.enumerate().map(row).collect()
 }
 
+/// What Resource Manager lists of what Resource Graph shows, too.
+fn by_manager(truth: &Truth, path: &str, query: &str) -> Option<Vec<Value>> {
+    const GROUPS: &str = "/providers/microsoft.management/managementgroups";
+    if path == GROUPS {
+        let shown = |g: &Value| {
+            json!({"id": g["id"], "type": "Microsoft.Management/managementGroups",
+                "properties": {"displayName": g["properties"]["displayName"]}})
+        };
+        return Some(truth.section("management-groups").iter().map(shown).collect());
+    }
+    if let Some(group) = path.strip_suffix("/descendants") {
+        return Some(truth.descendants(group));
+    }
+    let Some((scope, list)) =
+        path.split_once("/providers/microsoft.authorization/polic").map(|(s, l)| (s, l.to_owned()))
+    else {
+        let (scope, list) = path.strip_prefix("/subscriptions/")?.split_once('/')?;
+        let scope = format!("/subscriptions/{scope}");
+        let there = |section: &str| truth.around(section, &scope, false);
+        return match list {
+            "resourcegroups" => Some(there("resource-groups")),
+            "providers/microsoft.keyvault/vaults" => {
+                let vaults = there("resources").into_iter();
+                Some(
+                    vaults
+                        .filter(|r| text(r, &["type"]).eq_ignore_ascii_case("Microsoft.KeyVault/vaults"))
+                        .collect(),
+                )
+            }
+            "providers/microsoft.managedservices/registrationassignments" => {
+                let all = delegations(truth).into_iter();
+                Some(
+                    all.filter(|d| text(d, &["id"]).to_ascii_lowercase().starts_with(&scope))
+                        .collect::<Vec<_>>(),
+                )
+                .map(joined)
+            }
+            "resources" if query.contains("databaseAccounts") => {
+                let inside = stores(truth)
+                    .into_iter()
+                    .filter(|s| text(s, &["id"]).to_ascii_lowercase().starts_with(&scope));
+                // Nothing of who administers it.
+                Some(inside.map(|s| json!({"id": s["id"], "type": s["type"], "kind": s["kind"]})).collect())
+            }
+            "resources" => Some(
+                there("resources")
+                    .into_iter()
+                    .map(|mut r| {
+                        r.as_object_mut().unwrap().remove("properties");
+                        r.as_object_mut().unwrap().remove("systemData");
+                        r
+                    })
+                    .collect(),
+            ),
+            _ => None,
+        };
+    };
+    let above = query.contains("atScope()");
+    let own = |r: &Value| {
+        let id = text(r, &["id"]).to_ascii_lowercase();
+        // A definition lies where its id says; those without a place are built in.
+        if query.contains("Custom") {
+            id.starts_with(&format!("{scope}/"))
+        } else {
+            scope.is_empty() && id.starts_with("/providers/microsoft.authorization")
+        }
+    };
+    match list.as_str() {
+        "yassignments" => Some(truth.policy_assignments(scope, above)),
+        "ydefinitions" => {
+            Some(truth.section("policy-definitions").iter().filter(|r| own(r)).cloned().collect())
+        }
+        "ysetdefinitions" => Some(Vec::new()),
+        _ => None,
+    }
+}
+
+/// Delegations with their definitions inside, as Resource Manager shows them when asked to.
+fn joined(rows: Vec<Value>) -> Vec<Value> {
+    let of_kind =
+        |kind: &str| rows.iter().filter(|r| text(r, &["type"]).ends_with(kind)).cloned().collect::<Vec<_>>();
+    let (assignments, definitions) = (of_kind("registrationassignments"), of_kind("registrationdefinitions"));
+    let with = |mut a: Value| {
+        let id = a["properties"]["registrationDefinitionId"].clone();
+        let found = definitions.iter().find(|d| d["id"] == id).unwrap();
+        a["properties"]["registrationDefinition"] = found.clone();
+        a
+    };
+    assignments.into_iter().map(with).collect()
+}
+
 fn authorization(truth: &Truth, request: &Request) -> Answer {
     let Some((scope, list)) = request.path.split_once("/providers/Microsoft.Authorization/") else {
         return Answer::Missing;
@@ -183,7 +277,10 @@ fn authorization(truth: &Truth, request: &Request) -> Answer {
             vec![json!({"name": "Contoso.New", "type": "Microsoft.Authorization/providerOperations",
                 "operations": [operation("Contoso.New/register/action")], "resourceTypes": of_type})]
         }
-        "permissions" => vec![json!({"actions": ["*/read"], "notActions": []})],
+        "permissions" => {
+            let asked = "Microsoft.ManagedIdentity/userAssignedIdentities/listAssociatedResources/action";
+            vec![json!({"actions": ["*/read", asked], "notActions": []})]
+        }
         "roleDefinitions" => {
             let wanted = if request.query.contains("CustomRole") { "CustomRole" } else { "BuiltInRole" };
             let all = truth.section("role-definitions").iter();
@@ -245,6 +342,8 @@ fn rows(truth: &Truth, query: &str, within: &Value) -> Vec<Value> {
             policies.cloned().collect()
         }
         "counts" => truth.counts(),
+        "identities" => truth.section("identities").iter().filter(|r| inside(r)).cloned().collect(),
+        "assignments" => truth.section("role-assignments").to_vec(),
         "delegations" => delegations(truth).into_iter().filter(inside).collect(),
         "stores" => stores(truth).into_iter().filter(inside).collect(),
         _ => {

@@ -199,12 +199,41 @@ impl Truth {
         self.section("local-grants").iter().filter(move |l| l["system"] == system)
     }
 
+    /// Policy assignments at a scope and above it; below it too, unless only what is above is asked for.
+    pub(crate) fn policy_assignments(&self, scope: &str, only_above: bool) -> Vec<Value> {
+        let place = |r: &Value| {
+            let id = fold(text(r, &["id"]));
+            id.rsplit_once("/providers/microsoft.authorization/").unwrap().0.to_owned()
+        };
+        let above = self.above(scope);
+        let all = self.section("policy-assignments").iter();
+        let there = |r: &&Value| {
+            let at = place(r);
+            above.contains(&at) || (!only_above && at.starts_with(&format!("{scope}/")))
+        };
+        all.filter(there).cloned().collect()
+    }
+
+    /// What lies below a management group, with its parent.
+    pub(crate) fn descendants(&self, group: &str) -> Vec<Value> {
+        let below = |id: &str| id != group && self.above(id).contains(group);
+        let shown = |id: &String| {
+            let kind = if id.starts_with("/subscriptions/") {
+                "/subscriptions"
+            } else {
+                "Microsoft.Management/managementGroups"
+            };
+            json!({"id": id, "type": kind, "properties": {"parent": {"id": self.parents[id]}}})
+        };
+        self.parents.keys().filter(|id| below(id)).map(shown).collect()
+    }
+
     pub(crate) fn subscriptions(&self) -> Vec<Value> {
         let list = self.section("subscriptions").iter();
         list.map(|s| {
             let id = text(s, &["id"]);
             json!({"id": id, "subscriptionId": id.rsplit('/').next(), "displayName": s["displayName"],
-                "tenantId": s["tenantId"], "state": "Enabled"})
+                "tenantId": s["tenantId"], "state": "Enabled", "tags": s["tags"]})
         })
         .collect()
     }
