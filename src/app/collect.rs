@@ -6,7 +6,8 @@ use super::journal::{DiskJournal, Purpose};
 use super::store::write_atomically;
 use crate::model::{Estate, Instant};
 use crate::sources::azure::{
-    self, AUTHORITIES, Client, Clock, Cloud, Collected, Failure, Journal, Target, Traffic, Watch,
+    self, AUTHORITIES, Client, Clock, Cloud, Collected, Failure, Journal, Surroundings, Target, Traffic,
+    Watch,
 };
 use crate::sources::simulate::Size;
 use crate::sources::snapshot;
@@ -83,8 +84,10 @@ pub struct Line {
     pub failed: usize,
     /// Pages.
     pub pages: usize,
-    /// Items in them.
+    /// Items in them, repeats included.
     pub items: usize,
+    /// Records that the snapshot has.
+    pub kept: usize,
 }
 
 /// What a collection came to.
@@ -117,17 +120,29 @@ impl Journal for Forgetful {
     }
 }
 
-struct Shown<'p>(&'p dyn Progress);
+struct Shown<'p> {
+    progress: &'p dyn Progress,
+    clock: Arc<dyn Clock>,
+}
 
 impl Watch for Shown<'_> {
     fn at(&self, done: usize, known: usize, items: usize, traffic: &Traffic) {
         let read = |n: &std::sync::atomic::AtomicU64| n.load(Ordering::Relaxed);
+        let (elapsed, requests) = (self.clock.elapsed().as_secs(), read(&traffic.requests));
         let mut text = format!("collecting: {done} of {known} lists, {items} records");
+        if let Some(rate) = requests.checked_div(elapsed) {
+            text.push_str(&format!(", {rate} requests/s"));
+        }
+        // Lists take about the same: how many there are is known once the subscriptions are.
+        let left = known.saturating_sub(done) as u64;
+        if elapsed > 5 && done > 50 && left > 0 {
+            text.push_str(&format!(", about {} s left", left * elapsed / done.max(1) as u64));
+        }
         let throttled = read(&traffic.throttled);
         if throttled > 0 {
             text.push_str(&format!(", slowed down {throttled} times"));
         }
-        self.0.tick(&text);
+        self.progress.tick(&text);
     }
 }
 
@@ -213,7 +228,7 @@ fn run(
     progress: &dyn Progress,
 ) -> Result<Collected, AppError> {
     let (client, runtime, clock) = connection;
-    let (target, watch) = (&live.target, Shown(progress));
+    let (target, watch) = (&live.target, Shown { progress, clock: Arc::clone(&clock) });
     runtime.block_on(azure::collect(client, clock, target, journal, &watch, now)).map_err(|e| match e {
         Failure::Unreachable(why) => AppError::unreachable(format!("nothing could be read from Azure: {why}"))
             .help("check the sign-in (`az account show`), the network and the cloud; `leastwise collect --help` lists credentials"),
@@ -232,7 +247,10 @@ pub(super) fn connect(live: &Live) -> Result<Connection, AppError> {
         live.cloud.clone(),
         live.credential.as_deref(),
         tenant,
-        &live.environment.0,
+        &Surroundings {
+            variable: &live.environment.0,
+            file: &|path| super::read_file(Path::new(path)).map_err(|e| e.to_string()),
+        },
         authorities.as_deref(),
     )
     .map_err(|why| match (&live.authorities, why.strip_prefix(AUTHORITIES)) {
@@ -259,6 +277,7 @@ fn outcome(collected: &Collected, digest: String, resumed: usize) -> Outcome {
             failed: tracked.failed,
             pages: tracked.pages,
             items: tracked.items,
+            kept: estate.count(source),
         }
     });
     let asked =

@@ -41,7 +41,10 @@ struct Kept {
 #[derive(Debug)]
 pub(super) struct DiskJournal {
     folder: PathBuf,
-    file: File,
+    /// What was found there, or was begun.
+    file: Option<File>,
+    /// Whether nothing of what is on disk belongs to this run.
+    fresh: bool,
     end: u64,
     /// The digest of the last frame.
     last: String,
@@ -83,6 +86,16 @@ fn open_private(path: &Path, truncate: bool) -> io::Result<File> {
     Ok(file)
 }
 
+/// A file of ours that nobody else uses meanwhile.
+fn locked(path: &Path) -> io::Result<File> {
+    let file = open_private(path, false)?;
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => Err(io::Error::other("another run is using it")),
+        Err(TryLockError::Error(error)) => Err(error),
+        Ok(()) => Ok(file),
+    }
+}
+
 fn make_private_folder(folder: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     #[cfg(unix)]
@@ -100,53 +113,72 @@ fn make_private_folder(folder: &Path) -> io::Result<()> {
 
 impl DiskJournal {
     /// Opens the checkpoint of this purpose in a folder, or begins one. One for another purpose, or one that is `stale`,
-    /// is replaced: then the answer's second half is true.
+    /// will be replaced: then the answer's second half is true. Nothing changes on disk before the first page comes: a run
+    /// that is refused at once takes nothing from the one before it.
     pub(super) fn open(
         folder: &Path,
         purpose: Purpose,
         stale: impl Fn(&Purpose) -> bool,
     ) -> io::Result<(DiskJournal, bool)> {
-        make_private_folder(folder)?;
-        let file = open_private(&folder.join(PAGES), false)?;
-        match file.try_lock() {
-            Err(TryLockError::WouldBlock) => {
-                return Err(io::Error::other("another run is using it"));
-            }
-            Err(TryLockError::Error(error)) => return Err(error),
-            Ok(()) => {}
-        }
-        let mut about = open_private(&folder.join(ABOUT), false)?;
-        let mut bytes = Vec::new();
-        (&about).take(1 << 16).read_to_end(&mut bytes)?;
-        let before = serde_json::from_slice::<Purpose>(&bytes).ok();
-        let fits =
-            |p: &Purpose| Purpose { began: purpose.began.clone(), ..p.clone() } == purpose && !stale(p);
-        let (purpose, fresh, replaced) = match before {
-            Some(before) if fits(&before) => (before, false, false),
-            other => (purpose, true, other.is_some()),
-        };
-        if fresh {
-            file.set_len(0)?;
-            about.set_len(0)?;
-            about.seek(SeekFrom::Start(0))?;
-            about.write_all(&serde_json::to_vec(&purpose)?)?;
-        }
         let mut journal = DiskJournal {
             folder: folder.to_owned(),
-            file,
+            file: None,
+            fresh: true,
             end: 0,
             last: String::new(),
             kept: HashMap::new(),
             purpose,
             found: 0,
         };
-        journal.index()?;
-        Ok((journal, replaced))
+        if fs::symlink_metadata(folder).is_err() {
+            return Ok((journal, false));
+        }
+        make_private_folder(folder)?;
+        if fs::symlink_metadata(folder.join(PAGES)).is_err() {
+            return Ok((journal, false));
+        }
+        let file = locked(&folder.join(PAGES))?;
+        let about = open_private(&folder.join(ABOUT), false)?;
+        let mut bytes = Vec::new();
+        (&about).take(1 << 16).read_to_end(&mut bytes)?;
+        let before = serde_json::from_slice::<Purpose>(&bytes).ok();
+        let ours = &journal.purpose;
+        let fits = |p: &Purpose| Purpose { began: ours.began.clone(), ..p.clone() } == *ours && !stale(p);
+        match before {
+            Some(before) if fits(&before) => {
+                journal.purpose = before;
+                journal.fresh = false;
+                journal.index(file)?;
+                Ok((journal, false))
+            }
+            other => {
+                // Held meanwhile, so that nobody else goes on with it.
+                journal.file = Some(file);
+                Ok((journal, other.is_some()))
+            }
+        }
+    }
+
+    /// The file to write to. One for another purpose ends here.
+    fn begin(&mut self) -> io::Result<&mut File> {
+        if self.fresh {
+            make_private_folder(&self.folder)?;
+            let file = match self.file.take() {
+                Some(file) => file,
+                None => locked(&self.folder.join(PAGES))?,
+            };
+            file.set_len(0)?;
+            let mut about = open_private(&self.folder.join(ABOUT), true)?;
+            about.write_all(&serde_json::to_vec(&self.purpose)?)?;
+            self.file = Some(file);
+            self.fresh = false;
+        }
+        self.file.as_mut().ok_or_else(|| io::Error::other("it was never opened"))
     }
 
     /// Finds the whole frames; whatever stands behind the last of them is cut off.
-    fn index(&mut self) -> io::Result<()> {
-        let mut input = BufReader::with_capacity(1 << 18, self.file.try_clone()?);
+    fn index(&mut self, mut file: File) -> io::Result<()> {
+        let mut input = BufReader::with_capacity(1 << 18, file.try_clone()?);
         input.seek(SeekFrom::Start(0))?;
         let (mut line, mut page) = (Vec::new(), Vec::new());
         loop {
@@ -166,13 +198,17 @@ impl DiskJournal {
             self.end += head + frame.bytes;
             self.found += 1;
         }
-        self.file.set_len(self.end)?;
-        self.file.seek(SeekFrom::Start(self.end))?;
+        file.set_len(self.end)?;
+        file.seek(SeekFrom::Start(self.end))?;
+        self.file = Some(file);
         Ok(())
     }
 
     /// The run is over and its snapshot written: the checkpoint goes, and nothing else that lies there.
     pub(super) fn remove(self) -> io::Result<()> {
+        if self.fresh {
+            return Ok(());
+        }
         for name in [PAGES, ABOUT] {
             match fs::remove_file(self.folder.join(name)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -190,16 +226,17 @@ impl DiskJournal {
 impl Journal for DiskJournal {
     fn kept(&mut self, key: &str, page: &mut dyn FnMut(&[u8])) -> io::Result<Option<Option<String>>> {
         let Some(kept) = self.kept.get(key).cloned() else { return Ok(None) };
+        let Some(file) = self.file.as_mut().filter(|_| !self.fresh) else { return Ok(None) };
         let mut bytes = Vec::new();
         for (at, length) in kept.pages {
-            self.file.seek(SeekFrom::Start(at))?;
+            file.seek(SeekFrom::Start(at))?;
             bytes.clear();
-            (&self.file).take(length).read_to_end(&mut bytes)?;
+            (&*file).take(length).read_to_end(&mut bytes)?;
             let mut unpacked = Vec::new();
             zstd::Decoder::new(bytes.as_slice())?.take(LONGEST_PAGE).read_to_end(&mut unpacked)?;
             page(&unpacked);
         }
-        self.file.seek(SeekFrom::Start(self.end))?;
+        file.seek(SeekFrom::Start(self.end))?;
         Ok(Some(kept.next))
     }
 
@@ -214,7 +251,7 @@ impl Journal for DiskJournal {
         let mut bytes = serde_json::to_vec(&frame)?;
         bytes.push(b'\n');
         bytes.extend_from_slice(&packed);
-        self.file.write_all(&bytes)?;
+        self.begin()?.write_all(&bytes)?;
         self.end += bytes.len() as u64;
         self.last = frame.sha256;
         Ok(())
@@ -279,8 +316,16 @@ mod tests {
         fs::write(folder.join("pages"), renamed).unwrap();
         assert_eq!(open("a").0.found, 0);
         fs::write(folder.join("mine.txt"), "kept").unwrap();
+        // A run for something else that brings nothing leaves what is there alone.
+        let before = fs::read(folder.join("pages")).unwrap();
         let (journal, replaced) = open("b");
         assert_eq!((replaced, journal.found), (true, 0));
+        assert!(DiskJournal::open(&folder, purpose("a"), |_| false).is_err());
+        drop(journal);
+        assert_eq!(fs::read(folder.join("pages")).unwrap(), before);
+        let (mut journal, _) = open("b");
+        journal.keep("list", b"page", None).unwrap();
+        assert_eq!(all(&mut journal, "none").1, None);
         journal.remove().unwrap();
         assert!(folder.join("mine.txt").exists() && !folder.join("pages").exists());
         assert!(DiskJournal::open(&folder, purpose("b"), |_| true).is_ok());

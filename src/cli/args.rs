@@ -223,6 +223,10 @@ pub(super) struct Live {
     /// (repeatable).
     #[arg(long, value_name = "SOURCE", help_heading = "Live Azure")]
     pub(super) skip: Vec<String>,
+    /// Read grants through the client that Microsoft generates.
+    #[cfg(feature = "azure-mgmt")]
+    #[arg(long, help_heading = "Live Azure")]
+    pub(super) generated_client: bool,
     /// public, usgov, china or custom.
     #[arg(long, value_name = "CLOUD", default_value = "public", help_heading = "Live Azure")]
     pub(super) cloud: String,
@@ -253,6 +257,8 @@ impl Default for Live {
             deep: false,
             via: "auto".to_owned(),
             skip: Vec::new(),
+            #[cfg(feature = "azure-mgmt")]
+            generated_client: false,
             cloud: "public".to_owned(),
             arm_endpoint: None,
             graph_endpoint: None,

@@ -51,6 +51,8 @@ pub(super) fn live(args: &args::Live) -> Result<Live, AppError> {
             deep: args.deep,
             via,
             skip,
+            #[cfg(feature = "azure-mgmt")]
+            generated: args.generated_client,
         },
         environment: Environment(|name| std::env::var(name).ok()),
         speed: variable(SPEED).and_then(|v| v.parse().ok()).unwrap_or(1),
@@ -73,11 +75,14 @@ pub(super) fn collect(
 
 fn table(outcome: &Outcome) -> Vec<String> {
     let mut lines = vec![format!(
-        "{:<24}{:<10}{:>8}{:>8}{:>8}{:>10}",
-        "source", "extent", "lists", "failed", "pages", "items"
+        "{:<26}{:<10}{:>8}{:>8}{:>8}{:>10}{:>10}",
+        "source", "extent", "lists", "failed", "pages", "items", "kept"
     )];
     lines.extend(outcome.lines.iter().map(|l| {
-        format!("{:<24}{:<10}{:>8}{:>8}{:>8}{:>10}", l.source, l.extent, l.lists, l.failed, l.pages, l.items)
+        format!(
+            "{:<26}{:<10}{:>8}{:>8}{:>8}{:>10}{:>10}",
+            l.source, l.extent, l.lists, l.failed, l.pages, l.items, l.kept
+        )
     }));
     lines.extend(outcome.missing.iter().map(|m| format!("missing: {m}")));
     let [requests, throttled, repeats, bytes] = outcome.traffic;

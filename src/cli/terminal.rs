@@ -6,6 +6,9 @@ use crate::render::clean;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{IsTerminal as _, Write as _};
 
+/// Between two lines about progress, where nobody sees a bar.
+const EVERY: std::time::Duration = std::time::Duration::from_secs(20);
+
 /// Standard error.
 #[derive(Debug)]
 pub(super) struct Terminal {
@@ -14,6 +17,8 @@ pub(super) struct Terminal {
     json: bool,
     color: bool,
     bar: ProgressBar,
+    /// Where nobody sees a bar: when the next line about progress is due.
+    due: Option<std::sync::Mutex<std::time::Instant>>,
 }
 
 impl Terminal {
@@ -33,7 +38,9 @@ impl Terminal {
             bar.set_style(style);
             bar.enable_steady_tick(std::time::Duration::from_millis(120));
         }
-        Terminal { quiet: global.quiet, verbose: global.verbose > 0, json, color, bar }
+        let lines = !terminal && !global.quiet;
+        let due = lines.then(|| std::sync::Mutex::new(std::time::Instant::now() + EVERY));
+        Terminal { quiet: global.quiet, verbose: global.verbose > 0, json, color, bar, due }
     }
 
     /// Ends the progress line, so that what follows stands alone.
@@ -85,5 +92,13 @@ impl Progress for Terminal {
 
     fn tick(&self, how_far: &str) {
         self.bar.set_message(clean(how_far));
+        // In a pipeline's log, long work shows that it goes on.
+        let Some(due) = &self.due else { return };
+        let mut due = due.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let now = std::time::Instant::now();
+        if now >= *due {
+            *due = now + EVERY;
+            self.line("info", how_far, None);
+        }
     }
 }

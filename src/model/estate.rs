@@ -118,6 +118,36 @@ impl Estate {
         self.gaps = tidy(gaps);
     }
 
+    /// How many records of a kind there are.
+    pub fn count(&self, source: Source) -> usize {
+        let local = |system| self.local_grants.iter().filter(|l| l.system == system).count();
+        match source {
+            Source::ManagementGroups => self.management_groups.len(),
+            Source::Subscriptions => self.subscriptions.len(),
+            Source::ResourceGroups => self.resource_groups.len(),
+            Source::Resources => self.resources.len(),
+            Source::Identities => self.identities.len(),
+            Source::FederatedCredentials => self.federated.len(),
+            Source::RoleAssignments => self.assignments.len(),
+            Source::RoleDefinitions => self.roles.len(),
+            Source::DenyAssignments => self.denies.len(),
+            Source::Schedules => self.schedules.len(),
+            Source::Principals => self.principals.len(),
+            Source::Groups => self.groups.len(),
+            Source::SignIns => self.sign_ins.len(),
+            Source::Vaults => self.vaults.len(),
+            Source::PolicyAssignments => self.policy_assignments.len(),
+            Source::PolicyDefinitions => self.policy_definitions.len(),
+            Source::AssociatedResources => self.associations.len(),
+            Source::CosmosRoleAssignments => local(LocalSystem::CosmosDb),
+            Source::DatabaseAdministrators => local(LocalSystem::DatabaseServer),
+            Source::AppRoleAssignments => local(LocalSystem::AppRole),
+            Source::DirectoryRoles => local(LocalSystem::Directory),
+            Source::Delegations => local(LocalSystem::Lighthouse),
+            Source::Files | Source::Other => 0,
+        }
+    }
+
     /// How many subscriptions the estate knows of: those listed, or else those that ids name.
     pub fn subscription_count(&self) -> usize {
         if !self.subscriptions.is_empty() {

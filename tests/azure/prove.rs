@@ -78,6 +78,14 @@ fn live(server: &Server, dir: &Path, args: &[&str], token: &str) -> Command {
     command
 }
 
+/// Signed in by what these variables say.
+pub(crate) fn signed_in(server: &Server, dir: &Path, args: &[&str], variables: &[(&str, String)]) -> Ran {
+    let mut command = live(server, dir, args, TOKEN);
+    command.env_remove("LEASTWISE_ARM_TOKEN").env_remove("LEASTWISE_GRAPH_TOKEN");
+    command.envs(variables.iter().map(|(name, value)| (name, value)));
+    ended(command)
+}
+
 pub(crate) fn with_token(server: &Server, dir: &Path, args: &[&str], token: &str) -> Ran {
     ended(live(server, dir, args, token))
 }

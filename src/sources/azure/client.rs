@@ -5,7 +5,7 @@
 //! when to ask and how often (`scheduler`).
 
 use super::cloud::Cloud;
-use super::credential::{Variables, credentials};
+use super::credential::{Surroundings, credentials};
 use azure_core::credentials::TokenCredential;
 use azure_core::http::headers::HeaderName;
 use azure_core::http::policies::Policy;
@@ -112,11 +112,11 @@ impl Client {
         cloud: Cloud,
         credential: Option<&str>,
         tenant: Option<&str>,
-        variables: Variables<'_>,
+        around: &Surroundings<'_>,
         authorities: Option<&[u8]>,
     ) -> Result<Client, String> {
         let transport = transport(authorities)?;
-        let credentials = credentials(credential, &cloud, tenant, variables, &transport)?;
+        let credentials = credentials(credential, &cloud, tenant, around, &transport)?;
         let pipeline = |credential, service: &Url| {
             let auth: Arc<dyn Policy> =
                 Arc::new(BearerTokenAuthorizationPolicy::new(credential, [Cloud::audience(service)]));
@@ -341,7 +341,8 @@ mod tests {
     fn client() -> Client {
         let cloud = Cloud::named("public", [None; 3]).unwrap();
         let tokens = |name: &str| name.starts_with("LEASTWISE_").then(|| "token".to_owned());
-        Client::new(cloud, None, None, &tokens, None).unwrap()
+        let around = Surroundings { variable: &tokens, file: &|_| Err(String::new()) };
+        Client::new(cloud, None, None, &around, None).unwrap()
     }
 
     #[test]
@@ -370,7 +371,8 @@ mod tests {
             let token = format!("head.{packed}.{signature}");
             let tokens = move |name: &str| (name == "LEASTWISE_ARM_TOKEN").then(|| token.clone());
             let cloud = Cloud::named("public", [None; 3]).unwrap();
-            let client = Client::new(cloud, None, None, &tokens, None).unwrap();
+            let around = Surroundings { variable: &tokens, file: &|_| Err(String::new()) };
+            let client = Client::new(cloud, None, None, &around, None).unwrap();
             let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
             runtime.block_on(client.identity()).unwrap()
         };

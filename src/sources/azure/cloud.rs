@@ -15,7 +15,8 @@ pub struct Cloud {
     pub arm: Url,
     /// Microsoft Graph.
     pub graph: Url,
-    authority: Option<Url>,
+    /// Where callers sign in.
+    pub authority: Url,
 }
 
 /// Why a cloud is none.
@@ -40,28 +41,33 @@ impl Cloud {
     pub fn named(name: &str, custom: [Option<&str>; 3]) -> Result<Cloud, CloudError> {
         let [arm, graph, authority] = custom;
         let (name, arm, graph, authority) = match name {
-            "public" => ("public", "https://management.azure.com", "https://graph.microsoft.com", None),
-            "usgov" => ("usgov", "https://management.usgovcloudapi.net", "https://graph.microsoft.us", None),
+            "public" => (
+                "public",
+                "https://management.azure.com",
+                "https://graph.microsoft.com",
+                "https://login.microsoftonline.com",
+            ),
+            "usgov" => (
+                "usgov",
+                "https://management.usgovcloudapi.net",
+                "https://graph.microsoft.us",
+                "https://login.microsoftonline.us",
+            ),
             "china" => (
                 "china",
                 "https://management.chinacloudapi.cn",
                 "https://microsoftgraph.chinacloudapi.cn",
-                None,
+                "https://login.chinacloudapi.cn",
             ),
             "custom" => (
                 "custom",
                 arm.ok_or(CloudError::Missing("Resource Manager"))?,
                 graph.ok_or(CloudError::Missing("Microsoft Graph"))?,
-                Some(authority.ok_or(CloudError::Missing("signing in"))?),
+                authority.ok_or(CloudError::Missing("signing in"))?,
             ),
             other => return Err(CloudError::Unknown(other.to_owned())),
         };
-        Ok(Cloud {
-            name,
-            arm: address(arm)?,
-            graph: address(graph)?,
-            authority: authority.map(address).transpose()?,
-        })
+        Ok(Cloud { name, arm: address(arm)?, graph: address(graph)?, authority: address(authority)? })
     }
 
     /// The same for the credentials' own library.
@@ -71,7 +77,7 @@ impl Cloud {
             "china" => CloudConfiguration::AzureChina,
             "custom" => {
                 let mut custom = CustomConfiguration::default();
-                custom.authority_host = self.authority.as_ref().map(Url::to_string).unwrap_or_default();
+                custom.authority_host = self.authority.to_string();
                 custom.into()
             }
             _ => CloudConfiguration::AzurePublic,

@@ -90,7 +90,10 @@ pub async fn collect(
     now: Instant,
 ) -> Result<Collected, Failure> {
     let client = Arc::new(client);
-    let scheduler = Arc::new(Scheduler::new(Arc::clone(&client), clock, AT_ONCE));
+    let scheduler = Scheduler::new(Arc::clone(&client), clock, AT_ONCE);
+    #[cfg(feature = "azure-mgmt")]
+    let scheduler = scheduler.through_generated(target.generated);
+    let scheduler = Arc::new(scheduler);
     let mut run = Run {
         scheduler,
         gather: Gather::default(),

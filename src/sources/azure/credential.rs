@@ -4,6 +4,7 @@
 //! endpoints of managed identities) and the `az` and `azd` that it starts. Not here: refreshing, which the credentials
 //! do, and sending, which `client` does.
 
+use super::certificate::Certificate;
 use super::cloud::Cloud;
 use azure_core::Error;
 use azure_core::credentials::{AccessToken, Secret, TokenCredential, TokenRequestOptions};
@@ -26,8 +27,19 @@ pub const CHAIN: [&str; 7] =
 /// How long a link of the chain may take that is asked on the chance that it is there.
 const PROBE: std::time::Duration = std::time::Duration::from_secs(3);
 
-/// Reads a variable of the environment.
-pub type Variables<'a> = &'a dyn Fn(&str) -> Option<String>;
+/// What credentials may look at of the machine that they are on.
+pub struct Surroundings<'a> {
+    /// Reads a variable of the environment.
+    pub variable: &'a dyn Fn(&str) -> Option<String>,
+    /// Reads a file that a variable names.
+    pub file: &'a dyn Fn(&str) -> Result<Vec<u8>, String>,
+}
+
+impl std::fmt::Debug for Surroundings<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Surroundings(…)")
+    }
+}
 
 /// A ready token: it has one audience, so there is one for each service.
 struct Ready(String);
@@ -149,10 +161,10 @@ pub(super) fn credentials(
     only: Option<&str>,
     cloud: &Cloud,
     tenant: Option<&str>,
-    variables: Variables<'_>,
+    around: &Surroundings<'_>,
     transport: &Transport,
 ) -> Result<Credentials, String> {
-    let set = |name: &str| variables(name).filter(|v| !v.trim().is_empty());
+    let set = |name: &str| (around.variable)(name).filter(|v| !v.trim().is_empty());
     let ready =
         |name: &str| set(name).map(|t| Arc::new(Ready(t.trim().to_owned())) as Arc<dyn TokenCredential>);
     let (arm, graph) = (ready("LEASTWISE_ARM_TOKEN"), ready("LEASTWISE_GRAPH_TOKEN"));
@@ -184,7 +196,7 @@ pub(super) fn credentials(
         let Some(known) = CHAIN.into_iter().find(|k| *k == name) else {
             return Err(format!("there is no credential `{name}`: expected one of {}", CHAIN.join(", ")));
         };
-        match link(known, cloud, tenant, &set, transport) {
+        match link(known, cloud, tenant, &set, around.file, transport) {
             Ok(credential) => links.push((known, credential)),
             Err(why) => problems.push(format!("{known}: {why}")),
         }
@@ -201,9 +213,16 @@ fn link(
     cloud: &Cloud,
     tenant: Option<&str>,
     set: &dyn Fn(&str) -> Option<String>,
+    file: &dyn Fn(&str) -> Result<Vec<u8>, String>,
     transport: &Transport,
 ) -> Result<Arc<dyn TokenCredential>, String> {
     let need = |name: &str| set(name).ok_or_else(|| format!("{name} is not set"));
+    // All that is missing at once, so that nobody sets one variable after the other.
+    let missing = |names: &[&str], either: &str| {
+        let unset = names.iter().copied().filter(|n| set(n).is_none());
+        let unset: Vec<&str> = unset.chain([either]).filter(|n| !n.is_empty()).collect();
+        format!("{} {} not set", unset.join(", "), if unset.len() == 1 { "is" } else { "are" })
+    };
     let plain = |e: Error| e.to_string();
     let options = || ClientOptions {
         transport: Some(transport.clone()),
@@ -215,12 +234,21 @@ fn link(
         "environment" => {
             let secret = match (set("AZURE_CLIENT_SECRET"), set("AZURE_CLIENT_CERTIFICATE_PATH")) {
                 (Some(secret), _) => secret,
-                (None, Some(_)) => {
-                    return Err(
-                        "certificates are not supported, use a secret, a federated credential or az".into()
-                    );
+                (None, Some(path)) => {
+                    let (tenant, client) = (own_tenant()?, need("AZURE_CLIENT_ID")?);
+                    let shown = |why: String| format!("`{path}`: {why}");
+                    let pem = file(&path).map_err(shown)?;
+                    let proof = Certificate::new(&pem, &cloud.authority, &tenant, &client).map_err(shown)?;
+                    let options = ClientAssertionCredentialOptions { client_options: options() };
+                    return Ok(ClientAssertionCredential::new(tenant, client, proof, Some(options))
+                        .map_err(plain)?);
                 }
-                (None, None) => need("AZURE_CLIENT_SECRET")?,
+                (None, None) => {
+                    return Err(missing(
+                        &["AZURE_TENANT_ID", "AZURE_CLIENT_ID"],
+                        "AZURE_CLIENT_SECRET or AZURE_CLIENT_CERTIFICATE_PATH",
+                    ));
+                }
             };
             let options = ClientSecretCredentialOptions { client_options: options() };
             let client = need("AZURE_CLIENT_ID")?;

@@ -4,6 +4,7 @@
 //! through a [`Journal`], so that a run that was killed goes on where it was. Not here: files, clocks and variables of
 //! the environment, which are given in as capabilities.
 
+mod certificate;
 mod client;
 mod clock;
 mod cloud;
@@ -12,6 +13,8 @@ mod credential;
 mod doctor;
 mod elements;
 mod gather;
+#[cfg(feature = "azure-mgmt")]
+mod generated;
 mod inventory;
 mod listing;
 mod local;
@@ -26,7 +29,7 @@ pub use client::{AUTHORITIES, Client};
 pub use clock::Clock;
 pub use cloud::{Cloud, CloudError};
 pub use collect::{Collected, Failure, Journal, Tracked, Watch, collect};
-pub use credential::{CHAIN, Variables};
+pub use credential::{CHAIN, Surroundings};
 pub use doctor::{ASSOCIATED, DIRECTORY_SOURCES, EVERYTHING, Examined, Lack, NEEDS, catalogue, examine};
 pub use listing::QUERIES;
 pub use scheduler::Traffic;

@@ -49,6 +49,8 @@ pub(super) fn read_next(text: &str) -> Option<Next> {
     }
 }
 
+/// What a tenant without a licence for Privileged Identity Management is told.
+const NO_LICENCE: &str = "AadPremiumLicenseRequired";
 /// A list of nothing.
 const EMPTY: &[u8] = br#"{"value":[]}"#;
 
@@ -60,9 +62,40 @@ pub(super) async fn read(
     to: mpsc::Sender<Event>,
 ) {
     let of_grants = listing.is_of_grants();
+    #[cfg(feature = "azure-mgmt")]
+    if scheduler.generated && super::generated::has(&listing) {
+        read_generated(&listing, &scheduler, &to).await;
+        let _nobody_waits = to.send(Event::Ended(of_grants)).await;
+        return;
+    }
     read_on(Box::new(listing), start, &scheduler, &to).await;
     // Nobody waits any more if the run has ended.
     let _nobody_waits = to.send(Event::Ended(of_grants)).await;
+}
+
+/// Reads a list through the generated client. Its pages are read anew by a later run.
+#[cfg(feature = "azure-mgmt")]
+async fn read_generated(listing: &Listing, scheduler: &Arc<Scheduler>, to: &mpsc::Sender<Event>) {
+    let (send, mut pages) = mpsc::channel(1);
+    let passed_on = async {
+        while let Some(body) = pages.recv().await {
+            let event = Event::Page { listing: Box::new(listing.clone()), body, next: None, keep: false };
+            let _nobody_waits = to.send(event).await;
+        }
+    };
+    let read = async {
+        let read = super::generated::pages(listing, scheduler, &send).await;
+        drop(send);
+        read
+    };
+    let (read, ()) = futures::join!(read, passed_on);
+    match read {
+        Err(refusal) if refusal.detail.contains(NO_LICENCE) => {}
+        Err(refusal) => {
+            let _nobody_waits = to.send(Event::Failed(Box::new(listing.clone()), refusal)).await;
+        }
+        Ok(()) => {}
+    }
 }
 
 async fn read_on(
@@ -111,7 +144,7 @@ async fn read_on(
             // A tenant without the licence for eligible grants has none, and no list of them; one that does not use a
             // service has not granted anything on it.
             Err(refusal)
-                if refusal.detail.contains("AadPremiumLicenseRequired")
+                if refusal.detail.contains(NO_LICENCE)
                     || (listing.is_of_service() && refusal.detail.contains("Request_ResourceNotFound")) =>
             {
                 let event = Event::Page { listing, body: EMPTY.to_vec(), next: None, keep };

@@ -112,6 +112,9 @@ pub(super) struct Scheduler {
     /// Whether Azure has answered anything yet.
     answered: AtomicBool,
     pub(super) traffic: Arc<Traffic>,
+    /// Whether lists that the generated client has are read through it.
+    #[cfg(feature = "azure-mgmt")]
+    pub(super) generated: bool,
 }
 
 impl Scheduler {
@@ -124,7 +127,21 @@ impl Scheduler {
             chains: Semaphore::new(CHAINS),
             answered: AtomicBool::new(false),
             traffic: Arc::default(),
+            #[cfg(feature = "azure-mgmt")]
+            generated: false,
         }
+    }
+
+    /// The same, with the generated client for the lists that it has, or without.
+    #[cfg(feature = "azure-mgmt")]
+    pub(super) fn through_generated(self, generated: bool) -> Scheduler {
+        Scheduler { generated, ..self }
+    }
+
+    /// Where Resource Manager is.
+    #[cfg(feature = "azure-mgmt")]
+    pub(super) fn endpoint(&self) -> azure_core::http::Url {
+        self.client.cloud().arm.clone()
     }
 
     /// The name of the cloud that is asked.

@@ -60,6 +60,9 @@ pub struct Target {
     pub deep: bool,
     /// Through which interface.
     pub via: Via,
+    /// Grants through the generated client.
+    #[cfg(feature = "azure-mgmt")]
+    pub generated: bool,
     /// Not these kinds of data.
     pub skip: BTreeSet<Source>,
 }

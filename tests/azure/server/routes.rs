@@ -26,6 +26,15 @@ pub(crate) enum Answer {
     Absent,
 }
 
+/// What a caller proves itself with when it asks for a token; `None` for any other request.
+pub(crate) fn proofs(request: &Request) -> Option<Vec<String>> {
+    if request.path == "/github" {
+        return Some(vec![format!("github {}", request.query)]);
+    }
+    let wanted = request.method == "POST" && request.path.ends_with("/tenant/oauth2/v2.0/token");
+    wanted.then(|| request.body.split('&').map(str::to_owned).collect())
+}
+
 /// Which of the service's quotas a request falls under, with what it costs.
 pub(crate) fn quota(request: &Request) -> (String, f64, f64) {
     let lower = request.path.to_ascii_lowercase();
@@ -201,11 +210,8 @@ fn by_manager(truth: &Truth, path: &str, query: &str) -> Option<Vec<Value>> {
             }
             "providers/microsoft.managedservices/registrationassignments" => {
                 let all = delegations(truth).into_iter();
-                Some(
-                    all.filter(|d| text(d, &["id"]).to_ascii_lowercase().starts_with(&scope))
-                        .collect::<Vec<_>>(),
-                )
-                .map(joined)
+                let inside = all.filter(|d| text(d, &["id"]).to_ascii_lowercase().starts_with(&scope));
+                Some(joined(&inside.collect::<Vec<_>>()))
             }
             "resources" if query.contains("databaseAccounts") => {
                 let inside = stores(truth)
@@ -248,7 +254,7 @@ fn by_manager(truth: &Truth, path: &str, query: &str) -> Option<Vec<Value>> {
 }
 
 /// Delegations with their definitions inside, as Resource Manager shows them when asked to.
-fn joined(rows: Vec<Value>) -> Vec<Value> {
+fn joined(rows: &[Value]) -> Vec<Value> {
     let of_kind =
         |kind: &str| rows.iter().filter(|r| text(r, &["type"]).ends_with(kind)).cloned().collect::<Vec<_>>();
     let (assignments, definitions) = (of_kind("registrationassignments"), of_kind("registrationdefinitions"));
