@@ -158,6 +158,12 @@ pub fn collect(live: &Live, to: &Path, now: Instant, progress: &dyn Progress) ->
         AppError::usage(format!("cannot keep a checkpoint in `{}`: {e}", folder.display()))
             .help("remove that folder to start anew, unless another run is using it")
     };
+    // Said now, and not after an hour of reading.
+    let place = to.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if !place.is_dir() || to.is_dir() || to.file_name().is_none() {
+        return Err(AppError::usage(format!("cannot write a snapshot to `{}`", to.display()))
+            .help("give a file in a folder that is there, such as -o tenant.lwsnap"));
+    }
     let connection = connect(live)?;
     let identity = connection.1.block_on(connection.0.identity()).map_err(|why| no_token(&why))?;
     let purpose = Purpose {
@@ -230,6 +236,10 @@ fn run(
     let (client, runtime, clock) = connection;
     let (target, watch) = (&live.target, Shown { progress, clock: Arc::clone(&clock) });
     runtime.block_on(azure::collect(client, clock, target, journal, &watch, now)).map_err(|e| match e {
+        Failure::Unreachable(why) if why.contains("certificate") => {
+            AppError::unreachable(format!("nothing could be read from Azure: {why}"))
+                .help("a proxy that opens TLS has a certificate of its own: give its authority with --ca-bundle FILE")
+        }
         Failure::Unreachable(why) => AppError::unreachable(format!("nothing could be read from Azure: {why}"))
             .help("check the sign-in (`az account show`), the network and the cloud; `leastwise collect --help` lists credentials"),
         Failure::NotThere(why) => AppError::unreachable(why)

@@ -84,7 +84,7 @@ pub(super) enum Command {
     #[command(after_help = "Example:\n  leastwise simulate --subscriptions 100 --seed 1 -o made-up.lwsnap")]
     Simulate {
         /// How many subscriptions.
-        #[arg(long, value_name = "N")]
+        #[arg(long, value_name = "N", value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=100_000))]
         subscriptions: usize,
         /// Which of the many tenants of this size.
         #[arg(long, value_name = "S")]

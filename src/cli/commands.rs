@@ -118,6 +118,18 @@ pub(super) fn run(args: Args, terminal: &Terminal) -> Result<Code, AppError> {
                     file.name, r.roles, r.names, r.operations, r.skipped
                 ));
             }
+            let known = catalog::info(catalog);
+            if info.roles * 10 < known.roles * 9
+                || (info.control + info.data) * 10 < (known.control + known.data) * 9
+            {
+                terminal.warn(&format!(
+                    "it has {} roles and {} operations, and the one in use has {} and {}: was everything given?",
+                    info.roles,
+                    info.control + info.data,
+                    known.roles,
+                    known.control + known.data
+                ));
+            }
             terminal.say(&format!(
                 "wrote {} with {} roles and {} operations",
                 to.display(),
@@ -136,7 +148,10 @@ pub(super) fn run(args: Args, terminal: &Terminal) -> Result<Code, AppError> {
         }
         Command::Completions { shell } => {
             let mut command = Args::command();
-            clap_complete::generate(shell, &mut command, "leastwise", &mut out);
+            // In memory first: the library takes a reader that stops for a bug.
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut command, "leastwise", &mut script);
+            written(out.write_all(&script))?;
             exit::DONE
         }
         Command::Man { dir } => {

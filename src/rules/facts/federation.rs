@@ -36,12 +36,18 @@ pub(super) fn credential_facts(
     };
     let audiences = credential.audiences.iter().map(|a| graph.text(*a));
     let naming = config.naming.federated.as_ref();
+    let open = pattern.as_deref().map(|p| open_parts(issuer_class, p)).unwrap_or_default();
     CredentialFacts {
         issuer_class,
         trusted,
         pull_request: shown.ends_with(":pull_request") || shown.contains(":pull_request:"),
         literal_wildcard: subject.contains('*'),
-        open: pattern.as_deref().map(|p| open_parts(issuer_class, p)).unwrap_or_default(),
+        looseness: if open.is_empty() {
+            "it has a literal `*`, which no token's subject does: it never matches".to_owned()
+        } else {
+            format!("it leaves open: {}", open.join(", "))
+        },
+        open,
         wrong_audiences: audiences.filter(|a| *a != expected_audience).map(str::to_owned).collect(),
         expected_audience,
         naming: naming
@@ -210,6 +216,12 @@ pub(super) const FACTS: &[Fact] = &[
         Bool,
         "whether the exact subject has a `*`, which matches nothing else",
         |_lens, _r, f| Value::Bool(f.literal_wildcard)
+    ),
+    fact!(
+        "looseness",
+        Text,
+        "which parts are open, in words; or that a literal star matches nothing",
+        |_lens, _r, f| Value::Text(&f.looseness)
     ),
     fact!(
         "open",

@@ -77,6 +77,7 @@ pub(crate) struct CredentialFacts {
     pub(crate) pull_request: bool,
     pub(crate) literal_wildcard: bool,
     pub(crate) open: Vec<String>,
+    pub(crate) looseness: String,
     pub(crate) wrong_audiences: Vec<String>,
     pub(crate) expected_audience: &'static str,
     pub(crate) naming: Option<Verdict>,

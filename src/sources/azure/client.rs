@@ -51,6 +51,17 @@ pub(super) enum Ask {
     Batch(Vec<String>),
 }
 
+impl Ask {
+    /// Whether it goes on with a list that was begun.
+    pub(super) fn is_further_page(&self) -> bool {
+        match self {
+            Ask::Get(_, path) => path.starts_with("https://"),
+            Ask::Query { skip_token, .. } => skip_token.is_some(),
+            Ask::Associated(_) | Ask::Batch(_) => false,
+        }
+    }
+}
+
 /// What Azure answered.
 #[derive(Clone, Debug)]
 pub(super) struct Answer {

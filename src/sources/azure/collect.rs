@@ -7,12 +7,11 @@ use super::client::{Client, is_guid};
 use super::clock::Clock;
 use super::gather::Gather;
 pub use super::gather::Tracked;
-use super::listing::{self, BATCH, Listing};
-use super::reader::{Event, pages, read, read_next, write_next};
+use super::listing::{self, Awaited, Listing};
+use super::reader::{Event, read, read_next, write_next};
 use super::scheduler::{Refusal, Scheduler, Traffic};
 use super::target::{Target, Via};
-use super::{inventory, local};
-use crate::model::{Estate, Gap, Instant, PrincipalType, Reason, Source};
+use crate::model::{Estate, Gap, Instant, Reason, Source};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -72,8 +71,6 @@ const AT_ONCE: usize = 100;
 const BEGUN: usize = 3 * AT_ONCE;
 /// Identities whose uses are asked for, one a second, unless all are wanted: five minutes.
 const ASSOCIATED: usize = 300;
-/// How often a list that is shorter than was counted is read again.
-const ASKED_AGAIN: usize = 3;
 /// Pages that wait to be taken in.
 const WAITING: usize = 16;
 
@@ -101,18 +98,13 @@ pub async fn collect(
         watch,
         done: 0,
         refused: Vec::new(),
+        unplanned: None,
+        subscriptions: Vec::new(),
         met: BTreeSet::new(),
     };
-    run.begin(target).await?;
-    let subscriptions = run.plan(target)?;
-    let lists = run.lists(target, &subscriptions);
-    run.stage(lists, |run| {
-        run.gather.take_planned_roles();
-        let mut lists = run.holders();
-        lists.push(listing::subscriptions_again());
-        lists
-    })
-    .await?;
+    let first = run.first(target).await?;
+    run.stage(first, Some(target), &[Awaited::Plan, Awaited::Groups, Awaited::Others]).await?;
+    let subscriptions = std::mem::take(&mut run.subscriptions);
     // What nobody seems to use is asked for by name: some uses show in no inventory.
     let narrow = target.is_narrow();
     let mut unused =
@@ -126,7 +118,7 @@ pub async fn collect(
         unused.truncate(ASSOCIATED);
         run.gather.short_of(Gap::new(Source::AssociatedResources, "", Reason::NotCollected, detail));
     }
-    run.stage(unused.iter().map(|id| listing::associated(id)).collect(), |_| Vec::new()).await?;
+    run.stage(unused.iter().map(|id| listing::associated(id)).collect(), None, &[]).await?;
     run.appeared(narrow);
     if target.via == Via::Auto {
         run.reconcile(&subscriptions).await;
@@ -135,7 +127,7 @@ pub async fn collect(
     let mut late = run.holders();
     let others = run.gather.maybe_groups();
     late.extend(run.members_of(others));
-    run.stage(late, |_| Vec::new()).await?;
+    run.stage(late, None, &[]).await?;
     let interrupted = run.refused.iter().any(|r| r.identity);
     let traffic = Arc::clone(&run.scheduler.traffic);
     let tracked = run.gather.tracked.clone();
@@ -148,100 +140,90 @@ pub async fn collect(
     Ok(Collected { estate, tracked, traffic, interrupted })
 }
 
-struct Run<'r> {
-    scheduler: Arc<Scheduler>,
-    gather: Gather,
+pub(super) struct Run<'r> {
+    pub(super) scheduler: Arc<Scheduler>,
+    pub(super) gather: Gather,
     journal: &'r mut dyn Journal,
     watch: &'r dyn Watch,
     done: usize,
     refused: Vec<Refusal>,
+    /// The first refusal of a list that the choice of subscriptions needs.
+    pub(super) unplanned: Option<Refusal>,
+    /// The subscriptions that are read, by folded id, sorted.
+    pub(super) subscriptions: Vec<String>,
     /// Groups whose members were asked for, by folded id.
-    met: BTreeSet<String>,
+    pub(super) met: BTreeSet<String>,
+}
+
+/// How many lists are not read yet that something waits for.
+#[derive(Default)]
+struct Pending([usize; 4]);
+
+impl Pending {
+    fn slot(&mut self, awaited: Awaited) -> &mut usize {
+        let [plan, groups, others, nobody] = &mut self.0;
+        match awaited {
+            Awaited::Plan => plan,
+            Awaited::Groups => groups,
+            Awaited::Others => others,
+            Awaited::Nobody => nobody,
+        }
+    }
+
+    fn more(&mut self, awaited: Awaited) {
+        *self.slot(awaited) += 1;
+    }
+
+    fn less(&mut self, awaited: Awaited) {
+        let slot = self.slot(awaited);
+        *slot = slot.saturating_sub(1);
+    }
+
+    fn none(&mut self, awaited: Awaited) -> bool {
+        *self.slot(awaited) == 0
+    }
+
+    fn add(&mut self, waiting: &mut VecDeque<Listing>, lists: Vec<Listing>) {
+        lists.iter().for_each(|l| self.more(l.awaited_by()));
+        waiting.extend(lists);
+    }
 }
 
 impl Run<'_> {
-    /// What has to be known before anything else: which subscriptions there are, and where in the tree.
-    async fn begin(&mut self, target: &Target) -> Result<(), Failure> {
-        self.gather.skip.clone_from(&target.skip);
-        if target.via != Via::Arm {
-            let lists = vec![listing::subscriptions(), listing::containers(), listing::role_plan()];
-            return self.stage(lists, |_| Vec::new()).await;
-        }
-        self.gather.without_graph = true;
-        let lack = Gap::new(Source::Resources, "", Reason::NotCollected, inventory::LACKS);
-        self.gather.short_of(lack);
-        let lists = vec![listing::subscriptions(), inventory::management_groups()];
-        self.stage(lists, |_| Vec::new()).await?;
-        let below = self.groups().iter().map(|id| inventory::descendants(id)).collect();
-        self.stage(below, |_| Vec::new()).await?;
-        self.gather.lowering.join_parents();
-        Ok(())
-    }
-
-    /// The lists of a run, but those that only their answers name.
-    fn lists(&mut self, target: &Target, subscriptions: &[String]) -> Vec<Listing> {
-        let chosen = if target.is_narrow() { subscriptions } else { &[] };
-        let groups = self.groups();
-        let mut lists = match target.via {
-            Via::Auto | Via::Graph => listing::inventory(chosen),
-            Via::Arm => {
-                let above = groups.iter().flat_map(|id| inventory::above(id));
-                let inside = subscriptions.iter().flat_map(|id| inventory::of_subscription(id));
-                inventory::built_in_policies().into_iter().chain(above).chain(inside).collect()
-            }
-        };
-        if target.via == Via::Graph {
-            lists.extend(listing::grants_of_graph(chosen));
-        }
-        lists.push(listing::principals());
-        lists.extend(local::of_the_directory());
-        if matches!(self.scheduler.cloud(), "public" | "custom") {
-            lists.push(listing::sign_ins());
-        }
-        lists.push(listing::built_in_roles());
-        // Identities first: each has a list of its own behind it.
-        if target.via != Via::Graph {
-            lists.extend(subscriptions.iter().map(|id| listing::identities(id)));
-        }
-        let unplanned = target.via == Via::Arm || self.gather.lacks(Source::RoleDefinitions, "");
-        let homes = self.gather.role_homes.clone();
-        lists
-            .extend(subscriptions.iter().flat_map(|id| listing::access(id, unplanned || homes.contains(id))));
-        lists.extend(groups.iter().flat_map(|id| listing::access_above(id)));
-        if target.via == Via::Graph {
-            // What Resource Graph has is not asked for again.
-            lists.retain(|l| l.is_of_graph() || l.sources != [Source::RoleAssignments]);
-        }
-        lists
-    }
-
     /// Reads lists side by side to their ends, and the lists that their items have behind them. Only so many are begun
-    /// that the next request never waits for one: a large tenant has hundreds of thousands. `then` says what to read
-    /// once all grants are there.
-    async fn stage(
+    /// that the next request never waits for one: a large tenant has hundreds of thousands. What can only be asked once
+    /// others are read is asked as soon as they are, in the order of `due`.
+    pub(super) async fn stage(
         &mut self,
         lists: Vec<Listing>,
-        then: impl FnOnce(&mut Self) -> Vec<Listing>,
+        target: Option<&Target>,
+        due: &[Awaited],
     ) -> Result<(), Failure> {
         let (to, mut from) = mpsc::channel(WAITING);
         let mut readers = JoinSet::new();
-        let mut waiting = VecDeque::from(lists);
-        let mut open = 0usize;
-        let mut grants = waiting.iter().filter(|l| l.is_of_grants()).count();
-        let mut then = Some(then);
+        let (mut open, mut due) = (0usize, VecDeque::from(due.to_vec()));
+        let mut pending = Pending::default();
+        let mut waiting = VecDeque::new();
+        pending.add(&mut waiting, lists);
         loop {
-            if grants == 0
-                && let Some(then) = then.take()
-            {
-                waiting.extend(then(self));
+            while let Some(next) = due.front().copied().filter(|next| pending.none(*next)) {
+                if next == Awaited::Others && !self.gather.behind_stores.is_empty() {
+                    break;
+                }
+                due.pop_front();
+                let more = self.due(next, target)?;
+                pending.add(&mut waiting, more);
             }
+            // Nothing hangs on anything before it is known which subscriptions are read.
+            let planned = due.front() != Some(&Awaited::Plan);
             while open < BEGUN
-                && let Some(listing) = waiting.pop_front().or_else(|| self.gather.next_behind())
+                && let Some(listing) = waiting.pop_front().or_else(|| self.next_behind(planned, &mut pending))
             {
                 let unwanted = |s: &Source| self.gather.skip.contains(s);
                 if (!listing.sources.is_empty() && listing.sources.iter().all(unwanted))
                     || self.gather.is_closed(&listing)
                 {
+                    pending.less(listing.awaited_by());
                     continue;
                 }
                 self.gather.asked(&listing);
@@ -252,7 +234,7 @@ impl Run<'_> {
                 let start = match self.journal.kept(&listing.key, &mut take)? {
                     Some(None) => {
                         self.done += 1;
-                        grants = grants.saturating_sub(usize::from(listing.is_of_grants()));
+                        pending.less(listing.awaited_by());
                         continue;
                     }
                     Some(Some(next)) => read_next(&next),
@@ -261,11 +243,13 @@ impl Run<'_> {
                 open += 1;
                 readers.spawn(read(listing, start, Arc::clone(&self.scheduler), to.clone()));
             }
-            if grants == 0 && then.is_some() {
-                continue;
+            if open == 0 && due.is_empty() {
+                return Ok(());
             }
             if open == 0 {
-                return Ok(());
+                // Everything was read: nothing is waited for any more.
+                pending = Pending::default();
+                continue;
             }
             match from.recv().await {
                 Some(Event::Page { listing, body, next, keep }) => {
@@ -278,13 +262,16 @@ impl Run<'_> {
                 }
                 Some(Event::Failed(listing, refusal)) => {
                     let tenant = self.tenant();
-                    self.gather.failed(&listing, &refusal, &listing::remedy(&listing, &tenant));
+                    self.gather.failed(&listing, &refusal, &listing::remedy(&listing, &refusal, &tenant));
+                    if listing.awaited_by() == Awaited::Plan {
+                        self.unplanned.get_or_insert_with(|| refusal.clone());
+                    }
                     self.refused.push(refusal);
                 }
-                Some(Event::Ended(of_grants)) => {
+                Some(Event::Ended(awaited)) => {
                     open -= 1;
                     self.done += 1;
-                    grants = grants.saturating_sub(usize::from(of_grants));
+                    pending.less(awaited);
                 }
                 // This side holds a sender itself: the channel does not end before the stage does.
                 None => return Ok(()),
@@ -296,157 +283,15 @@ impl Run<'_> {
         }
     }
 
+    /// The next list that an item has behind it, counted with those that others wait for.
+    fn next_behind(&mut self, planned: bool, pending: &mut Pending) -> Option<Listing> {
+        let listing = if planned { self.gather.next_behind()? } else { return None };
+        pending.more(listing.awaited_by());
+        Some(listing)
+    }
+
     fn tenant(&self) -> String {
         let first = self.gather.planned.iter().find_map(|p| p.tenant.clone());
         first.filter(|t| is_guid(t)).unwrap_or_else(|| "<tenant id>".to_owned())
-    }
-
-    /// The subscriptions to read, sorted.
-    fn plan(&mut self, target: &Target) -> Result<Vec<String>, Failure> {
-        if let Some(refusal) = self.refused.iter().find(|r| r.identity) {
-            return Err(Failure::Unreachable(refusal.detail.clone()));
-        }
-        if let (true, Some(refusal)) = (self.gather.planned.is_empty(), self.refused.first()) {
-            return Err(Failure::Unreachable(refusal.detail.clone()));
-        }
-        let fold = |text: &String| crate::model::role_key(text).to_ascii_lowercase();
-        let groups: BTreeSet<String> = target.management_groups.iter().map(fold).collect();
-        for group in &groups {
-            let estate = &self.gather.lowering.estate;
-            let mut known = estate.management_groups.iter().map(|g| estate.strings.text(g.id));
-            if !known.any(|id| crate::model::role_key(id).eq_ignore_ascii_case(group)) {
-                let what = format!(
-                    "the caller sees no management group `{group}`: `az account management-group list` shows their names"
-                );
-                return Err(Failure::NotThere(what));
-            }
-        }
-        let chosen = target.choose(&self.gather.planned, &self.below(&groups))?;
-        for missing in chosen.missing {
-            let detail = "the subscription was asked for, and the caller does not see it";
-            let scope = format!("/subscriptions/{missing}");
-            for source in [Source::Subscriptions, Source::RoleAssignments, Source::Resources] {
-                self.gather.short_of(Gap::new(source, scope.clone(), Reason::Forbidden, detail));
-            }
-        }
-        Ok(chosen.subscriptions.into_iter().collect())
-    }
-
-    /// Subscriptions below management groups, by folded id.
-    fn below(&self, groups: &BTreeSet<String>) -> BTreeSet<String> {
-        let estate = &self.gather.lowering.estate;
-        let name = |sym| crate::model::role_key(estate.strings.text(sym)).to_ascii_lowercase();
-        let parents: BTreeMap<String, String> =
-            estate.management_groups.iter().filter_map(|g| Some((name(g.id), name(g.parent?)))).collect();
-        let lies_below = |start: String| {
-            let mut at = Some(start);
-            // A chain is never longer than there are groups, unless it is a circle.
-            for _ in 0..=parents.len() {
-                match at {
-                    Some(group) if groups.contains(&group) => return true,
-                    Some(group) => at = parents.get(&group).cloned(),
-                    None => return false,
-                }
-            }
-            false
-        };
-        let subscriptions = estate.subscriptions.iter();
-        subscriptions.filter(|s| s.parent.is_some_and(|p| lies_below(name(p)))).map(|s| name(s.id)).collect()
-    }
-
-    /// Management groups, whose grants subscriptions without access to them would hide, by id.
-    fn groups(&mut self) -> Vec<String> {
-        let estate = &self.gather.lowering.estate;
-        let groups = estate.management_groups.iter().map(|g| estate.strings.text(g.id));
-        let groups: BTreeMap<String, String> =
-            groups.map(|id| (id.to_ascii_lowercase(), id.to_owned())).collect();
-        let (plain, odd): (Vec<String>, Vec<String>) =
-            groups.into_values().partition(|id| listing::is_plain(id));
-        for id in odd {
-            let detail = format!("`{id}` is no id that can be asked for");
-            self.gather.short_of(Gap::new(Source::RoleAssignments, "", Reason::Unresolved, detail));
-        }
-        plain
-    }
-
-    /// The members of groups that hold grants and were not asked for yet.
-    fn holders(&mut self) -> Vec<Listing> {
-        let estate = &self.gather.lowering.estate;
-        let grants = estate.assignments.iter().chain(&estate.schedules);
-        let holders = grants.filter(|a| a.principal_type == PrincipalType::Group);
-        let holders: BTreeSet<String> =
-            holders.map(|a| estate.strings.text(a.principal).to_ascii_lowercase()).collect();
-        self.members_of(holders)
-    }
-
-    /// The members of those of these groups that were not asked for yet.
-    fn members_of(&mut self, holders: BTreeSet<String>) -> Vec<Listing> {
-        let holders: Vec<String> = holders.into_iter().filter(|id| self.met.insert(id.clone())).collect();
-        let (holders, odd): (Vec<String>, Vec<String>) = holders.into_iter().partition(|id| is_guid(id));
-        for id in odd {
-            let detail = format!("a group that holds a grant goes by `{id}`, which is no object id");
-            self.gather.short_of(Gap::new(Source::Groups, "", Reason::Unresolved, detail));
-        }
-        // Where nothing needs to be asked, nothing is missing.
-        for source in [Source::Groups, Source::FederatedCredentials] {
-            self.gather.tracked.entry(source).or_default();
-        }
-        holders.chunks(BATCH / 2).map(listing::members).collect()
-    }
-
-    /// Holds the lists of Resource Manager against the counts of Resource Graph. Where fewer came than were counted, the
-    /// list is read again: rows can slip between pages while others change them.
-    async fn reconcile(&mut self, subscriptions: &[String]) {
-        let (mut listed, counted) = (self.gather.listed(), self.gather.counted.clone());
-        let short = |listed: &std::collections::HashMap<String, u64>, id: &String| {
-            let (had, told) = (listed.get(id).copied().unwrap_or(0), counted.get(id).copied().unwrap_or(0));
-            (had < told).then_some((had, told))
-        };
-        let whole =
-            |id: &&String| !self.gather.lacks(Source::RoleAssignments, &format!("/subscriptions/{id}"));
-        let fewer = subscriptions.iter().filter(|id| short(&listed, id).is_some());
-        let mut again: Vec<&String> = fewer.filter(whole).collect();
-        for _ in 0..ASKED_AGAIN {
-            for id in &again {
-                let lists = listing::access(id, false);
-                let Some(list) = lists.into_iter().find(|l| l.sources.contains(&Source::RoleAssignments))
-                else {
-                    continue;
-                };
-                // What fails here failed or was said before; the journal has no part in it.
-                for page in pages(&list, &self.scheduler).await.unwrap_or_default() {
-                    self.gather.page(&list, &page);
-                }
-            }
-            if again.is_empty() {
-                return;
-            }
-            listed = self.gather.listed();
-            again.retain(|id| short(&listed, id).is_some());
-        }
-        for id in again {
-            if let Some((had, told)) = short(&listed, id) {
-                let detail = format!(
-                    "Resource Graph counts {told} role assignments, Resource Manager lists {had} of them, asked {} times",
-                    ASKED_AGAIN + 1
-                );
-                let scope = format!("/subscriptions/{id}");
-                self.gather.short_of(Gap::new(Source::RoleAssignments, scope, Reason::Truncated, detail));
-            }
-        }
-    }
-
-    /// Subscriptions that came while the run was under way are said to be missing.
-    fn appeared(&mut self, narrow: bool) {
-        let before: BTreeSet<String> = self.gather.planned.iter().map(|p| p.id.clone()).collect();
-        let new: Vec<String> = self.gather.seen_again.difference(&before).cloned().collect();
-        for id in new.into_iter().filter(|_| !narrow) {
-            let detail = "the subscription appeared while the tenant was read; collect again";
-            let scope = format!("/subscriptions/{id}");
-            self.gather.short_of(Gap::new(Source::Subscriptions, scope, Reason::Truncated, detail));
-            for source in listing::subscriptions().leads_to {
-                self.gather.tracked.entry(*source).or_default().failed += 1;
-            }
-        }
     }
 }

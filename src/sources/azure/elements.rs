@@ -74,6 +74,15 @@ impl Gather {
                 }
                 Err(why) => self.unparsed(listing, why),
             },
+            Shape::Hints => {
+                #[derive(Deserialize)]
+                struct Row {
+                    id: String,
+                }
+                if let Ok(Row { id }) = serde_json::from_slice(bytes) {
+                    self.hints.push(id);
+                }
+            }
             Shape::Associated => self.association(listing, bytes),
             Shape::SignIns => self.sign_in(listing, bytes),
             Shape::Vaults => {

@@ -45,6 +45,8 @@ pub(super) struct Gather {
     pub(super) inherited: HashSet<[u8; 16]>,
     /// Subscriptions in which the caller may not ask what uses an identity.
     closed: BTreeSet<String>,
+    /// Identities that may be followed before their lists come.
+    pub(super) hints: Vec<String>,
     /// Kinds of data that nobody wants.
     pub(super) skip: BTreeSet<Source>,
     /// Whether Resource Manager alone is asked.
@@ -140,6 +142,10 @@ impl Gather {
         remedy: Option<&str>,
     ) {
         let name = listing.key.split(' ').next().unwrap_or_default();
+        if listing.shape == Shape::Hints {
+            // The lists of subscriptions have them all.
+            return;
+        }
         if listing.shape == Shape::Counts {
             // Without counts the lists still stand; they are held against nothing.
             let detail = format!("the lists could not be held against Resource Graph's counts: {detail}");
@@ -163,13 +169,20 @@ impl Gather {
             return Some(listing);
         }
         loop {
-            let estate = &self.lowering.estate;
-            let identity = estate.identities.get(self.followed)?;
-            self.followed += 1;
-            if !self.met.insert(estate.strings.class(identity.id)) {
+            let strings = &mut self.lowering.estate.strings;
+            let id = match self.hints.pop() {
+                Some(hint) => strings.intern(&hint),
+                None => {
+                    let identity = self.lowering.estate.identities.get(self.followed)?;
+                    self.followed += 1;
+                    identity.id
+                }
+            };
+            let strings = &self.lowering.estate.strings;
+            if !self.met.insert(strings.class(id)) {
                 continue;
             }
-            let id = estate.strings.text(identity.id).to_owned();
+            let id = strings.text(id).to_owned();
             if let Some(subscription) =
                 Scope::parse(&id).and_then(|s| s.subscription).filter(|_| is_plain(&id))
             {
@@ -182,7 +195,9 @@ impl Gather {
 
     /// How many of them may be left.
     pub(super) fn behind(&self) -> usize {
-        self.behind_stores.len() + self.lowering.estate.identities.len().saturating_sub(self.followed)
+        self.behind_stores.len()
+            + self.hints.len()
+            + self.lowering.estate.identities.len().saturating_sub(self.followed)
     }
 
     /// Whether there is no hope for a list, since its neighbour was refused.

@@ -4,7 +4,7 @@
 //! (`collect`) and at what pace (`scheduler`).
 
 use super::client::{Ask, Service};
-use super::scheduler::Quota;
+use super::scheduler::{Quota, Refusal};
 use crate::model::Source;
 
 /// What the items of a list become.
@@ -24,6 +24,8 @@ pub(super) enum Shape {
     Again,
     /// Numbers of role assignments by subscription.
     Counts,
+    /// Identities whose credentials can be asked for before anybody lists them.
+    Hints,
     /// What uses an identity.
     Associated,
     /// Accounts and servers that keep grants of their own.
@@ -72,11 +74,37 @@ impl Listing {
         self.sources == [Source::AppRoleAssignments]
     }
 
-    /// Whether its items say who holds what: what is asked after all of them needs it whole.
-    pub(super) fn is_of_grants(&self) -> bool {
-        let of = [Source::RoleAssignments, Source::Schedules, Source::RoleDefinitions];
-        self.shape != Shape::RolePlan && self.sources.iter().any(|s| of.contains(s))
+    /// What has to wait for it.
+    pub(super) fn awaited_by(&self) -> Awaited {
+        let grants = [Source::RoleAssignments, Source::Schedules, Source::RoleDefinitions];
+        let others = [
+            Source::Principals,
+            Source::CosmosRoleAssignments,
+            Source::DatabaseAdministrators,
+            Source::DirectoryRoles,
+        ];
+        let of = |all: &[Source]| self.sources.iter().any(|s| all.contains(s));
+        match self.shape {
+            Shape::Plan | Shape::RolePlan | Shape::Hints => Awaited::Plan,
+            _ if of(&[Source::ManagementGroups]) => Awaited::Plan,
+            _ if of(&grants) => Awaited::Groups,
+            _ if of(&others) => Awaited::Others,
+            _ => Awaited::Nobody,
+        }
     }
+}
+
+/// What has to wait for a list, and is asked as soon as the last of its kind is read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Awaited {
+    /// The choice of subscriptions, and so almost everything.
+    Plan,
+    /// The members of groups that hold roles.
+    Groups,
+    /// The members of what may be groups, and holds something in another system.
+    Others,
+    /// Nothing.
+    Nobody,
 }
 
 pub(super) const AUTHORIZATION: &str = "providers/Microsoft.Authorization";
@@ -99,8 +127,12 @@ const ROLES: &str = "authorizationresources | where type =~ 'microsoft.authoriza
 const ASSIGNMENTS: &str = "authorizationresources | where type =~ 'microsoft.authorization/roleassignments' | project id, name, type, properties | order by id asc";
 const IDENTITIES: &str = "resources | where type =~ 'microsoft.managedidentity/userassignedidentities' | project id, name, type, location, tags, properties | order by id asc";
 
+/// Some identities, so that nobody waits for the lists of subscriptions before asking for what hangs on identities.
+const HINTS: &str = "resources | where type =~ 'microsoft.managedidentity/userassignedidentities' | project id | order by id asc | limit 1000";
+
 /// Names of queries for those who answer them in tests.
-pub const QUERIES: [(&str, &str); 9] = [
+pub const QUERIES: [(&str, &str); 10] = [
+    ("hints", HINTS),
     ("assignments", ASSIGNMENTS),
     ("identities", IDENTITIES),
     ("stores", super::local::STORES),
@@ -230,6 +262,11 @@ pub(super) fn grants_of_graph(subscriptions: &[String]) -> Vec<Listing> {
         ]
     };
     chunks(subscriptions).into_iter().flat_map(each).collect()
+}
+
+/// Some identities.
+pub(super) fn hints() -> Listing {
+    query("hints", &[], HINTS, Shape::Hints, (0, Vec::new()))
 }
 
 /// Custom roles and where they can be assigned.
@@ -367,7 +404,14 @@ pub(super) fn members(groups: &[String]) -> Listing {
 }
 
 /// The command that lets the caller read what a list needs.
-pub(super) fn remedy(listing: &Listing, tenant: &str) -> String {
+pub(super) fn remedy(listing: &Listing, refusal: &Refusal, tenant: &str) -> String {
+    if refusal.identity {
+        let service = match listing.quota {
+            Quota::Directory => "https://graph.microsoft.com",
+            _ => "https://management.azure.com",
+        };
+        return format!("az account get-access-token --resource {service}");
+    }
     match listing.quota {
         Quota::Directory => {
             let permission = match listing.sources {

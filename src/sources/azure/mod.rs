@@ -5,6 +5,7 @@
 //! the environment, which are given in as capabilities.
 
 mod certificate;
+mod check;
 mod client;
 mod clock;
 mod cloud;
@@ -21,6 +22,7 @@ mod local;
 mod members;
 mod narrow;
 mod page;
+mod plan;
 mod reader;
 mod scheduler;
 mod target;

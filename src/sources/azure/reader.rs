@@ -1,7 +1,7 @@
 //! Reads one list to its end, page by page, and says what came. Not here: which lists (`collect`).
 
 use super::client::{Ask, Service};
-use super::listing::{BATCH, Listing, Shape, older};
+use super::listing::{Awaited, BATCH, Listing, Shape, older};
 use super::members;
 use super::page::{Next, cut, whole};
 use super::scheduler::{Quota, Refusal, Scheduler};
@@ -23,8 +23,8 @@ pub(super) enum Event {
     },
     /// The list could not be read on.
     Failed(Box<Listing>, Refusal),
-    /// The last of each list, and whether that was one of grants.
-    Ended(bool),
+    /// The last of each list, and what waits for it.
+    Ended(Awaited),
 }
 
 /// Pages in a row that bring nothing new, after which a list is taken for endless.
@@ -61,16 +61,16 @@ pub(super) async fn read(
     scheduler: Arc<Scheduler>,
     to: mpsc::Sender<Event>,
 ) {
-    let of_grants = listing.is_of_grants();
+    let awaited = listing.awaited_by();
     #[cfg(feature = "azure-mgmt")]
     if scheduler.generated && super::generated::has(&listing) {
         read_generated(&listing, &scheduler, &to).await;
-        let _nobody_waits = to.send(Event::Ended(of_grants)).await;
+        let _nobody_waits = to.send(Event::Ended(awaited)).await;
         return;
     }
     read_on(Box::new(listing), start, &scheduler, &to).await;
     // Nobody waits any more if the run has ended.
-    let _nobody_waits = to.send(Event::Ended(of_grants)).await;
+    let _nobody_waits = to.send(Event::Ended(awaited)).await;
 }
 
 /// Reads a list through the generated client. Its pages are read anew by a later run.

@@ -105,8 +105,9 @@ pub(super) struct Scheduler {
     client: Arc<Client>,
     clock: Arc<dyn Clock>,
     buckets: Mutex<HashMap<Quota, Bucket>>,
-    /// Places for requests under way. Lists of Resource Graph and of the directory are long chains of pages: they have
-    /// places of their own, so that no page waits behind thousands of short lists.
+    /// Places for requests under way. Short lists queue before they may ask for one, so that a page of Resource Graph or
+    /// of the directory, whose lists are long chains, never waits behind thousands of them.
+    places: Semaphore,
     short: Semaphore,
     chains: Semaphore,
     /// Whether Azure has answered anything yet.
@@ -123,6 +124,7 @@ impl Scheduler {
             client,
             clock,
             buckets: Mutex::default(),
+            places: Semaphore::new(at_once),
             short: Semaphore::new(at_once),
             chains: Semaphore::new(CHAINS),
             answered: AtomicBool::new(false),
@@ -160,19 +162,24 @@ impl Scheduler {
         let (mut tries, mut pauses) = (0, 0);
         loop {
             self.pass(quota).await;
-            let places = match quota {
-                Quota::ResourceGraph | Quota::Directory | Quota::Associated => &self.chains,
-                Quota::Tenant | Quota::Subscription(_) => &self.short,
+            let queue = match quota {
+                // Something may wait for the end of a list that is begun.
+                _ if ask.is_further_page() => None,
+                Quota::ResourceGraph | Quota::Directory | Quota::Associated => Some(&self.chains),
+                Quota::Tenant | Quota::Subscription(_) => Some(&self.short),
             };
-            let Ok(slot) = places.acquire().await else {
-                return Err(Refusal::new(Reason::Failed, "the collection is ending"));
+            let ending = || Refusal::new(Reason::Failed, "the collection is ending");
+            let turn = match queue {
+                Some(queue) => Some(queue.acquire().await.map_err(|_| ending())?),
+                None => None,
             };
+            let slot = self.places.acquire().await.map_err(|_| ending())?;
             self.traffic.requests.fetch_add(1, Ordering::Relaxed);
             let answered = tokio::time::timeout(LONGEST_ANSWER, self.client.ask(ask)).await;
             let late =
                 |_| Err(NoAnswer::Network(format!("no whole answer in {} s", LONGEST_ANSWER.as_secs())));
             let answered = answered.unwrap_or_else(late);
-            drop(slot);
+            drop((turn, slot));
             let failed = match answered {
                 Ok(answer) => {
                     self.answered.store(true, Ordering::Relaxed);

@@ -29,14 +29,19 @@ fn main() {
         at.and_then(|at| args.get(at + 1)).map_or(default, |v| v.parse().unwrap())
     };
     match args.first().map(String::as_str) {
-        None | Some("serve") => serve(number("--subscriptions", 0)),
+        None | Some("serve") if !args.iter().any(|a| a.contains("help")) => {
+            serve(number("--subscriptions", 0))
+        }
         Some("prove") => prove(number("--seeds", 500) as u64, number("--kills", 50) as u64),
         Some("measure") => {
-            measure(number("--subscriptions", 10), number("--assignments", 100), number("--speed", 1));
+            let skip: Vec<&str> =
+                args.iter().skip_while(|a| *a != "--skip").take(2).map(String::as_str).collect();
+            let size = (number("--subscriptions", 10), number("--assignments", 100));
+            measure(size, number("--speed", 1), &skip);
         }
-        Some(_) => {
+        _ => {
             println!(
-                "usage: simulated-azure [serve [--subscriptions N] | prove [--seeds N] [--kills N] | measure [--subscriptions N] [--assignments N] [--speed N]]"
+                "usage: simulated-azure [serve [--subscriptions N] | prove [--seeds N] [--kills N] | measure [--subscriptions N] [--assignments N] [--speed N] [--skip SOURCE]]"
             );
         }
     }
@@ -98,14 +103,14 @@ fn least(seen: &server::Seen) -> f64 {
     quotas.fold(all / AT_ONCE * LATENCY.as_secs_f64(), f64::max)
 }
 
-fn measure(subscriptions: usize, assignments: usize, speed: usize) {
+fn measure((subscriptions, assignments): (usize, usize), speed: usize, more: &[&str]) {
     let truth = truth(subscriptions, assignments);
     let speed = u32::try_from(speed).unwrap();
     let settings = Settings { speed, latency: LATENCY, ..Settings::default() };
     let server = Server::start(truth.clone(), settings);
     let dir = prove::folder("leastwise-measure");
     let began = Instant::now();
-    let ran = prove::collect(&server, &dir, &[]);
+    let ran = prove::collect(&server, &dir, more);
     let took = began.elapsed().as_secs_f64() * f64::from(speed);
     let lost = prove::compare(&truth, &dir.join("tenant.lwsnap"));
     let seen = server.seen();

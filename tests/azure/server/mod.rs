@@ -369,14 +369,15 @@ fn table(rows: &[Value]) -> Value {
 /// Whole seconds to wait, if the quota is used up.
 fn over_quota(state: &State, request: &Request) -> Option<u64> {
     let (name, size, rate) = routes::quota(request);
-    state.seen.by_quota.lock().unwrap().entry(name.clone()).or_insert((0.0, size, rate)).0 += 1.0;
     let now = state.began.elapsed().as_secs_f64() * f64::from(state.settings.speed);
     let mut buckets = state.buckets.lock().unwrap();
-    let (level, at) = buckets.entry(name).or_insert((size, now));
+    let (level, at) = buckets.entry(name.clone()).or_insert((size, now));
     *level = (*level + (now - *at) * rate).min(size);
     *at = now;
     if *level >= 1.0 {
         *level -= 1.0;
+        // What was refused is not part of what had to be asked.
+        state.seen.by_quota.lock().unwrap().entry(name).or_insert((0.0, size, rate)).0 += 1.0;
         return None;
     }
     Some(((1.0 - *level) / rate).ceil().max(1.0) as u64)

@@ -348,6 +348,7 @@ fn rows(truth: &Truth, query: &str, within: &Value) -> Vec<Value> {
             policies.cloned().collect()
         }
         "counts" => truth.counts(),
+        "hints" => truth.section("identities").iter().take(1000).map(|i| json!({"id": i["id"]})).collect(),
         "identities" => truth.section("identities").iter().filter(|r| inside(r)).cloned().collect(),
         "assignments" => truth.section("role-assignments").to_vec(),
         "delegations" => delegations(truth).into_iter().filter(inside).collect(),
