@@ -167,6 +167,8 @@ fn one_place_makes_requests() {
         "credential.rs .send(",
         "credential.rs Method::",
         "credential.rs Request::new",
+        "generated.rs .send(",
+        "generated.rs Method::",
         "reader.rs .send(",
     ];
     assert_eq!(makers, known);
