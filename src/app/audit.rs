@@ -8,7 +8,7 @@ use super::{Progress, previous};
 use crate::finding::{Confidence, Disposition, Severity};
 use crate::graph::AccessGraph;
 use crate::rbac::Catalog;
-use crate::render::{CsvOptions, Format, RenderError};
+use crate::render::{CsvOptions, Format, Options, RenderError};
 use crate::report::Report;
 use crate::rules::{Judging, run};
 use std::io::Write;
@@ -23,6 +23,13 @@ pub struct Request {
     pub activity: Vec<PathBuf>,
     /// The instants.
     pub times: Times,
+    /// What comes out.
+    pub output: Output,
+}
+
+/// What comes out of judging an estate, and what counts.
+#[derive(Clone, Debug)]
+pub struct Output {
     /// The formats.
     pub formats: Vec<Format>,
     /// Where they go; without it the one format goes to the given stream.
@@ -31,10 +38,22 @@ pub struct Request {
     pub csv: CsvOptions,
     /// An earlier findings.json.
     pub previous: Option<PathBuf>,
+    /// An earlier findings.json whose findings do not count.
+    pub baseline: Option<PathBuf>,
+    /// Where this run's findings go for a later one not to count.
+    pub write_baseline: Option<PathBuf>,
+    /// The file that results without one of their own are shown at.
+    pub anchor: Option<String>,
     /// From which severity on a finding fails the run; `None` never.
     pub fail_on: Option<Severity>,
     /// From which confidence on it does.
     pub min_confidence: Confidence,
+}
+
+impl Output {
+    fn options(&self) -> Options {
+        Options { csv: self.csv, anchor: self.anchor.clone() }
+    }
 }
 
 /// What came of it.
@@ -68,9 +87,27 @@ pub fn audit(
     progress: &dyn Progress,
 ) -> Result<Outcome, AppError> {
     let loaded = load(&request.input, &request.activity, request.times, progress)?;
+    judge(loaded, request.input.source(), request.times, &request.output, policy, catalog, to, progress)
+}
+
+/// Judges an estate and writes what was asked for.
+///
+/// # Errors
+/// If a report cannot be written.
+#[expect(clippy::too_many_arguments, reason = "what every command that judges has at hand")]
+pub(super) fn judge(
+    loaded: super::estate::Loaded,
+    source: &str,
+    times: Times,
+    request: &Output,
+    policy: &Policy,
+    catalog: &'static Catalog,
+    to: &mut dyn Write,
+    progress: &dyn Progress,
+) -> Result<Outcome, AppError> {
     progress.step("building the graph");
     let provenance = loaded.provenance;
-    let judged_at = provenance.judged_at.unwrap_or(request.times.now);
+    let judged_at = provenance.judged_at.unwrap_or(times.now);
     let graph = AccessGraph::build(loaded.estate, catalog, Some(judged_at));
     progress.step("running the rules");
     let threshold = request.fail_on.unwrap_or(Severity::High);
@@ -78,9 +115,9 @@ pub fn audit(
         rules: &policy.rules,
         config: &policy.config,
         waivers: &policy.waivers,
-        source: request.input.source(),
+        source,
         judged_at,
-        decided_at: provenance.decided_at.unwrap_or(request.times.now),
+        decided_at: provenance.decided_at.unwrap_or(times.now),
         threshold,
     };
     let mut judged = run(&graph, &judging);
@@ -88,6 +125,9 @@ pub fn audit(
         Some(path) => Some(previous::apply(path, &mut judged.findings, &judged_at.to_string())?),
         None => None,
     };
+    if let Some(path) = &request.baseline {
+        previous::baseline(path, &mut judged.findings)?;
+    }
     let open = judged.findings.iter().filter(|f| f.disposition == Disposition::Open);
     let failing = request.fail_on.map_or(0, |level| {
         open.filter(|f| f.severity >= level && f.confidence >= request.min_confidence).count()
@@ -104,12 +144,21 @@ pub fn audit(
         files: Vec::new(),
     };
     progress.step("writing the reports");
+    if let Some(path) = &request.write_baseline {
+        let options = request.options();
+        write_atomically(path, false, |file| {
+            Format::Json.write("findings.json", &report, &options, file).map_err(|e| match e {
+                RenderError::Io(e) => e,
+                RenderError::Template(e) => std::io::Error::other(e),
+            })
+        })?;
+    }
     match &request.out {
         Some(folder) => outcome.files = write_all(&report, request, folder)?,
         None => {
             let format = request.formats.first().copied().unwrap_or(Format::Text);
             let file = format.files().first().copied().unwrap_or("");
-            match format.write(file, &report, &request.csv, to) {
+            match format.write(file, &report, &request.options(), to) {
                 Err(e) if !stopped_reading(&e) => return Err(failed("the report", e)),
                 _ => {}
             }
@@ -136,7 +185,7 @@ fn failed(what: &str, error: RenderError) -> AppError {
 /// Two at a time: the page costs about as much as everything else.
 fn write_all(
     report: &Report<'_>,
-    request: &Request,
+    request: &Output,
     folder: &std::path::Path,
 ) -> Result<Vec<PathBuf>, AppError> {
     std::fs::create_dir_all(folder)
@@ -144,11 +193,12 @@ fn write_all(
     let mut jobs: Vec<(Format, &'static str)> =
         request.formats.iter().flat_map(|f| f.files().iter().map(|name| (*f, *name))).collect();
     jobs.dedup();
+    let options = request.options();
     let one = |(format, name): (Format, &'static str)| {
         let path = folder.join(name);
         let mut problem = None;
         let written = write_atomically(&path, false, |file| {
-            format.write(name, report, &request.csv, file).map_err(|e| match e {
+            format.write(name, report, &options, file).map_err(|e| match e {
                 RenderError::Io(e) => e,
                 other => {
                     problem = Some(failed(name, other));

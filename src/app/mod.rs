@@ -3,6 +3,7 @@
 
 pub mod audit;
 pub mod catalog;
+pub mod check;
 pub mod collect;
 pub mod doctor;
 mod error;

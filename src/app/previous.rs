@@ -1,7 +1,7 @@
 //! An earlier `findings.json`: since when each finding is known.
 
 use super::error::AppError;
-use crate::finding::Finding;
+use crate::finding::{Disposition, Finding};
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::path::Path;
@@ -29,12 +29,7 @@ struct Row {
 /// # Errors
 /// If the file is none of ours.
 pub(super) fn apply(path: &Path, findings: &mut [Finding], now: &str) -> Result<usize, AppError> {
-    let bytes = super::read_file(path)?;
-    let bad = |what: String| AppError::usage(format!("`{}` is no findings.json: {what}", path.display()));
-    let file: File = serde_json::from_slice(&bytes).map_err(|e| bad(e.to_string()))?;
-    if file.schema != "leastwise.findings/1" {
-        return Err(bad(format!("expected schema leastwise.findings/1, found `{}`", file.schema)));
-    }
+    let file = read(path)?;
     let earlier = file.source.judged_at;
     let known: HashMap<String, Option<String>> =
         file.findings.into_iter().map(|r| (r.fingerprint, r.first_seen)).collect();
@@ -49,4 +44,26 @@ pub(super) fn apply(path: &Path, findings: &mut [Finding], now: &str) -> Result<
         };
     }
     Ok(new)
+}
+
+/// Marks open findings that an earlier run had: they were there before.
+///
+/// # Errors
+/// If the file is none of ours.
+pub(super) fn baseline(path: &Path, findings: &mut [Finding]) -> Result<(), AppError> {
+    let known: std::collections::HashSet<String> =
+        read(path)?.findings.into_iter().map(|r| r.fingerprint).collect();
+    let open = findings.iter_mut().filter(|f| f.disposition == Disposition::Open);
+    open.filter(|f| known.contains(&f.fingerprint)).for_each(|f| f.disposition = Disposition::Baseline);
+    Ok(())
+}
+
+fn read(path: &Path) -> Result<File, AppError> {
+    let bytes = super::read_file(path)?;
+    let bad = |what: String| AppError::usage(format!("`{}` is no findings.json: {what}", path.display()));
+    let file: File = serde_json::from_slice(&bytes).map_err(|e| bad(e.to_string()))?;
+    if file.schema != "leastwise.findings/1" {
+        return Err(bad(format!("expected schema leastwise.findings/1, found `{}`", file.schema)));
+    }
+    Ok(file)
 }

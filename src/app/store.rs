@@ -50,6 +50,19 @@ impl Files for Folder {
         Ok(found)
     }
 
+    fn list_in(&self, folder: &str) -> std::io::Result<Vec<String>> {
+        let mut found = Vec::new();
+        for entry in fs::read_dir(self.0.join(folder))? {
+            let entry = entry?;
+            if entry.file_type()?.is_file() {
+                let name = entry.file_name().to_string_lossy().into_owned();
+                found.push(if folder.is_empty() { name } else { format!("{folder}/{name}") });
+            }
+        }
+        found.sort_unstable();
+        Ok(found)
+    }
+
     fn links(&self) -> u64 {
         self.1.load(std::sync::atomic::Ordering::Relaxed)
     }

@@ -58,6 +58,11 @@ pub(super) enum Command {
         after_help = "Examples:\n  leastwise audit --demo -o out\n  leastwise audit --arm-export answers/ -o out --fail-on high"
     )]
     Audit(Box<Audit>),
+    /// Check infrastructure code before it is applied: plans of Terraform and OpenTofu.
+    #[command(
+        after_help = "Examples:\n  terraform plan -out tfplan && terraform show -json tfplan > plan.json\n  leastwise check plan.json\n  leastwise check plan.json --source infra/prod -o out --baseline baseline.json\n\nExits with 1 on new findings at or above --fail-on (high), with 3 if something was not read that could hide one."
+    )]
+    Check(Check),
     /// Read the live tenant into a snapshot; a run that was killed goes on where it was.
     #[command(
         after_help = "Examples:\n  leastwise collect -o tenant.lwsnap\n  leastwise collect -o crm.lwsnap --subscription 00000000-0000-0000-0000-000000000000 --credential az"
@@ -279,22 +284,16 @@ pub(super) struct Policy {
     pub(super) rules: Vec<PathBuf>,
 }
 
+/// What comes out, and what counts.
 #[derive(ClapArgs, Debug)]
-pub(super) struct Audit {
-    #[command(flatten)]
-    pub(super) estate: Estate,
-    #[command(flatten)]
-    pub(super) policy: Policy,
+pub(super) struct Output {
     /// Write reports into this folder.
     #[arg(short, long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
-    /// A format (repeatable); html, csv and json by default with -o, text without.
+    /// A format (repeatable): html, csv, json, text, sarif, markdown, github, azure-devops, gitlab, junit.
     #[arg(long, value_name = "FORMAT")]
     pub(super) format: Vec<String>,
-    /// Exit with 1 on open findings of this severity and above: critical, high, medium, low, info, none.
-    #[arg(long, value_name = "SEVERITY", default_value = "none")]
-    pub(super) fail_on: String,
-    /// Which findings count for that: high, medium, low.
+    /// Which findings count for --fail-on: high, medium, low.
     #[arg(long, value_name = "CONFIDENCE", default_value = "medium")]
     pub(super) min_confidence: String,
     /// Exit with 3 if anything at all is missing.
@@ -306,6 +305,9 @@ pub(super) struct Audit {
     /// An earlier findings.json, to say since when findings are known.
     #[arg(long, value_name = "FINDINGS.json")]
     pub(super) previous: Option<PathBuf>,
+    /// The file that findings without one of their own are shown at in SARIF.
+    #[arg(long, value_name = "PATH")]
+    pub(super) sarif_anchor: Option<String>,
     /// CSV without the guard against formulas.
     #[arg(long)]
     pub(super) csv_raw: bool,
@@ -315,6 +317,45 @@ pub(super) struct Audit {
     /// The character between fields of CSV.
     #[arg(long, value_name = "CHAR", default_value = ",")]
     pub(super) csv_delimiter: String,
+}
+
+#[derive(ClapArgs, Debug)]
+pub(super) struct Audit {
+    #[command(flatten)]
+    pub(super) estate: Estate,
+    #[command(flatten)]
+    pub(super) policy: Policy,
+    #[command(flatten)]
+    pub(super) output: Output,
+    /// Exit with 1 on open findings of this severity and above: critical, high, medium, low, info, none.
+    #[arg(long, value_name = "SEVERITY", default_value = "none")]
+    pub(super) fail_on: String,
+}
+
+#[derive(ClapArgs, Debug)]
+pub(super) struct Check {
+    /// The JSON of a Terraform plan, or a folder that holds one.
+    #[arg(required = true, value_name = "PATH")]
+    pub(super) paths: Vec<PathBuf>,
+    /// The folder of the plan's root module; by default the plan's own.
+    #[arg(long, value_name = "DIR")]
+    pub(super) source: Option<PathBuf>,
+    /// An earlier findings.json: what it has does not count.
+    #[arg(long, value_name = "FINDINGS.json")]
+    pub(super) baseline: Option<PathBuf>,
+    /// Write this run's findings for a later --baseline.
+    #[arg(long, value_name = "FINDINGS.json")]
+    pub(super) write_baseline: Option<PathBuf>,
+    /// Exit with 1 on open findings of this severity and above: critical, high, medium, low, info, none.
+    #[arg(long, value_name = "SEVERITY", default_value = "high")]
+    pub(super) fail_on: String,
+    /// Judge as of this time instead of now (RFC 3339).
+    #[arg(long, value_name = "TIME")]
+    pub(super) as_of: Option<String>,
+    #[command(flatten)]
+    pub(super) policy: Policy,
+    #[command(flatten)]
+    pub(super) output: Output,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]

@@ -1,9 +1,9 @@
 //! One arm for each command: from what was typed to a use-case, and from its answer to standard output.
 
-use super::args::{Args, Audit, Catalog, Command, Estate, Policy, Roles, Rules, SheetFormat};
+use super::args::{Args, Audit, Catalog, Check, Command, Estate, Policy, Roles, Rules, SheetFormat};
 use super::exit::{self, Code};
 use super::terminal::Terminal;
-use crate::app::audit::{Request, audit};
+use crate::app::audit::{Outcome, Output, Request, audit};
 use crate::app::estate::{Input, Times};
 use crate::app::policy::Places;
 use crate::app::query::{Ask, can};
@@ -27,6 +27,7 @@ pub(super) fn run(args: Args, terminal: &Terminal) -> Result<Code, AppError> {
     let mut out = BufWriter::new(std::io::stdout().lock());
     let code = match args.command {
         Command::Audit(args) => run_audit(&args, catalog, &mut out, terminal)?,
+        Command::Check(args) => run_check(&args, catalog, &mut out, terminal)?,
         Command::Collect { out: to, live } => super::live::collect(&to, &live, now(), terminal)?,
         Command::Doctor { role_json, live } => {
             if role_json {
@@ -185,18 +186,16 @@ fn now() -> Instant {
 }
 
 fn times(estate: &Estate) -> Result<Times, AppError> {
-    let now = now();
-    let as_of = match &estate.as_of {
-        Some(text) => {
-            let bad = || {
-                AppError::usage(format!("`{text}` is no time"))
-                    .help("expected RFC 3339, such as 2026-06-01T08:00:00Z")
-            };
-            Some(Instant::parse(text).ok_or_else(bad)?)
-        }
-        None => None,
+    Ok(Times { as_of: instant(estate.as_of.as_deref())?, now: now() })
+}
+
+fn instant(text: Option<&str>) -> Result<Option<Instant>, AppError> {
+    let Some(text) = text else { return Ok(None) };
+    let bad = || {
+        AppError::usage(format!("`{text}` is no time"))
+            .help("expected RFC 3339, such as 2026-06-01T08:00:00Z")
     };
-    Ok(Times { as_of, now })
+    Instant::parse(text).ok_or_else(bad).map(Some)
 }
 
 fn input_of(estate: &Estate) -> Option<Input> {
@@ -234,13 +233,65 @@ fn run_audit(
     terminal: &Terminal,
 ) -> Result<Code, AppError> {
     let input = input(&args.estate)?;
-    let fail_on = match args.fail_on.as_str() {
-        "none" => None,
-        name => Some(Severity::named(name).ok_or_else(|| {
+    let fail_on = severity(&args.fail_on)?;
+    let (default_files, alone) = (vec![Format::Html, Format::Csv, Format::Json], Format::Text);
+    let output = output(&args.output, fail_on, default_files, alone)?;
+    if output.formats.contains(&Format::Sarif) && output.anchor.is_none() {
+        return Err(AppError::usage("a tenant has no files for SARIF to point at")
+            .help("name a file of the repository with --sarif-anchor PATH"));
+    }
+    let policy = policy::load(&places(&args.policy, &input))?;
+    let request =
+        Request { input, activity: args.estate.activity.clone(), times: times(&args.estate)?, output };
+    terminal.step("starting");
+    let outcome = audit(&request, &policy, catalog, out, terminal)?;
+    Ok(told(&outcome, &args.output, fail_on, terminal))
+}
+
+fn run_check(
+    args: &Check,
+    catalog: &'static crate::rbac::Catalog,
+    out: &mut dyn Write,
+    terminal: &Terminal,
+) -> Result<Code, AppError> {
+    let fail_on = severity(&args.fail_on)?;
+    let default_files = vec![Format::Json, Format::Sarif, Format::Markdown];
+    let mut output = output(&args.output, fail_on, default_files, Format::Text)?;
+    output.baseline.clone_from(&args.baseline);
+    output.write_baseline.clone_from(&args.write_baseline);
+    let places = Places {
+        config: args.policy.config.clone(),
+        start: std::env::current_dir().ok(),
+        rules: args.policy.rules.clone(),
+        demo: false,
+    };
+    let policy = policy::load(&places)?;
+    let request = crate::app::check::Request {
+        paths: args.paths.clone(),
+        source: args.source.clone(),
+        times: Times { as_of: instant(args.as_of.as_deref())?, now: now() },
+        output,
+    };
+    let outcome = crate::app::check::check(&request, &policy, catalog, out, terminal)?;
+    Ok(told(&outcome, &args.output, fail_on, terminal))
+}
+
+fn severity(name: &str) -> Result<Option<Severity>, AppError> {
+    match name {
+        "none" => Ok(None),
+        name => Severity::named(name).map(Some).ok_or_else(|| {
             AppError::usage(format!("`{name}` is no severity"))
                 .help("expected critical, high, medium, low, info or none")
-        })?),
-    };
+        }),
+    }
+}
+
+fn output(
+    args: &super::args::Output,
+    fail_on: Option<Severity>,
+    files: Vec<Format>,
+    alone: Format,
+) -> Result<Output, AppError> {
     let min_confidence = Confidence::named(&args.min_confidence).ok_or_else(|| {
         AppError::usage(format!("`{}` is no confidence", args.min_confidence))
             .help("expected high, medium or low")
@@ -255,11 +306,7 @@ fn run_audit(
         formats.push(found);
     }
     if formats.is_empty() {
-        formats = if args.out.is_some() {
-            vec![Format::Html, Format::Csv, Format::Json]
-        } else {
-            vec![Format::Text]
-        };
+        formats = if args.out.is_some() { files } else { vec![alone] };
     }
     if args.out.is_none() && (formats.len() > 1 || formats.contains(&Format::Csv)) {
         return Err(
@@ -273,20 +320,26 @@ fn run_audit(
                 .help("expected one character, such as ;"));
         }
     };
-    let policy = policy::load(&places(&args.policy, &input))?;
-    let request = Request {
-        input,
-        activity: args.estate.activity.clone(),
-        times: times(&args.estate)?,
+    Ok(Output {
         formats,
         out: args.out.clone(),
         csv: CsvOptions { raw: args.csv_raw, bom: args.csv_bom, delimiter },
         previous: args.previous.clone(),
+        baseline: None,
+        write_baseline: None,
+        anchor: args.sarif_anchor.clone(),
         fail_on,
         min_confidence,
-    };
-    terminal.step("starting");
-    let outcome = audit(&request, &policy, catalog, out, terminal)?;
+    })
+}
+
+/// What came of a run, in words and as a code.
+fn told(
+    outcome: &Outcome,
+    args: &super::args::Output,
+    fail_on: Option<Severity>,
+    terminal: &Terminal,
+) -> Code {
     terminal.done();
     if args.out.is_some() {
         terminal.say(&outcome.summary);
@@ -296,7 +349,7 @@ fn run_audit(
     if let Some(new) = outcome.new {
         terminal.say(&format!("{new} finding(s) are new since the earlier run"));
     }
-    Ok(exit::of_audit(&outcome, fail_on.is_some(), args.require_complete, args.fail_overdue))
+    exit::of_audit(outcome, fail_on.is_some(), args.require_complete, args.fail_overdue)
 }
 
 fn page(slug: &str, places: &Places) -> Result<String, AppError> {

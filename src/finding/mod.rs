@@ -92,6 +92,10 @@ pub enum Disposition {
     Open,
     /// Accepted for a time, with a reason.
     Waived,
+    /// It was there before, and an earlier run says so.
+    Baseline,
+    /// The change does not create or widen it.
+    Existing,
     /// A stronger finding on the same subject says it.
     Subsumed,
 }
@@ -102,6 +106,8 @@ impl Disposition {
         match self {
             Disposition::Open => "open",
             Disposition::Waived => "waived",
+            Disposition::Baseline => "baseline",
+            Disposition::Existing => "existing",
             Disposition::Subsumed => "subsumed",
         }
     }

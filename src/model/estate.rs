@@ -4,7 +4,7 @@
 //! give the same estate. Not here: joins between records, which are `graph`'s.
 
 use super::coverage::{Coverage, Source};
-use super::gap::{Gap, Reason, tidy};
+use super::gap::{Gap, Location, Reason, tidy};
 use super::instant::Instant;
 use super::local::{LocalGrant, LocalSystem};
 use super::records::*;
@@ -20,6 +20,19 @@ pub struct SignInWindow {
     pub from: Instant,
     /// Its end.
     pub until: Instant,
+}
+
+/// Where something is declared in infrastructure code.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Declaration {
+    /// Its address there: what it is known by.
+    pub address: String,
+    /// The same without positions, which change when something is put before it: what it is known by from run to run.
+    pub stable: String,
+    /// Where it stands.
+    pub location: Option<Location>,
+    /// Whether the change leaves it as it was.
+    pub kept: bool,
 }
 
 /// An Azure tenant, or the part of it that was read.
@@ -77,6 +90,8 @@ pub struct Estate {
     pub associations: Vec<Association>,
     /// Grants of other authorization systems.
     pub local_grants: Vec<LocalGrant>,
+    /// Where records are declared, by folded id, where they come from infrastructure code.
+    pub declarations: HashMap<String, Declaration>,
     /// What was read.
     pub coverage: Coverage,
     /// What is missing.

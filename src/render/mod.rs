@@ -2,12 +2,18 @@
 //!
 //! Every text in a report is hostile: each format escapes in its own way. Not here: what is in a report.
 
+mod azure_devops;
+mod changes;
 mod columns;
 mod csv;
+mod github;
+mod gitlab;
 mod html;
 mod json;
+mod junit;
 mod kept;
 mod markdown;
+mod sarif;
 mod text;
 
 pub use csv::{CsvOptions, CsvTable};
@@ -40,11 +46,43 @@ pub enum Format {
     Json,
     /// Findings for a terminal.
     Text,
+    /// Findings for code scanning.
+    Sarif,
+    /// Findings for a comment on a change.
+    Markdown,
+    /// Findings as annotations of GitHub.
+    Github,
+    /// Findings as commands of Azure Pipelines.
+    AzureDevops,
+    /// Findings for GitLab's code quality.
+    Gitlab,
+    /// Rules as test cases.
+    Junit,
+}
+
+/// How reports are written.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Tables.
+    pub csv: CsvOptions,
+    /// The file that findings without one of their own are shown at.
+    pub anchor: Option<String>,
 }
 
 impl Format {
     /// Every format.
-    pub const ALL: [Format; 4] = [Format::Html, Format::Csv, Format::Json, Format::Text];
+    pub const ALL: [Format; 10] = [
+        Format::Html,
+        Format::Csv,
+        Format::Json,
+        Format::Text,
+        Format::Sarif,
+        Format::Markdown,
+        Format::Github,
+        Format::AzureDevops,
+        Format::Gitlab,
+        Format::Junit,
+    ];
 
     /// The name on the command line.
     pub const fn name(self) -> &'static str {
@@ -53,6 +91,12 @@ impl Format {
             Format::Csv => "csv",
             Format::Json => "json",
             Format::Text => "text",
+            Format::Sarif => "sarif",
+            Format::Markdown => "markdown",
+            Format::Github => "github",
+            Format::AzureDevops => "azure-devops",
+            Format::Gitlab => "gitlab",
+            Format::Junit => "junit",
         }
     }
 
@@ -68,6 +112,12 @@ impl Format {
             Format::Csv => &["findings.csv", "identities.csv", "assignments.csv", "controls.csv"],
             Format::Json => &["findings.json"],
             Format::Text => &["findings.txt"],
+            Format::Sarif => &["findings.sarif"],
+            Format::Markdown => &["findings.md"],
+            Format::Github => &["github.txt"],
+            Format::AzureDevops => &["azure-devops.txt"],
+            Format::Gitlab => &["gitlab.json"],
+            Format::Junit => &["junit.xml"],
         }
     }
 
@@ -79,14 +129,20 @@ impl Format {
         self,
         file: &str,
         report: &Report<'_>,
-        options: &CsvOptions,
+        options: &Options,
         to: &mut dyn Write,
     ) -> Result<(), RenderError> {
         match self {
             Format::Html => html::write(report, to),
-            Format::Csv => csv::write(CsvTable::of_file(file), report, options, to),
+            Format::Csv => csv::write(CsvTable::of_file(file), report, &options.csv, to),
             Format::Json => json::write(report, to),
             Format::Text => text::write(report, to),
+            Format::Sarif => sarif::write(report, options.anchor.as_deref(), to),
+            Format::Markdown => changes::write(report, to),
+            Format::Github => github::write(report, to),
+            Format::AzureDevops => azure_devops::write(report, to),
+            Format::Gitlab => gitlab::write(report, options.anchor.as_deref(), to),
+            Format::Junit => junit::write(report, to),
         }
     }
 }

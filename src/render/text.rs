@@ -16,7 +16,9 @@ pub fn clean(text: &str) -> String {
 
 pub(super) fn write(report: &Report<'_>, to: &mut dyn Write) -> Result<(), RenderError> {
     for row in report.findings().filter(|r| r.disposition() == "open") {
-        writeln!(to, "{:<8} {:<26} {}", row.severity(), row.rule(), clean(row.message()))?;
+        let place = row.location().map(|(path, line, column)| format!("{}:{line}:{column}: ", clean(path)));
+        let place = place.unwrap_or_default();
+        writeln!(to, "{:<8} {:<26} {place}{}", row.severity(), row.rule(), clean(row.message()))?;
     }
     for gap in report.gaps() {
         let mark = if gap.blocking { "missing" } else { "note" };

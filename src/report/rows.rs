@@ -190,6 +190,12 @@ pub struct RuleRow<'a> {
     pub rule: &'a str,
     /// Its title.
     pub title: &'a str,
+    /// Its severity where nothing else is said.
+    pub severity: &'a str,
+    /// What it flags.
+    pub what: &'a str,
+    /// Why that is bad.
+    pub why: &'a str,
     /// `evaluated`, `not-applicable`, `inconclusive`, `disabled`.
     pub status: &'a str,
     /// How many things it looked at.
@@ -232,6 +238,9 @@ impl<'a> Report<'a> {
         self.judged.rules.iter().map(move |outcome| RuleRow {
             rule: &outcome.slug,
             title: rules.get(&outcome.slug).map_or("", |r| r.text.title.as_str()),
+            severity: rules.get(&outcome.slug).map_or("", |r| r.severity.name()),
+            what: rules.get(&outcome.slug).map_or("", |r| r.what.as_str()),
+            why: rules.get(&outcome.slug).map_or("", |r| r.why.as_str()),
             status: outcome.status.name(),
             subjects: outcome.subjects,
             findings: outcome.findings,

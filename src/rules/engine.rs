@@ -105,6 +105,8 @@ struct About<'g> {
     place: Option<Arc<Place>>,
     condition: &'g str,
     principal: &'g str,
+    /// Where it is declared, if it is.
+    declared: Option<&'g crate::model::Declaration>,
 }
 
 /// Runs every rule that is on.
@@ -353,8 +355,12 @@ impl<'a, 'g> Run<'a, 'g> {
             (None, Some(grant)) => Some(grant.party),
             (None, None) => None,
         };
-        let id: Arc<str> = self.subject_id(subject).into();
+        let id = self.subject_id(subject);
+        let declarations = &graph.estate().declarations;
+        let declared = declarations.get(&id.to_ascii_lowercase()).filter(|_| !declarations.is_empty());
+        let id: Arc<str> = declared.map_or(id.as_str(), |d| d.address.as_str()).into();
         About {
+            declared,
             evidence: gather(lens, subject, &id, &mut self.shared),
             id,
             identity,
@@ -384,7 +390,7 @@ impl<'a, 'g> Run<'a, 'g> {
         }
         let parts = FingerprintParts {
             rule: rule.slug(),
-            subject: &about.id,
+            subject: about.declared.map_or(&about.id, |d| &d.stable),
             principal: about.principal,
             role: about.role.as_deref().map_or("", |(_, key)| key),
             scope: about.place.as_deref().map_or("", |p| &p.scope),
@@ -396,16 +402,23 @@ impl<'a, 'g> Run<'a, 'g> {
             rule: Arc::clone(&rule.text),
             severity,
             confidence,
-            disposition: Disposition::Open,
+            disposition: match about.declared {
+                Some(declared) if declared.kept => Disposition::Existing,
+                _ => Disposition::Open,
+            },
             message,
             subject_kind: rule.subject,
-            commands: rule.commands.iter().map(|c| c.fill(&about.id, &fact, true)).collect(),
+            // What is not there yet is changed where it is written.
+            commands: match about.declared {
+                Some(_) => Vec::new(),
+                None => rule.commands.iter().map(|c| c.fill(&about.id, &fact, true)).collect(),
+            },
             row: subject.row(),
             subject: Arc::clone(&about.id),
             identity: about.identity.clone(),
             role: about.role.clone(),
             place: about.place.clone(),
-            location: None,
+            location: about.declared.and_then(|d| d.location.clone()),
             evidence: Arc::clone(&about.evidence),
             related: Vec::new(),
             waiver: None,

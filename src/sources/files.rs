@@ -7,6 +7,14 @@ use std::io::Read;
 pub trait Files {
     /// Every file, by path relative to the root with `/` between folders, sorted.
     fn list(&self) -> std::io::Result<Vec<String>>;
+    /// Files of one folder, not of those below it, by path like [`Files::list`].
+    fn list_in(&self, folder: &str) -> std::io::Result<Vec<String>> {
+        let inside = |path: &String| match path.rsplit_once('/') {
+            Some((dir, _)) => dir == folder,
+            None => folder.is_empty(),
+        };
+        Ok(self.list()?.into_iter().filter(inside).collect())
+    }
     /// How many links there are, which are not followed.
     fn links(&self) -> u64 {
         0

@@ -9,6 +9,7 @@ pub mod azure;
 mod build;
 pub mod catalog;
 pub mod demo;
+pub mod iac;
 
 mod files;
 mod scan;

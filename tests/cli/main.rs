@@ -1,8 +1,14 @@
 //! The real binary, run as its users run it.
 
-#![expect(clippy::unwrap_used, clippy::string_slice, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::string_slice,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
 
 mod audit;
+mod check;
 mod commands;
 mod deny;
 mod snapshot;

@@ -67,6 +67,10 @@ fn class_of(host: &str, path: &str, subject: &str, tenant: Option<&str>) -> &'st
     let first = path.split('/').next().unwrap_or_default();
     let own = tenant.map(|t| t.eq_ignore_ascii_case(first));
     let under = |domain: &str| host == domain || host.strip_suffix(domain).is_some_and(|h| h.ends_with('.'));
+    // Known after apply: the issuer of a cluster that the same code makes, or nobody's yet.
+    if host.starts_with("${") {
+        return if host.contains("azurerm_kubernetes_cluster.") { "aks" } else { "not-known-yet" };
+    }
     if host == "token.actions.githubusercontent.com"
         || (host.starts_with("token.actions.") && under("ghe.com"))
     {

@@ -1,0 +1,107 @@
+//! Findings for a comment on a change: the verdict, what is new, what each identity gets, what was not judged. Short
+//! enough for a comment, the worst first.
+//!
+//! Not here: the sheet of one identity (`markdown`).
+
+use super::RenderError;
+use super::markdown::escape;
+use super::text::summary;
+use crate::report::{FindingRow, Report};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::Write;
+
+/// In characters: what GitHub takes in a comment, with room for what tools put around it.
+const LONGEST: usize = 64_000;
+const ROWS: usize = 50;
+
+pub(super) fn write(report: &Report<'_>, to: &mut dyn Write) -> Result<(), RenderError> {
+    let mut out = String::from("<!-- leastwise -->\n");
+    let _ = writeln!(out, "## Least privilege: {}\n\n{}\n", report.verdict(), escape(&summary(report)));
+    let of = |disposition: &str| -> Vec<FindingRow<'_>> {
+        report.findings().filter(|f| f.disposition() == disposition).collect()
+    };
+    let open = of("open");
+    if !open.is_empty() {
+        let _ = writeln!(out, "| severity | where | what | rule |\n|---|---|---|---|");
+        for row in open.iter().take(ROWS) {
+            let _ = writeln!(
+                out,
+                "| {} | {} | {} | {} |",
+                row.severity(),
+                place(row),
+                escape(row.message()),
+                escape(row.rule())
+            );
+        }
+        if open.len() > ROWS {
+            let _ = writeln!(out, "\n{} more are in the report.", open.len() - ROWS);
+        }
+        out.push('\n');
+        gains(&mut out, &open);
+    }
+    for (disposition, title) in [
+        ("existing", "Left as they are by this change"),
+        ("baseline", "Known from the baseline"),
+        ("waived", "Waived"),
+    ] {
+        let rows = of(disposition);
+        if rows.is_empty() {
+            continue;
+        }
+        let _ = writeln!(out, "<details><summary>{title}: {}</summary>\n", rows.len());
+        for row in rows.iter().take(ROWS) {
+            let _ = writeln!(out, "- {} {}: {}", row.severity(), place(row), escape(row.message()));
+        }
+        let _ = writeln!(out, "\n</details>\n");
+    }
+    let missing: Vec<_> = report.gaps().filter(|g| g.reason != "not-collected").collect();
+    if !missing.is_empty() {
+        let _ = writeln!(out, "### Not judged\n");
+        for gap in missing.iter().take(ROWS) {
+            let at =
+                gap.location.map(|(path, line, _)| format!("{}:{line}: ", escape(path))).unwrap_or_default();
+            let _ = writeln!(out, "- {at}{}", escape(&gap.detail));
+        }
+        out.push('\n');
+    }
+    if out.chars().count() > LONGEST {
+        out = out.chars().take(LONGEST).collect();
+        // A row that is cut would break the page.
+        out.truncate(out.rfind('\n').unwrap_or(0));
+        out.push_str("\n\nCut: the report has the rest.\n");
+    }
+    let _ = writeln!(out, "<sub>leastwise {}</sub>", report.version());
+    to.write_all(out.as_bytes())?;
+    Ok(())
+}
+
+fn place(row: &FindingRow<'_>) -> String {
+    match row.location() {
+        Some((path, line, _)) => format!("{}:{line}", escape(path)),
+        None => escape(row.subject()),
+    }
+}
+
+/// What each identity gets that a finding is about.
+fn gains(out: &mut String, open: &[FindingRow<'_>]) {
+    let mut by_identity: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for row in open {
+        let (Some(identity), Some(role), Some(scope)) = (row.identity(), row.role(), row.scope()) else {
+            continue;
+        };
+        let gains = by_identity.entry(identity).or_default();
+        let text = format!("{} on {}", escape(role), escape(scope));
+        if !gains.contains(&text) {
+            gains.push(text);
+        }
+    }
+    if by_identity.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "### What identities get\n");
+    for (identity, gains) in by_identity.iter().take(ROWS) {
+        let _ = writeln!(out, "- **{}**: {}", escape(identity), gains.join("; "));
+    }
+    out.push('\n');
+}

@@ -1,0 +1,437 @@
+//! From Terraform's resources to the records that Azure would show of them, so that the same reader takes them in.
+//!
+//! An id that Azure will only give out later is made of what is known of it: its scope, its type, and its name or a
+//! symbol. Source: the documentation of the providers azurerm, azuread and azapi. Not here: what a value refers to
+//! (`plan`).
+
+use super::instance::{Configuration, Instance, Value, symbol};
+use super::types::arm_type;
+use crate::model::{Declaration, Gap, Reason, Source};
+use crate::rbac::Catalog;
+use crate::sources::arm::Lowering;
+use crate::sources::scan::Position;
+use serde_json::{Map, Value as Json, json};
+use std::collections::BTreeMap;
+
+const AUTHORIZATION: &str = "providers/Microsoft.Authorization";
+pub(super) const ROLES: &str = "/providers/Microsoft.Authorization/roleDefinitions";
+
+/// Fills an estate from a configuration.
+pub(super) struct Azurerm<'c> {
+    pub(super) config: &'c dyn Configuration,
+    pub(super) catalog: &'static Catalog,
+    /// What addresses begin with: the folder of the root module.
+    root: &'c str,
+    pub(super) lowering: Lowering,
+    /// Vaults with their access policies, which stand in resources of their own, too.
+    vaults: BTreeMap<String, (usize, Json, Vec<Json>)>,
+    /// Groups with their members.
+    groups: BTreeMap<String, Vec<String>>,
+}
+
+impl<'c> Azurerm<'c> {
+    pub(super) fn new(
+        config: &'c dyn Configuration,
+        catalog: &'static Catalog,
+        root: &'c str,
+    ) -> Azurerm<'c> {
+        Azurerm {
+            config,
+            catalog,
+            root,
+            lowering: Lowering::default(),
+            vaults: BTreeMap::new(),
+            groups: BTreeMap::new(),
+        }
+    }
+
+    /// Takes every instance in.
+    pub(super) fn lower(&mut self) {
+        for at in 0..self.config.instances().len() {
+            self.instance(at);
+        }
+        for (id, (at, properties, policies)) in std::mem::take(&mut self.vaults) {
+            let mut properties = properties;
+            if let Some(object) = properties.as_object_mut() {
+                object.insert("accessPolicies".to_owned(), policies.into());
+            }
+            self.record(
+                at,
+                &json!({"id": id, "type": "Microsoft.KeyVault/vaults", "properties": properties}),
+            );
+        }
+        for (id, members) in std::mem::take(&mut self.groups) {
+            let members: Vec<Json> = members.iter().map(|m| json!({"id": m})).collect();
+            self.plain(&json!({"@odata.type": "#microsoft.graph.group", "id": id, "displayName": id, "members": members}));
+        }
+    }
+
+    pub(super) fn of(&self, at: usize) -> Instance {
+        self.config.instances().get(at).cloned().unwrap_or_default()
+    }
+
+    fn instance(&mut self, at: usize) {
+        let kind = self.of(at).kind;
+        match kind.as_str() {
+            "azurerm_role_assignment" => self.assignment(at, "roleAssignments"),
+            "azurerm_pim_active_role_assignment" => self.assignment(at, "roleAssignments"),
+            "azurerm_pim_eligible_role_assignment" => self.assignment(at, "roleEligibilityScheduleInstances"),
+            "azurerm_role_definition" => self.role(at),
+            "azurerm_user_assigned_identity" => self.identity(at),
+            "azurerm_federated_identity_credential" => self.federated(at),
+            "azurerm_key_vault" => self.vault(at),
+            "azurerm_key_vault_access_policy" => self.access_policy(at),
+            "azurerm_management_group" => self.management_group(at),
+            "azurerm_resource_group" => self.container(at),
+            "azuread_group" | "azuread_group_member" => self.group(at),
+            "azuread_service_principal" | "azuread_user" => self.principal(at),
+            "azuread_app_role_assignment" => self.app_role(at),
+            "azapi_resource" => self.azapi(at),
+            kind if kind.ends_with("_policy_assignment") => self.policy_assignment(at),
+            _ => self.host(at),
+        }
+    }
+
+    /// Takes a record in, and notes where it is declared.
+    fn record(&mut self, at: usize, record: &Json) {
+        let instance = self.of(at);
+        if let Some(id) = record.get("id").and_then(Json::as_str) {
+            let address = if self.root.is_empty() {
+                instance.address.clone()
+            } else {
+                format!("{}/{}", self.root, instance.address)
+            };
+            let stable = without_positions(&address);
+            let made =
+                Declaration { address, stable, location: instance.location.clone(), kept: instance.kept };
+            self.lowering.estate.declarations.insert(id.to_ascii_lowercase(), made);
+        }
+        let before = self.lowering.estate.gaps.len();
+        self.plain(record);
+        for gap in self.lowering.estate.gaps.iter_mut().skip(before) {
+            gap.location.clone_from(&instance.location);
+            gap.detail = format!("`{}`: {}", instance.address, gap.detail);
+        }
+    }
+
+    fn plain(&mut self, record: &Json) {
+        self.lowering.record(record.to_string().as_bytes(), Position { line: 0, column: 0 });
+    }
+
+    fn unresolved(&mut self, at: usize, source: Source, what: &str, why: &str) {
+        let instance = self.of(at);
+        let detail = format!(
+            "{what} of `{}` is not known: {why}; a plan of the applied state, or --set for a variable, would tell",
+            instance.address
+        );
+        let gap = Gap::new(source, "", Reason::Unresolved, detail);
+        self.lowering.estate.gaps.push(Gap { location: instance.location, ..gap });
+    }
+
+    /// A text, or a symbol that stands for it.
+    fn text(&self, at: usize, attribute: &str) -> String {
+        match self.config.value(at, &[attribute]) {
+            Value::Known(Json::String(text)) => text,
+            Value::Known(other) if !other.is_null() => other.to_string(),
+            Value::Of(other, path) => symbol(&format!("{}.{path}", self.of(other).address)),
+            Value::Data(_, address, path) => symbol(&format!("{address}.{path}")),
+            _ => symbol(&format!("{}.{attribute}", self.of(at).address)),
+        }
+    }
+
+    fn optional(&self, at: usize, attribute: &str) -> Json {
+        match self.config.value(at, &[attribute]) {
+            Value::Known(value) => value,
+            _ => Json::Null,
+        }
+    }
+
+    fn assignment(&mut self, at: usize, kind: &str) {
+        let scope = self.config.value(at, &["scope"]);
+        let Some(scope) = self.scope_of(&scope, 0) else {
+            let why = unknown(&scope, "its scope");
+            return self.unresolved(at, Source::RoleAssignments, "the scope", &why);
+        };
+        let role = match self.role_of(at) {
+            Ok(role) => role,
+            Err(why) => {
+                self.unresolved(at, Source::RoleDefinitions, "the role", &why);
+                format!("{ROLES}/{}", symbol(&format!("{}.role_definition_id", self.of(at).address)))
+            }
+        };
+        let principal = self.config.value(at, &["principal_id"]);
+        let (principal, kind_of) = match self.principal_of(&principal) {
+            Some(found) => found,
+            None => {
+                // Whoever it is, the grant is judged.
+                self.unresolved(at, Source::Principals, "the principal", &unknown(&principal, "it"));
+                (symbol(&format!("{}.principal_id", self.of(at).address)), None)
+            }
+        };
+        let said = self.optional(at, "principal_type");
+        let kind_of = said.as_str().map(str::to_owned).or(kind_of.map(str::to_owned));
+        let own = symbol(&self.of(at).address);
+        let id = format!("{}/{AUTHORIZATION}/{kind}/{own}", scope.trim_end_matches('/'));
+        let record = json!({"id": id, "type": format!("Microsoft.Authorization/{kind}"), "properties": {
+            "principalId": principal, "principalType": kind_of, "roleDefinitionId": role, "scope": scope,
+            "condition": self.optional(at, "condition"), "description": self.optional(at, "description"),
+            "delegatedManagedIdentityResourceId": self.optional(at, "delegated_managed_identity_resource_id")}});
+        self.record(at, &record);
+    }
+
+    fn role(&mut self, at: usize) {
+        let blocks = (0..self.config.blocks(at, "permissions")).map(|n| {
+            let n = n.to_string();
+            let list = |name: &str| -> Json {
+                let all = self.config.list(at, &["permissions", &n, name]);
+                all.into_iter().filter_map(|v| v.text().map(str::to_owned)).collect()
+            };
+            json!({"actions": list("actions"), "notActions": list("not_actions"),
+                "dataActions": list("data_actions"), "notDataActions": list("not_data_actions")})
+        });
+        let blocks: Vec<Json> = blocks.collect();
+        let scope = self.config.value(at, &["scope"]);
+        let mut scopes: Vec<String> =
+            self.config.list(at, &["assignable_scopes"]).iter().filter_map(|v| self.scope_of(v, 0)).collect();
+        if scopes.is_empty() {
+            scopes.extend(self.scope_of(&scope, 0));
+        }
+        let record = json!({"id": self.id(at, 0), "type": "Microsoft.Authorization/roleDefinitions",
+            "properties": {"roleName": self.text(at, "name"), "type": "CustomRole", "permissions": blocks,
+                "assignableScopes": scopes}});
+        self.record(at, &record);
+    }
+
+    fn identity(&mut self, at: usize) {
+        let own = symbol(&self.of(at).address);
+        let record = json!({"id": self.id(at, 0), "type": "Microsoft.ManagedIdentity/userAssignedIdentities",
+            "location": self.optional(at, "location"), "tags": self.tags(at),
+            "properties": {"principalId": own, "clientId": format!("{own}.client"),
+                "isolationScope": self.optional(at, "isolation_scope")}});
+        self.record(at, &record);
+    }
+
+    fn tags(&self, at: usize) -> Json {
+        let tags = self.optional(at, "tags");
+        let texts = |tags: Map<String, Json>| {
+            let known = tags.into_iter().filter(|(_, v)| v.is_string());
+            Json::Object(known.collect())
+        };
+        match tags {
+            Json::Object(tags) => texts(tags),
+            _ => json!({}),
+        }
+    }
+
+    fn federated(&mut self, at: usize) {
+        let parent = ["parent_id", "user_assigned_identity_id"].map(|a| self.config.value(at, &[a]));
+        let Some(parent) = parent.iter().find_map(|value| self.scope_of(value, 0)) else {
+            return self.unresolved(at, Source::FederatedCredentials, "the identity", "its id is");
+        };
+        for (attribute, what) in [("issuer", "the issuer"), ("subject", "the subject")] {
+            let value = self.config.value(at, &[attribute]);
+            if matches!(value, Value::Unknown(_)) {
+                self.unresolved(at, Source::FederatedCredentials, what, &unknown(&value, "it"));
+            }
+        }
+        let audiences =
+            self.config.list(at, &["audience"]).into_iter().filter_map(|v| v.text().map(str::to_owned));
+        let audiences: Vec<String> = audiences.collect();
+        let name = self.text(at, "name").replace('/', "\u{2215}");
+        let record = json!({"id": format!("{parent}/federatedIdentityCredentials/{name}"),
+            "type": "Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials",
+            "properties": {"issuer": self.text(at, "issuer"), "subject": self.text(at, "subject"), "audiences": audiences}});
+        self.record(at, &record);
+    }
+
+    /// The identity block of anything, in Azure's form.
+    fn block(&self, at: usize) -> Json {
+        if self.config.blocks(at, "identity") == 0 {
+            return Json::Null;
+        }
+        let kind = self.config.value(at, &["identity", "0", "type"]);
+        let kind = kind.text().unwrap_or("SystemAssigned");
+        let ids = self.config.list(at, &["identity", "0", "identity_ids"]);
+        let user: Map<String, Json> =
+            ids.iter().filter_map(|v| self.scope_of(v, 0)).map(|id| (id, json!({}))).collect();
+        let system = kind.to_ascii_lowercase().contains("systemassigned");
+        let principal = if system { Json::from(symbol(&self.of(at).address)) } else { Json::Null };
+        json!({"type": kind, "principalId": principal, "userAssignedIdentities": user})
+    }
+
+    fn host(&mut self, at: usize) {
+        let identity = self.block(at);
+        let kind = self.of(at).kind;
+        if identity.is_null() || !kind.starts_with("azurerm_") {
+            return;
+        }
+        let record = json!({"id": self.id(at, 0), "type": arm_type(&kind).0, "identity": identity,
+            "location": self.optional(at, "location"), "tags": self.tags(at)});
+        self.record(at, &record);
+    }
+
+    fn container(&mut self, at: usize) {
+        let record = json!({"id": self.id(at, 0), "type": "Microsoft.Resources/resourceGroups", "tags": self.tags(at)});
+        self.record(at, &record);
+    }
+
+    fn management_group(&mut self, at: usize) {
+        let parent = self.config.value(at, &["parent_management_group_id"]);
+        let parent = self.scope_of(&parent, 0).map(|id| json!({"parent": {"id": id}}));
+        let record = json!({"id": self.id(at, 0), "type": "Microsoft.Management/managementGroups",
+            "properties": {"displayName": self.optional(at, "display_name"), "details": parent}});
+        self.record(at, &record);
+    }
+
+    fn vault(&mut self, at: usize) {
+        let roles = ["rbac_authorization_enabled", "enable_rbac_authorization"].map(|a| self.optional(at, a));
+        let roles = roles.iter().any(|v| v.as_bool() == Some(true));
+        let blocks = (0..self.config.blocks(at, "access_policy")).filter_map(|n| {
+            let n = n.to_string();
+            self.policy(at, &["access_policy", &n])
+        });
+        let blocks: Vec<Json> = blocks.collect();
+        let id = self.id(at, 0);
+        let made = self.vaults.entry(id).or_insert((at, Json::Null, Vec::new()));
+        *made =
+            (at, json!({"enableRbacAuthorization": roles}), [std::mem::take(&mut made.2), blocks].concat());
+    }
+
+    fn access_policy(&mut self, at: usize) {
+        let vault = self.config.value(at, &["key_vault_id"]);
+        let Some(vault) = self.scope_of(&vault, 0) else {
+            return self.unresolved(at, Source::Vaults, "the vault", "its id is");
+        };
+        let policy = self.policy(at, &[]);
+        let unsaid = json!({"enableRbacAuthorization": false});
+        let made = self.vaults.entry(vault).or_insert((at, unsaid, Vec::new()));
+        made.2.extend(policy);
+    }
+
+    fn policy(&self, at: usize, block: &[&str]) -> Option<Json> {
+        let path = |last: &'static str| [block, &[last]].concat();
+        let (principal, _) = self.principal_of(&self.config.value(at, &path("object_id")))?;
+        let list = |name: &'static str| -> Json {
+            let all = self.config.list(at, &path(name));
+            all.into_iter().filter_map(|v| v.text().map(str::to_owned)).collect()
+        };
+        Some(json!({"objectId": principal, "permissions": {"secrets": list("secret_permissions"),
+            "keys": list("key_permissions"), "certificates": list("certificate_permissions"),
+            "storage": list("storage_permissions")}}))
+    }
+
+    fn policy_assignment(&mut self, at: usize) {
+        let attributes = ["management_group_id", "subscription_id", "resource_group_id", "resource_id"];
+        let scope = attributes.iter().find_map(|a| self.scope_of(&self.config.value(at, &[a]), 0));
+        let Some(scope) = scope else {
+            return self.unresolved(at, Source::PolicyAssignments, "the scope", "its id is");
+        };
+        let definition = self.config.value(at, &["policy_definition_id"]);
+        let definition = self.scope_of(&definition, 0);
+        let name = self.text(at, "name").replace('/', "\u{2215}");
+        let record = json!({"id": format!("{scope}/{AUTHORIZATION}/policyAssignments/{name}"),
+            "type": "Microsoft.Authorization/policyAssignments", "identity": self.block(at),
+            "properties": {"displayName": self.optional(at, "display_name"), "policyDefinitionId": definition}});
+        self.record(at, &record);
+    }
+
+    fn group(&mut self, at: usize) {
+        let (id, members) = if self.of(at).kind == "azuread_group" {
+            (Some(symbol(&self.of(at).address)), self.config.list(at, &["members"]))
+        } else {
+            let group = self.config.value(at, &["group_object_id"]);
+            (self.principal_of(&group).map(|g| g.0), vec![self.config.value(at, &["member_object_id"])])
+        };
+        let members = members.iter().filter_map(|m| self.principal_of(m)).map(|m| m.0);
+        let members: Vec<String> = members.collect();
+        if let Some(id) = id {
+            self.groups.entry(id).or_default().extend(members);
+        }
+    }
+
+    fn principal(&mut self, at: usize) {
+        let instance = self.of(at);
+        let (odata, kind) = match instance.kind.as_str() {
+            "azuread_user" => ("#microsoft.graph.user", "User"),
+            _ => ("#microsoft.graph.servicePrincipal", "Application"),
+        };
+        self.plain(
+            &json!({"@odata.type": odata, "id": symbol(&instance.address), "servicePrincipalType": kind,
+            "displayName": instance.address}),
+        );
+    }
+
+    fn app_role(&mut self, at: usize) {
+        let principal = self.config.value(at, &["principal_object_id"]);
+        if let Some((principal, _)) = self.principal_of(&principal) {
+            self.plain(&json!({"id": symbol(&self.of(at).address), "principalId": principal,
+                "appRoleId": self.text(at, "app_role_id"), "resourceId": self.text(at, "resource_object_id")}));
+        }
+    }
+
+    /// Azure's own form, in Terraform's frame.
+    fn azapi(&mut self, at: usize) {
+        let kind = self.text(at, "type");
+        let kind = kind.split('@').next().unwrap_or_default().to_owned();
+        let parent = self.config.value(at, &["parent_id"]);
+        let Some(parent) = self.scope_of(&parent, 0) else { return };
+        let name = self.text(at, "name").replace('/', "\u{2215}");
+        let body = match self.optional(at, "body") {
+            Json::String(text) => serde_json::from_str(&text).unwrap_or(Json::Null),
+            other => other,
+        };
+        let properties = body.get("properties").cloned().unwrap_or(json!({}));
+        let child = kind.matches('/').count() > 1 && !kind.starts_with("Microsoft.Authorization/");
+        let id = if child {
+            format!("{parent}/{}/{name}", kind.rsplit('/').next().unwrap_or_default())
+        } else {
+            format!("{}/providers/{kind}/{name}", parent.trim_end_matches('/'))
+        };
+        let mut properties = properties;
+        if kind.eq_ignore_ascii_case("Microsoft.Authorization/roleAssignments")
+            && let Some(object) = properties.as_object_mut()
+        {
+            object.insert("scope".to_owned(), parent.into());
+        }
+        let record = json!({"id": id, "type": kind, "identity": self.block(at), "tags": self.tags(at), "properties": properties});
+        self.record(at, &record);
+    }
+}
+
+/// An address without `[0]`; keys stay.
+fn without_positions(address: &str) -> String {
+    let mut out = String::new();
+    let mut rest = address;
+    while let Some((before, behind)) = rest.split_once('[') {
+        out.push_str(before);
+        match behind.split_once(']') {
+            Some((inner, after)) if !inner.is_empty() && inner.bytes().all(|b| b.is_ascii_digit()) => {
+                rest = after
+            }
+            _ => {
+                out.push('[');
+                rest = behind;
+            }
+        }
+    }
+    out + rest
+}
+
+fn unknown(value: &Value, what: &str) -> String {
+    match value {
+        Value::Unknown(why) => why.clone(),
+        Value::Absent => format!("{what} is not there"),
+        _ => format!("{what} is no id"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn positions_are_no_part_of_what_stays() {
+        let stable = super::without_positions;
+        assert_eq!(stable("module.a[0].b.c[12]"), "module.a.b.c");
+        assert_eq!(stable(r#"b.c["x"]"#), r#"b.c["x"]"#);
+        assert_eq!(stable("b.c[]["), "b.c[][");
+    }
+}

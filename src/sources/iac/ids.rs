@@ -1,0 +1,178 @@
+//! Ids that Azure will only give out on apply, made of what is known of them, and what values are ids of: scopes,
+//! principals, roles.
+//!
+//! Not here: what resources mean (`azurerm`).
+
+use super::azurerm::{Azurerm, ROLES};
+use super::instance::{Value, symbol};
+use super::types::arm_type;
+use serde_json::Value as Json;
+
+impl Azurerm<'_> {
+    /// The id that an instance has or will have.
+    pub(super) fn id(&self, at: usize, depth: usize) -> String {
+        let instance = self.of(at);
+        if let Some(id) = self.config.value(at, &["id"]).text().filter(|id| id.starts_with('/')) {
+            return id.to_owned();
+        }
+        let name = match self.config.value(at, &["name"]) {
+            Value::Known(Json::String(name)) if !name.contains('/') => name,
+            _ => symbol(&instance.address),
+        };
+        match instance.kind.as_str() {
+            "azurerm_resource_group" => format!("{}/resourceGroups/{name}", self.subscription()),
+            "azurerm_management_group" => format!("/providers/Microsoft.Management/managementGroups/{name}"),
+            "azurerm_subscription" => format!("/subscriptions/{}", symbol(&instance.address)),
+            "azurerm_role_definition" => format!("{ROLES}/{}", symbol(&instance.address)),
+            kind => {
+                let (kind, parent) = arm_type(kind);
+                let parent = parent.map(|attribute| self.config.value(at, &[attribute]));
+                match parent.and_then(|value| self.scope_of(&value, depth + 1)) {
+                    Some(parent) => {
+                        let child = kind.rsplit('/').next().unwrap_or_default();
+                        format!("{parent}/{child}/{name}")
+                    }
+                    None => format!("{}/providers/{kind}/{name}", self.group_of(at, depth + 1)),
+                }
+            }
+        }
+    }
+
+    /// The subscription that everything without another one goes to.
+    pub(super) fn subscription(&self) -> String {
+        let known = self.config.own_subscription();
+        format!("/subscriptions/{}", known.unwrap_or_else(|| symbol("subscription")))
+    }
+
+    /// The id of the resource group that an instance names.
+    pub(super) fn group_of(&self, at: usize, depth: usize) -> String {
+        let named = |name: &str| format!("{}/resourceGroups/{name}", self.subscription());
+        match self.config.value(at, &["resource_group_name"]) {
+            Value::Known(Json::String(name)) => named(&name),
+            Value::Of(other, _) if depth < 8 && self.of(other).kind == "azurerm_resource_group" => {
+                self.id(other, depth + 1)
+            }
+            Value::Data(_, address, _) => named(&symbol(&address)),
+            Value::Absent => match self.config.value(at, &["resource_group_id"]) {
+                Value::Absent => named(&symbol(&format!("{}.resource_group", self.of(at).address))),
+                value => self.scope_of(&value, depth + 1).unwrap_or_else(|| named(&symbol("resource_group"))),
+            },
+            _ => named(&symbol(&format!("{}.resource_group_name", self.of(at).address))),
+        }
+    }
+
+    /// The scope that a value is the id of.
+    pub(super) fn scope_of(&self, value: &Value, depth: usize) -> Option<String> {
+        if depth > 8 {
+            return None;
+        }
+        match value {
+            Value::Known(Json::String(text)) => Some(text.clone()).filter(|t| t.starts_with('/')),
+            Value::Of(at, attribute) => match attribute.as_str() {
+                "id" | "" | "resource_id" => Some(self.id(*at, depth + 1)),
+                other if other.ends_with("resource_group_id") => {
+                    let own = symbol(&format!("{}.{other}", self.of(*at).address));
+                    Some(format!("{}/resourceGroups/{own}", self.subscription()))
+                }
+                _ => None,
+            },
+            Value::Data(kind, address, attribute) => {
+                if let Some(known) = self.config.looked_up(address, attribute).text() {
+                    return Some(known.to_owned()).filter(|t| t.starts_with('/'));
+                }
+                let own = symbol(address);
+                match kind.as_str() {
+                    "azurerm_subscription" | "azurerm_client_config"
+                        if self.config.looked_up(address, "subscription_id") == Value::Absent =>
+                    {
+                        Some(self.subscription())
+                    }
+                    "azurerm_subscription" | "azurerm_subscriptions" => Some(format!("/subscriptions/{own}")),
+                    "azurerm_management_group" => {
+                        Some(format!("/providers/Microsoft.Management/managementGroups/{own}"))
+                    }
+                    "azurerm_resource_group" => Some(format!("{}/resourceGroups/{own}", self.subscription())),
+                    kind => {
+                        let group = format!("{}/resourceGroups/{own}", self.subscription());
+                        Some(format!("{group}/providers/{}/{own}", arm_type(kind).0))
+                    }
+                }
+            }
+            _ => None,
+        }
+    }
+
+    /// The object id of a principal and, where the configuration says, what it is.
+    pub(super) fn principal_of(&self, value: &Value) -> Option<(String, Option<&'static str>)> {
+        match value {
+            Value::Known(Json::String(text)) => Some((text.clone(), None)),
+            Value::Of(at, attribute) => {
+                let instance = self.of(*at);
+                let kind = match instance.kind.as_str() {
+                    "azuread_group" => "Group",
+                    "azuread_user" => "User",
+                    _ => "ServicePrincipal",
+                };
+                // A cluster's kubelet has an identity of its own.
+                let kubelet = attribute.starts_with("kubelet_identity");
+                let whose =
+                    if kubelet { format!("{}.kubelet_identity", instance.address) } else { instance.address };
+                Some((symbol(&whose), Some(kind)))
+            }
+            Value::Data(kind, address, attribute) => {
+                if let Some(known) = self.config.looked_up(address, attribute).text() {
+                    return Some((known.to_owned(), None));
+                }
+                let kind = match kind.as_str() {
+                    "azuread_group" => Some("Group"),
+                    "azuread_user" => Some("User"),
+                    "azuread_service_principal" | "azurerm_user_assigned_identity" => {
+                        Some("ServicePrincipal")
+                    }
+                    _ => None,
+                };
+                Some((symbol(address), kind))
+            }
+            _ => None,
+        }
+    }
+
+    /// The id of the role that an instance gives.
+    pub(super) fn role_of(&self, at: usize) -> Result<String, String> {
+        let by_name = |name: &str| {
+            let known = self.catalog.role_by_name(name).map(|r| r.guid);
+            known.or_else(|| self.own_role(name)).unwrap_or_else(|| name.replace('/', "\u{2215}"))
+        };
+        match self.config.value(at, &["role_definition_name"]) {
+            Value::Known(Json::String(name)) => return Ok(format!("{ROLES}/{}", by_name(&name))),
+            Value::Of(other, _) if self.of(other).kind == "azurerm_role_definition" => {
+                return Ok(self.id(other, 0));
+            }
+            _ => {}
+        }
+        match self.config.value(at, &["role_definition_id"]) {
+            Value::Known(Json::String(id)) => Ok(id.split('|').next().unwrap_or_default().to_owned()),
+            Value::Of(other, _) if self.of(other).kind == "azurerm_role_definition" => Ok(self.id(other, 0)),
+            Value::Data(_, address, _) => match self.config.looked_up(&address, "name") {
+                Value::Known(Json::String(name)) => Ok(format!("{ROLES}/{}", by_name(&name))),
+                _ => match self.config.looked_up(&address, "role_definition_id") {
+                    Value::Known(Json::String(id)) => Ok(format!("{ROLES}/{id}")),
+                    _ => Err(format!("it is looked up by `{address}`")),
+                },
+            },
+            Value::Unknown(why) => Err(why),
+            _ => match self.config.value(at, &["role_definition_name"]) {
+                Value::Unknown(why) => Err(why),
+                _ => Err("neither a name nor an id of it is there".to_owned()),
+            },
+        }
+    }
+
+    /// A custom role of this configuration, by name.
+    pub(super) fn own_role(&self, name: &str) -> Option<String> {
+        let all = self.config.instances().iter().enumerate();
+        let mut roles = all.filter(|(_, i)| i.kind == "azurerm_role_definition");
+        let found = roles.find(|(at, _)| self.config.value(*at, &["name"]).text() == Some(name));
+        found.map(|(_, i)| symbol(&i.address))
+    }
+}

@@ -1,0 +1,143 @@
+//! Infrastructure code: what a change will grant, before it does. All readers make the records that Azure would show, with
+//! symbols (`${address}`) for what is only known after apply, so that the same rules judge them.
+//!
+//! Read today: plans of Terraform and OpenTofu. Not here: walking folders (`app`).
+
+mod address;
+mod azurerm;
+mod ids;
+mod instance;
+mod place;
+mod plan;
+mod references;
+mod types;
+
+pub use plan::PlanError;
+
+use super::Files;
+use crate::model::{Coverage, Estate, Extent, Source};
+use crate::rbac::Catalog;
+use azurerm::Azurerm;
+use place::Places;
+use plan::Plan;
+
+/// What a file of a repository is, by its name and content.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Kind {
+    /// The JSON of a plan.
+    TerraformPlan,
+    /// Terraform source.
+    Terraform,
+    /// An ARM template.
+    ArmTemplate,
+    /// Bicep source.
+    Bicep,
+}
+
+impl Kind {
+    /// What people call it.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Kind::TerraformPlan => "Terraform plan",
+            Kind::Terraform => "Terraform source",
+            Kind::ArmTemplate => "ARM template",
+            Kind::Bicep => "Bicep",
+        }
+    }
+
+    /// The kind of a file, from its name and its first bytes.
+    pub fn of(path: &str, head: &[u8]) -> Option<Kind> {
+        let lower = path.to_ascii_lowercase();
+        let has = |needle: &[u8]| memchr::memmem::find(head, needle).is_some();
+        if lower.ends_with(".tf") || lower.ends_with(".tf.json") {
+            return Some(Kind::Terraform);
+        }
+        if lower.ends_with(".bicep") {
+            return Some(Kind::Bicep);
+        }
+        if !lower.ends_with(".json") {
+            return None;
+        }
+        if plan::looks_like(head) {
+            return Some(Kind::TerraformPlan);
+        }
+        let template = [
+            &b"deploymentTemplate.json"[..],
+            b"subscriptionDeploymentTemplate.json",
+            b"managementGroupDeploymentTemplate.json",
+            b"tenantDeploymentTemplate.json",
+        ];
+        template.into_iter().any(has).then_some(Kind::ArmTemplate)
+    }
+}
+
+/// Where a plan's source lies.
+#[derive(Clone, Copy)]
+pub struct SourceTree<'f> {
+    /// The repository, or the part of it that is known.
+    pub files: &'f dyn Files,
+    /// The folder of the root module in it.
+    pub root: &'f str,
+    /// What paths are shown with before them.
+    pub shown: &'f str,
+}
+
+impl std::fmt::Debug for SourceTree<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "SourceTree({} of {})", self.root, self.shown)
+    }
+}
+
+/// What a plan came to.
+#[derive(Debug)]
+pub struct PlanRead {
+    /// What will be there.
+    pub estate: Estate,
+    /// How many resources the change takes away.
+    pub gone: usize,
+}
+
+/// Reads a plan; `source` says where its blocks stand, where somebody knows.
+///
+/// # Errors
+/// If it is none, or of a newer major format.
+pub fn read_plan(
+    bytes: &[u8],
+    source: Option<SourceTree<'_>>,
+    catalog: &'static Catalog,
+) -> Result<PlanRead, PlanError> {
+    let mut plan = Plan::read(bytes)?;
+    if let Some(tree) = source {
+        let mut places = Places::new(tree.files, tree.root, tree.shown);
+        plan.place(&mut |configuration, module, kind, name| places.find(configuration, module, kind, name));
+    }
+    let gone = plan.gone;
+    let mut azurerm = Azurerm::new(&plan, catalog, source.map_or("", |s| s.root));
+    azurerm.lower();
+    let mut lowering = azurerm.lowering;
+    let gaps = std::mem::take(&mut lowering.estate.gaps);
+    let mut estate = lowering.finish();
+    // That a change holds single records of a kind is no gap of it.
+    estate.gaps = gaps;
+    estate.coverage = covered();
+    estate.settle();
+    Ok(PlanRead { estate, gone })
+}
+
+/// A repository is all of itself: what it says of these kinds is what it does.
+fn covered() -> Coverage {
+    const SAID: [Source; 9] = [
+        Source::Resources,
+        Source::Identities,
+        Source::FederatedCredentials,
+        Source::RoleAssignments,
+        Source::RoleDefinitions,
+        Source::Schedules,
+        Source::Groups,
+        Source::Vaults,
+        Source::PolicyAssignments,
+    ];
+    let mut coverage = Coverage::default();
+    SAID.into_iter().for_each(|source| coverage.note(source, Extent::Complete));
+    coverage
+}

@@ -1,0 +1,182 @@
+//! Where Terraform's blocks stand: a plan has no lines, so that addresses are looked for in the source that it came from.
+//!
+//! Modules lie where their calls say, or where `terraform init` has put them (`.terraform/modules/modules.json`). What
+//! cannot be found is at the call of its module. Not here: what blocks say.
+
+use super::plan::{call_source, path_of};
+use crate::model::Location;
+use crate::sources::Files;
+use hcl_edit::Span as _;
+use serde::Deserialize;
+use serde_json::Value as Json;
+use std::collections::HashMap;
+use std::io::Read as _;
+
+/// In bytes: nobody writes larger files by hand.
+const LARGEST: u64 = 8 << 20;
+
+/// Blocks of a folder: `resource.type.name` or `module.name`.
+type Blocks = HashMap<String, Location>;
+
+/// The source of a root module.
+pub(super) struct Places<'f> {
+    files: &'f dyn Files,
+    /// The folder of the root module, and what paths begin with for whoever reads the report.
+    root: String,
+    shown: String,
+    installed: HashMap<String, String>,
+    folders: HashMap<String, Blocks>,
+}
+
+#[derive(Deserialize)]
+struct Installed {
+    #[serde(rename = "Modules")]
+    modules: Vec<InstalledModule>,
+}
+
+#[derive(Deserialize)]
+struct InstalledModule {
+    #[serde(rename = "Key")]
+    key: String,
+    #[serde(rename = "Dir")]
+    dir: String,
+}
+
+impl<'f> Places<'f> {
+    /// Over a tree, from a folder in it; paths are shown with `shown` before them.
+    pub(super) fn new(files: &'f dyn Files, root: &str, shown: &str) -> Places<'f> {
+        let (root, shown) = (root.to_owned(), shown.to_owned());
+        let mut places = Places { files, root, shown, installed: HashMap::new(), folders: HashMap::new() };
+        let path = places.under(".terraform/modules/modules.json");
+        if let Some(text) = places.text(&path)
+            && let Ok(found) = serde_json::from_str::<Installed>(&text)
+        {
+            places.installed = found.modules.into_iter().map(|m| (m.key, m.dir)).collect();
+        }
+        places
+    }
+
+    fn under(&self, path: &str) -> String {
+        normal(&if self.root.is_empty() { path.to_owned() } else { format!("{}/{path}", self.root) })
+    }
+
+    fn text(&self, path: &str) -> Option<String> {
+        let mut text = String::new();
+        self.files.open(path).ok()?.take(LARGEST).read_to_string(&mut text).ok()?;
+        Some(text)
+    }
+
+    /// The block of a resource in a module of a configuration.
+    pub(super) fn find(
+        &mut self,
+        configuration: &Json,
+        module: &str,
+        kind: &str,
+        name: &str,
+    ) -> Option<Location> {
+        let path = path_of(module);
+        let mut folder = self.root.clone();
+        let mut call = None;
+        for n in 0..path.len() {
+            let here = path.get(..=n)?;
+            // The nearest call that is known stands for what is behind it.
+            call = self.block(&folder, &format!("module.{}", here.last()?)).or(call);
+            match self.folder_of(configuration, here, &folder) {
+                Some(next) => folder = next,
+                None => return call,
+            }
+        }
+        self.block(&folder, &format!("resource.{kind}.{name}")).or(call)
+    }
+
+    fn folder_of(&self, configuration: &Json, path: &[String], parent: &str) -> Option<String> {
+        if let Some(dir) = self.installed.get(&path.join(".")) {
+            return Some(self.under(dir));
+        }
+        let source = call_source(configuration, path)?;
+        let local = source.starts_with("./") || source.starts_with("../");
+        local.then(|| normal(&format!("{parent}/{source}")))
+    }
+
+    fn block(&mut self, folder: &str, key: &str) -> Option<Location> {
+        if !self.folders.contains_key(folder) {
+            let blocks = self.read(folder);
+            self.folders.insert(folder.to_owned(), blocks);
+        }
+        self.folders.get(folder)?.get(key).cloned()
+    }
+
+    fn read(&self, folder: &str) -> Blocks {
+        let mut blocks = Blocks::new();
+        for path in self.files.list_in(folder).unwrap_or_default() {
+            if !path.ends_with(".tf") {
+                continue;
+            }
+            let Some(text) = self.text(&path) else { continue };
+            let Ok(body) = text.parse::<hcl_edit::structure::Body>() else { continue };
+            for block in body.blocks() {
+                let labels: Vec<&str> = block.labels.iter().map(|l| l.as_str()).collect();
+                let key = format!("{}.{}", block.ident.as_str(), labels.join("."));
+                let at = block.ident.span().map_or(0, |s| s.start);
+                let (line, column) = position(&text, at);
+                let path =
+                    if self.shown.is_empty() { path.clone() } else { format!("{}/{path}", self.shown) };
+                blocks.entry(key).or_insert(Location { path, line, column });
+            }
+        }
+        blocks
+    }
+}
+
+/// Line and column of a byte, both from 1.
+fn position(text: &str, at: usize) -> (u64, u64) {
+    let before = text.as_bytes().get(..at).unwrap_or_default();
+    let line = before.iter().filter(|b| **b == b'\n').count();
+    let start = before.iter().rposition(|b| *b == b'\n').map_or(0, |n| n + 1);
+    (line as u64 + 1, (at - start) as u64 + 1)
+}
+
+/// A path without `.` and `..`; nothing leads out of the tree.
+fn normal(path: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop();
+            }
+            part => parts.push(part),
+        }
+    }
+    parts.join("/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sources::MemoryFiles;
+
+    #[test]
+    fn blocks_are_found_through_modules() {
+        let files: MemoryFiles = MemoryFiles(
+            [
+                ("infra/main.tf", "# x\n\nmodule \"app\" {\n  source = \"../modules/app\"\n}\nmodule \"far\" {\n  source = \"acme/far/azurerm\"\n}\n"),
+                ("modules/app/main.tf", "resource \"a\" \"b\" {}\n  resource \"a\" \"c\" {}\n"),
+            ]
+            .map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec()))
+            .into(),
+        );
+        let configuration = serde_json::json!({"root_module": {"module_calls": {
+            "app": {"source": "../modules/app", "module": {}}, "far": {"source": "acme/far/azurerm", "module": {}}}}});
+        let mut places = Places::new(&files, "infra", "");
+        let mut at = |module: &str, name: &str| {
+            places.find(&configuration, module, "a", name).map(|l| (l.path, l.line, l.column))
+        };
+        assert_eq!(at("module.app", "c"), Some(("modules/app/main.tf".to_owned(), 2, 3)));
+        // What is not there is at the call of its module.
+        assert_eq!(at("module.app[\"x\"]", "d"), Some(("infra/main.tf".to_owned(), 3, 1)));
+        assert_eq!(at("module.far", "d"), Some(("infra/main.tf".to_owned(), 6, 1)));
+        assert_eq!(at("", "d"), None);
+        assert_eq!(normal("a/../../b/./c"), "b/c");
+    }
+}

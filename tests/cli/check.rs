@@ -1,0 +1,229 @@
+//! The check of a change, over plans of our own and, where they are at hand, real ones.
+
+use crate::support::{Ran, folder, json, run, write};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+
+/// The scenario, in a repository of its own.
+fn repository(name: &str) -> PathBuf {
+    let dir = folder(name);
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/check/terraform");
+    for file in ["plan.json", "main.tf", "modules/worker/main.tf"] {
+        write(&dir.join("infra").join(file), std::fs::read(from.join(file)).unwrap());
+    }
+    std::fs::create_dir_all(dir.join(".git")).unwrap();
+    dir
+}
+
+fn check(dir: &Path, more: &[&str]) -> Ran {
+    run(dir, &[&["check", "infra/plan.json", "--as-of", "2026-06-01T08:00:00Z"], more].concat())
+}
+
+/// `severity rule path:line disposition`, for findings of a report.
+fn lines(report: &Value) -> Vec<String> {
+    let row = |f: &Value| {
+        let place = f["location"]["path"].as_str().map(|p| format!("{p}:{}", f["location"]["line"]));
+        let texts = ["severity", "rule", "disposition"].map(|k| f[k].as_str().unwrap().to_owned());
+        let [severity, rule, disposition] = texts;
+        format!("{severity} {rule} {} {disposition}", place.unwrap_or_default())
+    };
+    report["findings"].as_array().unwrap().iter().map(row).collect()
+}
+
+#[test]
+fn a_plan_is_judged_at_the_lines_of_its_source() {
+    let dir = repository("check-plan");
+    let ran = check(&dir, &["-o", "out", "--format", "json"]);
+    assert_eq!(ran.code, 1, "{}", ran.err);
+    let report = json(&dir.join("out/findings.json"));
+    assert_eq!(report["source"]["kind"], "terraform-plan");
+    let found = lines(&report);
+    for expected in [
+        "critical owner-equivalent-grant infra/main.tf:24 open",
+        "critical role-assignment-write infra/main.tf:30 open",
+        "high escalating-custom-role infra/main.tf:45 open",
+        "high federated-pull-request infra/main.tf:36 open",
+        "high owner-equivalent-grant infra/modules/worker/main.tf:20 open",
+        // The change leaves this one as it is.
+        "high owner-equivalent-grant infra/modules/worker/main.tf:20 existing",
+        "low identity-name-pattern infra/main.tf:18 open",
+        "low wildcard-custom-role infra/main.tf:55 open",
+    ] {
+        assert!(found.contains(&expected.to_owned()), "{expected} in {found:#?}");
+    }
+    // What absence would show is not asked of a repository, and nothing else is above low.
+    assert!(!found.iter().any(|f| f.contains("unattached") || f.contains("unowned")), "{found:#?}");
+    assert_eq!(
+        found
+            .iter()
+            .filter(|f| !f.starts_with("low") && !f.starts_with("info") && !f.ends_with("subsumed"))
+            .count(),
+        6,
+        "{found:#?}"
+    );
+    let owner = &report["findings"][0];
+    assert_eq!(owner["subject"]["id"], "infra/azurerm_role_assignment.owner");
+    assert_eq!(owner["identity"]["name"], "DeployerIdentity");
+    assert_eq!(owner["scope"], "/subscriptions/00000000-0000-4000-8000-000000000001");
+    assert_eq!(owner["fix"]["commands"], serde_json::json!([]));
+    assert_eq!(report["coverage"]["counts"]["assignments"], 5);
+}
+
+#[test]
+fn a_baseline_keeps_what_was_there_from_counting() {
+    let dir = repository("check-baseline");
+    assert_eq!(check(&dir, &["--write-baseline", "known.json"]).code, 1);
+    let ran = check(&dir, &["--baseline", "known.json", "-o", "out"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let found = lines(&json(&dir.join("out/findings.json")));
+    assert!(found.iter().all(|f| !f.ends_with(" open")), "{found:#?}");
+    let comment = std::fs::read_to_string(dir.join("out/findings.md")).unwrap();
+    assert!(comment.contains("Known from the baseline: ") && comment.len() < 65_536, "{comment}");
+    // Lines move, files are renamed, and what is known stays known.
+    let source = dir.join("infra/main.tf");
+    let text = std::fs::read_to_string(&source).unwrap();
+    std::fs::remove_file(&source).unwrap();
+    write(&dir.join("infra/other.tf"), format!("# one line\n# and another\n{text}"));
+    let ran = check(&dir, &["--baseline", "known.json", "-o", "moved", "--format", "json"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let moved = lines(&json(&dir.join("moved/findings.json")));
+    assert!(
+        moved.contains(&"critical owner-equivalent-grant infra/other.tf:26 baseline".to_owned()),
+        "{moved:#?}"
+    );
+    // A wider grant is another finding.
+    let plan = std::fs::read_to_string(dir.join("infra/plan.json")).unwrap();
+    let wider = plan.replacen(
+        "\"scope\": \"/subscriptions/00000000-0000-4000-8000-000000000001\"",
+        "\"scope\": \"/\"",
+        1,
+    );
+    assert_ne!(plan, wider);
+    write(&dir.join("infra/plan.json"), wider);
+    assert_eq!(check(&dir, &["--baseline", "known.json"]).code, 1);
+}
+
+#[test]
+fn every_format_takes_hostile_names() {
+    let dir = repository("check-hostile");
+    let plan = std::fs::read_to_string(dir.join("infra/plan.json")).unwrap();
+    let hostile = "x\\n::error::y\\r##vso[task.setvariable variable=a]z]]><script>alert(1)</script>|`@all";
+    write(&dir.join("infra/plan.json"), plan.replace("DeployerIdentity", hostile));
+    let formats =
+        ["sarif", "markdown", "github", "azure-devops", "gitlab", "junit", "text", "html", "csv", "json"];
+    let more: Vec<&str> = formats.iter().flat_map(|f| ["--format", *f]).chain(["-o", "out"]).collect();
+    assert_eq!(check(&dir, &more).code, 1);
+    let read = |name: &str| std::fs::read_to_string(dir.join("out").join(name)).unwrap();
+    for line in read("github.txt").lines() {
+        assert!(
+            !line.starts_with("::error::") && line.matches("::").count() >= 2 || !line.starts_with("::"),
+            "{line}"
+        );
+    }
+    let azure = read("azure-devops.txt");
+    assert!(
+        azure.lines().all(|l| l.matches("##vso[").count() <= 1 && !l.contains("setvariable variable=a]z")
+            || !l.contains("##vso[task.setvariable")),
+        "{azure}"
+    );
+    let comment = read("findings.md");
+    assert!(!comment.contains("<script>") && !comment.contains("@all"), "{comment}");
+    let junit = read("junit.xml");
+    assert!(!junit.contains("<script>"), "{junit}");
+    let sarif: Value = serde_json::from_str(&read("findings.sarif")).unwrap();
+    let results = sarif["runs"][0]["results"].as_array().unwrap();
+    let rules = sarif["runs"][0]["tool"]["driver"]["rules"].as_array().unwrap();
+    assert!(results.len() >= 7);
+    for result in results {
+        let at = usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap();
+        assert_eq!(rules[at]["id"], result["ruleId"]);
+        let place = &result["locations"][0]["physicalLocation"];
+        assert!(place["artifactLocation"]["uri"].as_str().unwrap().starts_with("infra/"), "{place}");
+        assert!(place["region"]["startLine"].as_u64().unwrap() > 0);
+    }
+    // One rule at two severities is two descriptors.
+    let ids: Vec<&str> = rules.iter().map(|r| r["id"].as_str().unwrap()).collect();
+    assert!(
+        ids.contains(&"owner-equivalent-grant") && ids.contains(&"owner-equivalent-grant/critical"),
+        "{ids:?}"
+    );
+    let gitlab: Value = serde_json::from_str(&read("gitlab.json")).unwrap();
+    assert!(gitlab.as_array().unwrap().iter().all(|i| i["location"]["lines"]["begin"].is_u64()));
+}
+
+#[test]
+fn what_is_no_plan_is_said() {
+    let dir = folder("check-errors");
+    write(
+        &dir.join("newer.json"),
+        r#"{"format_version":"2.0","terraform_version":"9","resource_changes":[]}"#,
+    );
+    let ran = run(&dir, &["check", "newer.json"]);
+    assert!(ran.code == 2 && ran.err.contains("format version `2.0`"), "{}", ran.err);
+    write(&dir.join("words.json"), "{}");
+    let ran = run(&dir, &["check", "words.json"]);
+    assert!(ran.code == 2 && ran.err.contains("terraform show -json"), "{}", ran.err);
+    write(
+        &dir.join("broken.json"),
+        r#"{"format_version":"1.0","terraform_version":"1","resource_changes":[{"#,
+    );
+    let ran = run(&dir, &["check", "broken.json"]);
+    assert!(ran.code == 2 && ran.err.contains("broken.json"), "{}", ran.err);
+    assert_eq!(run(&dir, &["check", "nothing-there"]).code, 2);
+    write(&dir.join("tree/main.bicep"), "param x string");
+    let ran = run(&dir, &["check", "tree"]);
+    assert!(ran.code == 2 && ran.err.contains("Bicep are not read by this version"), "{}", ran.err);
+    // Beside a plan, what is not read blocks: it could hide anything.
+    write(
+        &dir.join("tree/plan.json"),
+        r#"{"format_version":"1.0","terraform_version":"1","resource_changes":[]}"#,
+    );
+    let ran = run(&dir, &["check", "tree"]);
+    assert!(ran.code == 3 && ran.out.contains("Bicep are not read"), "{}{}", ran.out, ran.err);
+}
+
+#[test]
+fn real_plans_are_accounted_for() {
+    let Some(data) = std::env::var_os("LEASTWISE_REAL_DATA") else {
+        eprintln!("skipped: LEASTWISE_REAL_DATA is not set");
+        return;
+    };
+    let dir = folder("check-real");
+    let mut open = vec![Path::new(&data).join("iac/plan")];
+    let (mut plans, mut grants, mut unresolved) = (0, 0, 0);
+    while let Some(at) = open.pop() {
+        if at.is_dir() {
+            open.extend(std::fs::read_dir(&at).unwrap().map(|e| e.unwrap().path()));
+            continue;
+        }
+        let plan = json(&at);
+        let goes = |r: &&Value| r["change"]["actions"] == serde_json::json!(["delete"]);
+        let kept = plan["resource_changes"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter(|r| r["mode"] == "managed" && !goes(r));
+        let truth = |kind: &str| kept.clone().filter(|r| r["type"] == kind).count() as u64;
+        let ran = run(&dir, &["check", at.to_str().unwrap(), "--format", "json", "--fail-on", "none"]);
+        assert_eq!(ran.code, 0, "{}: {}", at.display(), ran.err);
+        let report: Value = serde_json::from_str(&ran.out).unwrap();
+        let counts = &report["coverage"]["counts"];
+        assert_eq!(
+            counts["assignments"].as_u64().unwrap(),
+            truth("azurerm_role_assignment"),
+            "{}",
+            at.display()
+        );
+        assert_eq!(
+            counts["identities"].as_u64().unwrap(),
+            truth("azurerm_user_assigned_identity"),
+            "{}",
+            at.display()
+        );
+        let gaps = report["coverage"]["gaps"].as_array().unwrap();
+        unresolved += gaps.iter().filter(|g| g["reason"] == "unresolved").count();
+        (plans, grants) = (plans + 1, grants + counts["assignments"].as_u64().unwrap());
+    }
+    println!("{plans} plans, {grants} role assignments, {unresolved} unresolved");
+    assert!(plans > 30 && grants > 30);
+}
