@@ -6,12 +6,12 @@ use super::error::AppError;
 use super::estate::{Loaded, Times};
 use super::policy::Policy;
 use super::store::Folder;
-use crate::model::{Estate, Gap, Reason, Source};
+use crate::model::{Gap, Location, Reason, Source};
 use crate::rbac::Catalog;
 use crate::report::Provenance;
 use crate::sources::Files as _;
-use crate::sources::iac::{Kind, PlanRead, SourceTree, read_plan};
-use std::collections::BTreeMap;
+use crate::sources::iac::{Kind, Reading, SourceTree, Template};
+use std::collections::{BTreeMap, HashMap};
 use std::io::{Read as _, Write};
 use std::path::{Path, PathBuf};
 
@@ -22,6 +22,8 @@ pub struct Request {
     pub paths: Vec<PathBuf>,
     /// Where the source of plans lies.
     pub source: Option<PathBuf>,
+    /// Values of parameters.
+    pub parameters: HashMap<String, serde_json::Value>,
     /// The instants.
     pub times: Times,
     /// What comes out.
@@ -49,50 +51,63 @@ pub fn check(
         progress.step(&format!("looking through {}", path.display()));
         recognise(path, path, &mut found)?;
     }
-    let mut estate: Option<Estate> = None;
+    let mut reading = Reading::default();
     let mut unread: BTreeMap<Kind, usize> = BTreeMap::new();
     let mut gaps = Vec::new();
-    let mut plans = 0;
+    let mut read: BTreeMap<Kind, usize> = BTreeMap::new();
     for (path, kind) in &found {
-        if *kind != Kind::TerraformPlan {
-            *unread.entry(*kind).or_default() += 1;
-            continue;
-        }
-        if plans > 0 {
-            // Two roots are two estates: their addresses would be taken for one another's.
-            let detail = format!("`{}` is a second plan: check each by itself", path.display());
-            gaps.push(Gap::new(Source::Files, "", Reason::Unsupported, detail));
-            continue;
-        }
         progress.step(&format!("reading {}", path.display()));
-        match plan(path, request.source.as_deref(), catalog) {
-            Ok(read) => {
-                plans += 1;
-                estate = Some(read.estate);
+        let taken = match kind {
+            // Two roots are two estates: their addresses would be taken for one another's.
+            Kind::TerraformPlan if read.contains_key(kind) => {
+                let detail = format!("`{}` is a second plan: check each by itself", path.display());
+                gaps.push(Gap::new(Source::Files, "", Reason::Unsupported, detail));
+                continue;
             }
-            Err(why) if found.len() == 1 => return Err(why),
-            Err(why) => gaps.push(Gap::new(Source::Files, "", Reason::Unparsed, why.to_string())),
+            Kind::TerraformPlan => plan(path, request.source.as_deref(), catalog, &mut reading),
+            Kind::ArmTemplate => template(path, &request.parameters, &mut reading),
+            Kind::Terraform | Kind::Bicep => {
+                *unread.entry(*kind).or_default() += 1;
+                continue;
+            }
+        };
+        match taken {
+            Ok(()) => *read.entry(*kind).or_default() += 1,
+            Err(unread) if found.len() > 1 => gaps.push(unread.gap),
+            Err(unread) => return Err(unread.error),
         }
     }
     for (kind, count) in unread {
-        let detail = format!(
-            "{count} file(s) of {} are not read by this version: give a plan (`terraform show -json PLAN`)",
-            kind.title()
-        );
+        // A plan says all that its source does.
+        if kind == Kind::Terraform && read.contains_key(&Kind::TerraformPlan) {
+            continue;
+        }
+        let instead = if kind == Kind::Bicep {
+            "build it: bicep build FILE"
+        } else {
+            "give a plan: terraform show -json PLAN"
+        };
+        let detail = format!("{count} file(s) of {} are not read by this version: {instead}", kind.title());
         gaps.push(Gap::new(Source::Files, "", Reason::Unsupported, detail));
     }
-    let Some(mut estate) = estate else {
+    if read.is_empty() {
         let why =
             gaps.first().map_or("nothing there is infrastructure code".to_owned(), |g| g.detail.clone());
         return Err(AppError::usage(format!("nothing could be read: {why}")).help(
-            "give the JSON of a plan: terraform plan -out PLAN && terraform show -json PLAN > plan.json",
+            "give the JSON of a plan (terraform plan -out PLAN && terraform show -json PLAN > plan.json) or an ARM template",
         ));
-    };
+    }
+    let mut estate = reading.finish();
     estate.gaps.extend(gaps);
+    let kind = match read.keys().collect::<Vec<_>>().as_slice() {
+        [Kind::TerraformPlan] => "terraform-plan",
+        [Kind::ArmTemplate] => "arm-template",
+        _ => "mixed",
+    };
     let name = request.paths.first().map(|p| p.display().to_string()).unwrap_or_default();
     let now = request.times.as_of.unwrap_or(request.times.now);
     let provenance = Provenance {
-        kind: "terraform-plan".to_owned(),
+        kind: kind.to_owned(),
         name: Path::new(&name).file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or(name),
         collected_at: None,
         judged_at: Some(now),
@@ -141,21 +156,85 @@ fn recognise(path: &Path, named: &Path, found: &mut Vec<(PathBuf, Kind)>) -> Res
     Ok(())
 }
 
-fn plan(path: &Path, source: Option<&Path>, catalog: &'static Catalog) -> Result<PlanRead, AppError> {
-    let bytes = super::read_file(path)?;
-    let shown = path.display();
-    let beside = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let root = source.unwrap_or(beside);
-    let full = root.canonicalize().map_err(|e| {
-        AppError::usage(format!("cannot read `{}`: {e}", root.display()))
-            .help("give the folder of the root module with --source")
-    })?;
-    // Paths are shown from the repository's root, where those who annotate changes look for them.
+/// A file that was not read: what to say if it was all, and what if it was one of many.
+struct Unread {
+    error: AppError,
+    gap: Gap,
+}
+
+impl Unread {
+    fn failed(error: AppError) -> Box<Unread> {
+        let gap = Gap::new(Source::Files, "", Reason::Failed, error.to_string());
+        Box::new(Unread { error, gap })
+    }
+
+    fn new(path: &str, place: Option<(u64, u64)>, why: &str, reason: Reason) -> Box<Unread> {
+        let shown = place.map_or(path.to_owned(), |(line, column)| format!("{path}:{line}:{column}"));
+        let (line, column) = place.unwrap_or((1, 1));
+        let location = Location { path: path.to_owned(), line, column };
+        Box::new(Unread {
+            error: AppError::usage(format!("`{shown}`: {why}")),
+            gap: Gap::new(Source::Files, "", reason, why).at(location),
+        })
+    }
+}
+
+fn bytes_of(path: &Path) -> Result<Vec<u8>, Box<Unread>> {
+    super::read_file(path).map_err(Unread::failed)
+}
+
+/// A folder from the root of its repository, where those who annotate changes look for it; and that root.
+fn in_repository(folder: &Path) -> std::io::Result<(PathBuf, String)> {
+    let full = folder.canonicalize()?;
     let repository = full.ancestors().find(|p| p.join(".git").exists()).unwrap_or(&full).to_owned();
     let inside = full.strip_prefix(&repository).unwrap_or(Path::new(""));
     let inside = inside.to_string_lossy().replace('\\', "/");
-    let files = Folder::open(&repository)?;
+    Ok((repository, inside))
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+fn plan(
+    path: &Path,
+    source: Option<&Path>,
+    catalog: &'static Catalog,
+    reading: &mut Reading,
+) -> Result<(), Box<Unread>> {
+    let bytes = bytes_of(path)?;
+    let root = source.unwrap_or_else(|| folder_of(path));
+    let shown = path.display().to_string();
+    let (repository, inside) = in_repository(root).map_err(|e| {
+        let error = AppError::usage(format!("cannot read `{}`: {e}", root.display()))
+            .help("give the folder of the root module with --source");
+        Unread::failed(error)
+    })?;
+    let files = Folder::open(&repository).map_err(Unread::failed)?;
     let has_source = files.list_in(&inside).is_ok_and(|all| all.iter().any(|f| f.ends_with(".tf")));
     let tree = has_source.then_some(SourceTree { files: &files, root: &inside, shown: "" });
-    read_plan(&bytes, tree, catalog).map_err(|e| AppError::usage(format!("`{shown}`: {e}")))
+    reading
+        .plan(&bytes, tree, catalog)
+        .map_err(|e| Unread::new(&shown, None, &e.to_string(), Reason::Unparsed))
+}
+
+fn template(
+    path: &Path,
+    parameters: &HashMap<String, serde_json::Value>,
+    reading: &mut Reading,
+) -> Result<(), Box<Unread>> {
+    let bytes = bytes_of(path)?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let shown = match in_repository(folder_of(path)) {
+        Ok((_, inside)) if !inside.is_empty() => format!("{inside}/{name}"),
+        _ => name,
+    };
+    let text = String::from_utf8(bytes)
+        .map_err(|_| Unread::new(&shown, None, "it is not UTF-8", Reason::Unparsed))?;
+    reading.template(Template { text: &text, path: &shown, parameters }).map_err(
+        |(line, column, expected)| {
+            let why = format!("not valid JSON: expected {expected}");
+            Unread::new(&shown, Some((line, column)), &why, Reason::Unparsed)
+        },
+    )
 }

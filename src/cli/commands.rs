@@ -269,11 +269,24 @@ fn run_check(
     let request = crate::app::check::Request {
         paths: args.paths.clone(),
         source: args.source.clone(),
+        parameters: parameters(&args.set)?,
         times: Times { as_of: instant(args.as_of.as_deref())?, now: now() },
         output,
     };
     let outcome = crate::app::check::check(&request, &policy, catalog, out, terminal)?;
     Ok(told(&outcome, &args.output, fail_on, terminal))
+}
+
+/// `NAME=VALUE`, where the value is JSON or else a text.
+fn parameters(set: &[String]) -> Result<std::collections::HashMap<String, serde_json::Value>, AppError> {
+    let one = |text: &String| match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => {
+            let value = serde_json::from_str(value).unwrap_or_else(|_| value.into());
+            Ok((name.to_owned(), value))
+        }
+        _ => Err(AppError::usage(format!("`{text}` names no parameter")).help("expected NAME=VALUE")),
+    };
+    set.iter().map(one).collect()
 }
 
 fn severity(name: &str) -> Result<Option<Severity>, AppError> {

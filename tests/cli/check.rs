@@ -182,6 +182,109 @@ fn what_is_no_plan_is_said() {
     assert!(ran.code == 3 && ran.out.contains("Bicep are not read"), "{}{}", ran.out, ran.err);
 }
 
+/// What a finding says, whatever language the change is written in: severity, rule, identity, role, level of the scope.
+fn said(report: &Value) -> Vec<String> {
+    let row = |f: &Value| {
+        let text = |v: &Value| v.as_str().unwrap_or("-").to_owned();
+        let parts =
+            [&f["severity"], &f["rule"], &f["identity"]["name"], &f["role"]["name"], &f["scope_level"]];
+        parts.map(text).join(" ")
+    };
+    let shown = |f: &&Value| f["disposition"] == "open" || f["disposition"] == "existing";
+    let mut all: Vec<String> = report["findings"].as_array().unwrap().iter().filter(shown).map(row).collect();
+    all.sort();
+    all
+}
+
+#[test]
+fn the_same_change_is_judged_alike_in_every_language() {
+    let dir = repository("check-languages");
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/check/arm/main.json");
+    write(&dir.join("arm/main.json"), std::fs::read(from).unwrap());
+    let terraform: Value = serde_json::from_str(&check(&dir, &["--format", "json"]).out).unwrap();
+    let ran = run(&dir, &["check", "arm", "--format", "json", "--as-of", "2026-06-01T08:00:00Z"]);
+    assert_eq!(ran.code, 1, "{}", ran.err);
+    let arm: Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(arm["source"]["kind"], "arm-template");
+    assert_eq!(said(&terraform), said(&arm));
+    assert!(said(&arm).len() >= 9);
+    let places: Vec<String> = lines(&arm);
+    assert!(
+        places.contains(&"critical owner-equivalent-grant arm/main.json:68 open".to_owned()),
+        "{places:#?}"
+    );
+    // The parameter that is missing says how to give it, and giving it closes the gap.
+    let gaps = |report: &Value| report["coverage"]["gaps"].to_string();
+    assert!(gaps(&arm).contains("parameters('administrationGroup')"), "{}", gaps(&arm));
+    let set = "administrationGroup=11111111-2222-4333-8444-555555555555";
+    let ran = run(&dir, &["check", "arm/main.json", "--format", "json", "--set", set]);
+    let given: Value = serde_json::from_str(&ran.out).unwrap();
+    assert!(!gaps(&given).contains("unresolved"), "{}", gaps(&given));
+}
+
+#[test]
+fn templates_that_are_broken_say_where() {
+    let dir = folder("check-broken-template");
+    let head =
+        r#"{"$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#","#;
+    write(&dir.join("cut.json"), format!("{head}\n  \"resources\": [\n"));
+    let ran = run(&dir, &["check", "cut.json"]);
+    assert!(ran.code == 2 && ran.err.contains("cut.json:3:1"), "{}", ran.err);
+    // One that leads in circles, and one that never ends, end.
+    let circles = format!(
+        "{head} \"variables\": {{\"a\": \"[variables('b')]\", \"b\": \"[variables('a')]\"}}, \"resources\": [
+        {{\"type\": \"Microsoft.Authorization/roleAssignments\", \"name\": \"x\",
+          \"copy\": {{\"name\": \"c\", \"count\": 1000000}},
+          \"properties\": {{\"roleDefinitionId\": \"[variables('a')]\", \"principalId\": \"p\"}}}}]}}"
+    );
+    write(&dir.join("circles.json"), circles);
+    let ran = run(&dir, &["check", "circles.json", "--fail-on", "none"]);
+    assert!(ran.code == 0 && ran.out.contains("the role of"), "{}{}", ran.out, ran.err);
+}
+
+/// Modules that many estates are made of, each given two role assignments: the second is Owner.
+#[test]
+fn real_templates_grant_what_they_are_told_to() {
+    let Some(data) = std::env::var_os("LEASTWISE_REAL_DATA") else {
+        eprintln!("skipped: LEASTWISE_REAL_DATA is not set");
+        return;
+    };
+    let dir = folder("check-real-templates");
+    let given = r#"roleAssignments=[{"principalId":"11111111-2222-4333-8444-555555555555","roleDefinitionIdOrName":"Reader"},{"principalId":"11111111-2222-4333-8444-555555555556","roleDefinitionIdOrName":"/providers/Microsoft.Authorization/roleDefinitions/8e3af657-a8ff-443c-a75c-2fe8c4bcb635"}]"#;
+    let mut open = vec![Path::new(&data).join("iac/arm")];
+    let (mut modules, mut right, mut files) = (0, 0, 0);
+    while let Some(at) = open.pop() {
+        if at.is_dir() {
+            open.extend(std::fs::read_dir(&at).unwrap().map(|e| e.unwrap().path()));
+            continue;
+        }
+        let path = at.to_str().unwrap();
+        let report = |more: &[&str]| -> Value {
+            let ran = run(&dir, &[&["check", path, "--format", "json", "--fail-on", "none"], more].concat());
+            assert_eq!(ran.code, 0, "{path}: {}", ran.err);
+            serde_json::from_str(&ran.out).unwrap()
+        };
+        files += 1;
+        report(&[]);
+        if !path.ends_with("main.json") {
+            continue;
+        }
+        let told = report(&["--set", "name=x", "--set", given]);
+        let owners = told["findings"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|f| f["rule"] == "owner-equivalent-grant")
+            .count();
+        if told["coverage"]["counts"]["assignments"] == 2 {
+            modules += 1;
+            right += usize::from(owners == 1);
+        }
+    }
+    println!("{files} templates, {modules} modules with two grants, {right} of them with the one finding");
+    assert!(files > 100 && modules > 100 && right == modules);
+}
+
 #[test]
 fn real_plans_are_accounted_for() {
     let Some(data) = std::env::var_os("LEASTWISE_REAL_DATA") else {

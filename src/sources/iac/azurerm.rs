@@ -4,9 +4,10 @@
 //! symbol. Source: the documentation of the providers azurerm, azuread and azapi. Not here: what a value refers to
 //! (`plan`).
 
+use super::declare::declare;
 use super::instance::{Configuration, Instance, Value, symbol};
 use super::types::arm_type;
-use crate::model::{Declaration, Gap, Reason, Source};
+use crate::model::{Gap, Reason, Source};
 use crate::rbac::Catalog;
 use crate::sources::arm::Lowering;
 use crate::sources::scan::Position;
@@ -34,15 +35,9 @@ impl<'c> Azurerm<'c> {
         config: &'c dyn Configuration,
         catalog: &'static Catalog,
         root: &'c str,
+        lowering: Lowering,
     ) -> Azurerm<'c> {
-        Azurerm {
-            config,
-            catalog,
-            root,
-            lowering: Lowering::default(),
-            vaults: BTreeMap::new(),
-            groups: BTreeMap::new(),
-        }
+        Azurerm { config, catalog, root, lowering, vaults: BTreeMap::new(), groups: BTreeMap::new() }
     }
 
     /// Takes every instance in.
@@ -95,23 +90,12 @@ impl<'c> Azurerm<'c> {
     /// Takes a record in, and notes where it is declared.
     fn record(&mut self, at: usize, record: &Json) {
         let instance = self.of(at);
-        if let Some(id) = record.get("id").and_then(Json::as_str) {
-            let address = if self.root.is_empty() {
-                instance.address.clone()
-            } else {
-                format!("{}/{}", self.root, instance.address)
-            };
-            let stable = without_positions(&address);
-            let made =
-                Declaration { address, stable, location: instance.location.clone(), kept: instance.kept };
-            self.lowering.estate.declarations.insert(id.to_ascii_lowercase(), made);
-        }
-        let before = self.lowering.estate.gaps.len();
-        self.plain(record);
-        for gap in self.lowering.estate.gaps.iter_mut().skip(before) {
-            gap.location.clone_from(&instance.location);
-            gap.detail = format!("`{}`: {}", instance.address, gap.detail);
-        }
+        let address = if self.root.is_empty() {
+            instance.address
+        } else {
+            format!("{}/{}", self.root, instance.address)
+        };
+        declare(&mut self.lowering, record, &address, instance.location.as_ref(), instance.kept);
     }
 
     fn plain(&mut self, record: &Json) {
@@ -203,7 +187,8 @@ impl<'c> Azurerm<'c> {
     }
 
     fn identity(&mut self, at: usize) {
-        let own = symbol(&self.of(at).address);
+        let known = self.config.value(at, &["principal_id"]);
+        let own = known.text().map_or_else(|| symbol(&self.of(at).address), str::to_owned);
         let record = json!({"id": self.id(at, 0), "type": "Microsoft.ManagedIdentity/userAssignedIdentities",
             "location": self.optional(at, "location"), "tags": self.tags(at),
             "properties": {"principalId": own, "clientId": format!("{own}.client"),
@@ -255,7 +240,10 @@ impl<'c> Azurerm<'c> {
         let user: Map<String, Json> =
             ids.iter().filter_map(|v| self.scope_of(v, 0)).map(|id| (id, json!({}))).collect();
         let system = kind.to_ascii_lowercase().contains("systemassigned");
-        let principal = if system { Json::from(symbol(&self.of(at).address)) } else { Json::Null };
+        // What is there already has the id that grants go by.
+        let known = self.config.value(at, &["identity", "0", "principal_id"]);
+        let own = known.text().map_or_else(|| symbol(&self.of(at).address), str::to_owned);
+        let principal = if system { Json::from(own) } else { Json::Null };
         json!({"type": kind, "principalId": principal, "userAssignedIdentities": user})
     }
 
@@ -398,40 +386,10 @@ impl<'c> Azurerm<'c> {
     }
 }
 
-/// An address without `[0]`; keys stay.
-fn without_positions(address: &str) -> String {
-    let mut out = String::new();
-    let mut rest = address;
-    while let Some((before, behind)) = rest.split_once('[') {
-        out.push_str(before);
-        match behind.split_once(']') {
-            Some((inner, after)) if !inner.is_empty() && inner.bytes().all(|b| b.is_ascii_digit()) => {
-                rest = after
-            }
-            _ => {
-                out.push('[');
-                rest = behind;
-            }
-        }
-    }
-    out + rest
-}
-
 fn unknown(value: &Value, what: &str) -> String {
     match value {
         Value::Unknown(why) => why.clone(),
         Value::Absent => format!("{what} is not there"),
         _ => format!("{what} is no id"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn positions_are_no_part_of_what_stays() {
-        let stable = super::without_positions;
-        assert_eq!(stable("module.a[0].b.c[12]"), "module.a.b.c");
-        assert_eq!(stable(r#"b.c["x"]"#), r#"b.c["x"]"#);
-        assert_eq!(stable("b.c[]["), "b.c[][");
     }
 }

@@ -1,10 +1,12 @@
 //! Infrastructure code: what a change will grant, before it does. All readers make the records that Azure would show, with
 //! symbols (`${address}`) for what is only known after apply, so that the same rules judge them.
 //!
-//! Read today: plans of Terraform and OpenTofu. Not here: walking folders (`app`).
+//! Read today: plans of Terraform and OpenTofu, and ARM templates. Not here: walking folders (`app`).
 
 mod address;
+mod arm;
 mod azurerm;
+mod declare;
 mod ids;
 mod instance;
 mod place;
@@ -12,9 +14,11 @@ mod plan;
 mod references;
 mod types;
 
+pub use arm::Template;
 pub use plan::PlanError;
 
 use super::Files;
+use super::arm::Lowering;
 use crate::model::{Coverage, Estate, Extent, Source};
 use crate::rbac::Catalog;
 use azurerm::Azurerm;
@@ -88,40 +92,58 @@ impl std::fmt::Debug for SourceTree<'_> {
     }
 }
 
-/// What a plan came to.
-#[derive(Debug)]
-pub struct PlanRead {
-    /// What will be there.
-    pub estate: Estate,
-    /// How many resources the change takes away.
+/// What was read of a repository, file by file.
+#[derive(Debug, Default)]
+pub struct Reading {
+    lowering: Lowering,
+    /// How many resources a change takes away.
     pub gone: usize,
 }
 
-/// Reads a plan; `source` says where its blocks stand, where somebody knows.
-///
-/// # Errors
-/// If it is none, or of a newer major format.
-pub fn read_plan(
-    bytes: &[u8],
-    source: Option<SourceTree<'_>>,
-    catalog: &'static Catalog,
-) -> Result<PlanRead, PlanError> {
-    let mut plan = Plan::read(bytes)?;
-    if let Some(tree) = source {
-        let mut places = Places::new(tree.files, tree.root, tree.shown);
-        plan.place(&mut |configuration, module, kind, name| places.find(configuration, module, kind, name));
+impl Reading {
+    /// Takes a plan in; `source` says where its blocks stand, where somebody knows.
+    ///
+    /// # Errors
+    /// If it is none, or of a newer major format.
+    pub fn plan(
+        &mut self,
+        bytes: &[u8],
+        source: Option<SourceTree<'_>>,
+        catalog: &'static Catalog,
+    ) -> Result<(), PlanError> {
+        let mut plan = Plan::read(bytes)?;
+        if let Some(tree) = source {
+            let mut places = Places::new(tree.files, tree.root, tree.shown);
+            plan.place(&mut |configuration, module, kind, name| {
+                places.find(configuration, module, kind, name)
+            });
+        }
+        self.gone += plan.gone;
+        let root = source.map_or("", |s| s.root);
+        let mut azurerm = Azurerm::new(&plan, catalog, root, std::mem::take(&mut self.lowering));
+        azurerm.lower();
+        self.lowering = azurerm.lowering;
+        Ok(())
     }
-    let gone = plan.gone;
-    let mut azurerm = Azurerm::new(&plan, catalog, source.map_or("", |s| s.root));
-    azurerm.lower();
-    let mut lowering = azurerm.lowering;
-    let gaps = std::mem::take(&mut lowering.estate.gaps);
-    let mut estate = lowering.finish();
-    // That a change holds single records of a kind is no gap of it.
-    estate.gaps = gaps;
-    estate.coverage = covered();
-    estate.settle();
-    Ok(PlanRead { estate, gone })
+
+    /// Takes an ARM template in.
+    ///
+    /// # Errors
+    /// With line, column and what was expected, if it is no JSON that Azure would take.
+    pub fn template(&mut self, template: Template<'_>) -> Result<(), (u64, u64, &'static str)> {
+        arm::read(template, &mut self.lowering)
+    }
+
+    /// The estate of all that was declared.
+    pub fn finish(mut self) -> Estate {
+        let gaps = std::mem::take(&mut self.lowering.estate.gaps);
+        let mut estate = self.lowering.finish();
+        // That a change holds single records of a kind is no gap of it.
+        estate.gaps = gaps;
+        estate.coverage = covered();
+        estate.settle();
+        estate
+    }
 }
 
 /// A repository is all of itself: what it says of these kinds is what it does.

@@ -129,7 +129,7 @@ impl<'f> Places<'f> {
 }
 
 /// Line and column of a byte, both from 1.
-fn position(text: &str, at: usize) -> (u64, u64) {
+pub(super) fn position(text: &str, at: usize) -> (u64, u64) {
     let before = text.as_bytes().get(..at).unwrap_or_default();
     let line = before.iter().filter(|b| **b == b'\n').count();
     let start = before.iter().rposition(|b| *b == b'\n').map_or(0, |n| n + 1);

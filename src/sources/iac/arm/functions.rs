@@ -1,0 +1,441 @@
+//! Functions of templates that look at their arguments, and at where the template is deployed to.
+//!
+//! Source: "ARM template functions". What is not here, or would need a value that is not known, gives a symbol.
+
+use super::evaluate::{Frame, is_unknown, number, state_of, symbol, words};
+use serde_json::{Map, Value as Json, json};
+
+/// Calls a function by its name in lower case.
+pub(super) fn call(frame: &Frame<'_>, name: &str, values: &[Json]) -> Json {
+    known(frame, name, values).unwrap_or_else(|| {
+        let arguments: Vec<String> = values.iter().map(words).collect();
+        symbol(&format!("{name}({})", arguments.join("|").replace('/', "\u{2215}")))
+    })
+}
+
+fn known(frame: &Frame<'_>, name: &str, values: &[Json]) -> Option<Json> {
+    let get = |n: usize| values.get(n).unwrap_or(&Json::Null);
+    let text = |n: usize| get(n).as_str();
+    let int = |n: usize| number(get(n));
+    let all_known = !values.iter().any(is_unknown);
+    Some(match name {
+        "resourceid"
+        | "subscriptionresourceid"
+        | "tenantresourceid"
+        | "extensionresourceid"
+        | "managementgroupresourceid" => return resource_id(frame, name, values),
+        "reference" => state_of(&id_of(frame, text(0)?)),
+        "subscription" => {
+            let id = subscription_of(&frame.place);
+            json!({"id": format!("/subscriptions/{id}"), "subscriptionId": id, "tenantId": "${tenant}", "displayName": "${subscription name}"})
+        }
+        "resourcegroup" => {
+            let group = frame.place.to_ascii_lowercase().find("/resourcegroups/").map(|at| {
+                let end = frame
+                    .place
+                    .get(at + 16..)
+                    .and_then(|r| r.find('/'))
+                    .map_or(frame.place.len(), |e| at + 16 + e);
+                frame.place.get(..end).unwrap_or_default().to_owned()
+            });
+            let id = group.unwrap_or_else(|| {
+                format!("/subscriptions/{}/resourceGroups/${{resourceGroup}}", subscription_of(&frame.place))
+            });
+            json!({"id": id, "name": id.rsplit('/').next(), "location": "${location}", "tags": {}})
+        }
+        "managementgroup" => json!({"id": frame.place, "name": frame.place.rsplit('/').next()}),
+        "tenant" => json!({"tenantId": "${tenant}"}),
+        "deployment" => json!({"name": "${deployment}", "location": "${location}", "properties": {}}),
+        "environment" => {
+            json!({"name": "AzureCloud", "suffixes": {"storage": "core.windows.net"}, "authentication": {"loginEndpoint": "https://login.microsoftonline.com/"}, "resourceManager": "https://management.azure.com/"})
+        }
+        "null" => Json::Null,
+        "true" => Json::Bool(true),
+        "false" => Json::Bool(false),
+        "createarray" => values.to_vec().into(),
+        "createobject" => {
+            let pairs =
+                values.chunks(2).filter_map(|p| Some((p.first()?.as_str()?.to_owned(), p.get(1)?.clone())));
+            Json::Object(pairs.collect())
+        }
+        "concat" if values.iter().all(Json::is_array) => {
+            values.iter().flat_map(|v| v.as_array().cloned().unwrap_or_default()).collect()
+        }
+        "concat" => Json::String(values.iter().map(shown).collect()),
+        "format" => Json::String(format(text(0)?, values.get(1..)?)),
+        "string" if values.first().is_some_and(Json::is_string) => get(0).clone(),
+        "string" => Json::String(get(0).to_string()),
+        "coalesce" => values.iter().find(|v| !v.is_null()).cloned().unwrap_or_default(),
+        "tryget" => values.get(1..)?.iter().fold(get(0).clone(), |at, key| match key {
+            Json::String(key) => at.get(key).cloned().unwrap_or_default(),
+            key => number(key).and_then(|n| at.get(usize::try_from(n).ok()?).cloned()).unwrap_or_default(),
+        }),
+        "union" | "shallowmerge" => return union(values),
+        "equals" if all_known => Json::Bool(equal(get(0), get(1))),
+        "not" => Json::Bool(!get(0).as_bool()?),
+        "and" => {
+            if values.iter().any(|v| v == &Json::Bool(false)) {
+                Json::Bool(false)
+            } else {
+                Json::Bool(
+                    values.iter().map(Json::as_bool).collect::<Option<Vec<_>>>()?.into_iter().all(|v| v),
+                )
+            }
+        }
+        "or" => {
+            if values.iter().any(|v| v == &Json::Bool(true)) {
+                Json::Bool(true)
+            } else {
+                Json::Bool(
+                    values.iter().map(Json::as_bool).collect::<Option<Vec<_>>>()?.into_iter().any(|v| v),
+                )
+            }
+        }
+        "bool" => match get(0) {
+            Json::Bool(b) => Json::Bool(*b),
+            Json::String(t) => Json::Bool(t.eq_ignore_ascii_case("true")),
+            other => Json::Bool(number(other)? != 0),
+        },
+        "empty" if !is_unknown(get(0)) => Json::Bool(match get(0) {
+            Json::Null => true,
+            Json::String(t) => t.is_empty(),
+            Json::Array(a) => a.is_empty(),
+            Json::Object(o) => o.is_empty(),
+            _ => false,
+        }),
+        "length" if !is_unknown(get(0)) => Json::from(match get(0) {
+            Json::String(t) => t.chars().count(),
+            Json::Array(a) => a.len(),
+            Json::Object(o) => o.len(),
+            _ => return None,
+        }),
+        "contains" if !is_unknown(get(0)) => match get(0) {
+            Json::String(t) => Json::Bool(t.contains(text(1)?)),
+            Json::Array(a) => Json::Bool(a.iter().any(|i| i == get(1))),
+            Json::Object(o) => {
+                Json::Bool(o.keys().any(|k| k.eq_ignore_ascii_case(text(1).unwrap_or_default())))
+            }
+            _ => return None,
+        },
+        "first" | "last" if !is_unknown(get(0)) => {
+            let end = name == "last";
+            match get(0) {
+                Json::Array(a) => if end { a.last() } else { a.first() }.cloned().unwrap_or_default(),
+                Json::String(t) => {
+                    let c = if end { t.chars().last() } else { t.chars().next() };
+                    Json::String(c.map(String::from).unwrap_or_default())
+                }
+                _ => return None,
+            }
+        }
+        "take" | "skip" if !is_unknown(get(0)) => {
+            let n = usize::try_from(int(1)?).unwrap_or(0);
+            let take = name == "take";
+            match get(0) {
+                Json::Array(a) => {
+                    if take {
+                        a.iter().take(n).cloned().collect()
+                    } else {
+                        a.iter().skip(n).cloned().collect()
+                    }
+                }
+                Json::String(t) => {
+                    Json::String(if take { t.chars().take(n).collect() } else { t.chars().skip(n).collect() })
+                }
+                _ => return None,
+            }
+        }
+        "substring" if all_known => {
+            let start = usize::try_from(int(1)?).ok()?;
+            let length = int(2).and_then(|n| usize::try_from(n).ok()).unwrap_or(usize::MAX);
+            Json::String(text(0)?.chars().skip(start).take(length).collect())
+        }
+        "split" if all_known => {
+            let separators: Vec<String> = match get(1) {
+                Json::String(one) => vec![one.clone()],
+                Json::Array(many) => many.iter().filter_map(|s| s.as_str().map(str::to_owned)).collect(),
+                _ => return None,
+            };
+            let mut parts = vec![text(0)?.to_owned()];
+            for separator in separators.iter().filter(|s| !s.is_empty()) {
+                parts = parts
+                    .iter()
+                    .flat_map(|p| p.split(separator.as_str()).map(str::to_owned).collect::<Vec<_>>())
+                    .collect();
+            }
+            parts.into_iter().map(Json::String).collect()
+        }
+        // An id that is not known whole still has its segments.
+        "split" if text(1) == Some("/") => text(0)?.split('/').map(Json::from).collect(),
+        "join" => {
+            let items = get(0).as_array()?;
+            Json::String(items.iter().map(shown).collect::<Vec<_>>().join(text(1)?))
+        }
+        "replace" => Json::String(text(0)?.replace(text(1).filter(|t| !t.is_empty())?, text(2)?)),
+        "tolower" if all_known => Json::String(text(0)?.to_lowercase()),
+        "toupper" if all_known => Json::String(text(0)?.to_uppercase()),
+        "tolower" | "toupper" | "trim" => Json::String(text(0)?.trim().to_owned()),
+        "startswith" if all_known => {
+            Json::Bool(text(0)?.to_lowercase().starts_with(&text(1)?.to_lowercase()))
+        }
+        "endswith" if all_known => Json::Bool(text(0)?.to_lowercase().ends_with(&text(1)?.to_lowercase())),
+        "indexof" if all_known => {
+            let at = text(0)?.to_lowercase().find(&text(1)?.to_lowercase());
+            Json::from(at.and_then(|n| i64::try_from(n).ok()).unwrap_or(-1))
+        }
+        "padleft" if all_known => {
+            let (shown, width) = (shown(get(0)), usize::try_from(int(1)?).ok()?.min(500));
+            let fill = text(2).and_then(|t| t.chars().next()).unwrap_or(' ');
+            let missing = width.saturating_sub(shown.chars().count());
+            Json::String(std::iter::repeat_n(fill, missing).collect::<String>() + &shown)
+        }
+        "int" => Json::from(int(0)?),
+        "array" if get(0).is_array() => get(0).clone(),
+        "array" => vec![get(0).clone()].into(),
+        "json" if all_known => serde_json::from_str(text(0)?).ok()?,
+        "range" => {
+            let (start, count) = (int(0)?, int(1)?.clamp(0, 10_000));
+            (start..start.checked_add(count)?).map(Json::from).collect()
+        }
+        "add" | "sub" | "mul" | "div" | "mod" | "min" | "max" => return arithmetic(name, values),
+        "less" | "lessorequals" | "greater" | "greaterorequals" => {
+            let order = match (int(0), int(1)) {
+                (Some(a), Some(b)) => a.cmp(&b),
+                _ if all_known => text(0)?.cmp(text(1)?),
+                _ => return None,
+            };
+            Json::Bool(match name {
+                "less" => order.is_lt(),
+                "lessorequals" => order.is_le(),
+                "greater" => order.is_gt(),
+                _ => order.is_ge(),
+            })
+        }
+        "flatten" => get(0)
+            .as_array()?
+            .iter()
+            .flat_map(|v| v.as_array().cloned().unwrap_or_else(|| vec![v.clone()]))
+            .collect(),
+        "items" => {
+            let mut pairs: Vec<_> = get(0).as_object()?.iter().collect();
+            pairs.sort_by_key(|(k, _)| k.to_lowercase());
+            pairs.into_iter().map(|(k, v)| json!({"key": k, "value": v})).collect()
+        }
+        "objectkeys" => get(0).as_object()?.keys().map(|k| Json::from(k.as_str())).collect(),
+        "intersection" => {
+            let first = get(0).as_array()?;
+            let others = values.get(1..)?;
+            let in_all = |i: &&Json| others.iter().all(|o| o.as_array().is_some_and(|o| o.contains(i)));
+            first.iter().filter(in_all).cloned().collect()
+        }
+        "uri" => {
+            Json::String(format!("{}/{}", text(0)?.trim_end_matches('/'), text(1)?.trim_start_matches('/')))
+        }
+        _ => return None,
+    })
+}
+
+/// A value inside a text.
+fn shown(value: &Json) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+fn equal(a: &Json, b: &Json) -> bool {
+    match (a.as_str(), b.as_str()) {
+        // Types and resource ids are written in any case, and templates compare both.
+        (Some(a), Some(b)) => a == b,
+        _ => a == b || (number(a).is_some() && number(a) == number(b)),
+    }
+}
+
+/// `{0}` and `{0:D3}`.
+fn format(pattern: &str, values: &[Json]) -> String {
+    let mut out = String::new();
+    let mut rest = pattern;
+    while let Some(open) = rest.find(['{', '}']) {
+        out.push_str(rest.get(..open).unwrap_or_default());
+        rest = rest.get(open..).unwrap_or_default();
+        if let Some(after) = rest.strip_prefix("{{").or_else(|| rest.strip_prefix("}}")) {
+            out.push(if rest.starts_with('{') { '{' } else { '}' });
+            rest = after;
+            continue;
+        }
+        let close = rest.find('}');
+        let inner = close.and_then(|c| rest.get(1..c)).unwrap_or_default();
+        let (at, how) = inner.split_once(':').unwrap_or((inner, ""));
+        match at.parse::<usize>().ok().and_then(|n| values.get(n)) {
+            Some(value) => {
+                let width = how.strip_prefix(['D', 'd']).and_then(|w| w.parse::<usize>().ok()).unwrap_or(0);
+                out.push_str(&match number(value).filter(|_| width > 0) {
+                    Some(number) => format!("{number:0>width$}", width = width.min(50)),
+                    None => shown(value),
+                });
+            }
+            None => out.push_str(close.and_then(|c| rest.get(..=c)).unwrap_or(rest)),
+        }
+        rest = close.and_then(|c| rest.get(c + 1..)).unwrap_or_default();
+    }
+    out.push_str(rest);
+    out
+}
+
+fn union(values: &[Json]) -> Option<Json> {
+    if values.iter().any(Json::is_array) {
+        let mut all: Vec<Json> = Vec::new();
+        for item in values.iter().filter_map(Json::as_array).flatten() {
+            if !all.contains(item) {
+                all.push(item.clone());
+            }
+        }
+        return Some(all.into());
+    }
+    let mut merged = Map::new();
+    let objects: Vec<_> = values.iter().filter_map(Json::as_object).collect();
+    if objects.is_empty() {
+        return None;
+    }
+    for object in objects {
+        for (key, value) in object {
+            let slot = merged.entry(key.clone()).or_insert(Json::Null);
+            *slot = match (&*slot, value) {
+                (Json::Object(_), Json::Object(_)) => union(&[slot.clone(), value.clone()])?,
+                _ => value.clone(),
+            };
+        }
+    }
+    Some(merged.into())
+}
+
+fn arithmetic(name: &str, values: &[Json]) -> Option<Json> {
+    let list = values.first().and_then(Json::as_array).map_or(values, Vec::as_slice);
+    let numbers = list.iter().map(number).collect::<Option<Vec<_>>>()?;
+    let (a, b) = (numbers.first().copied()?, numbers.get(1).copied());
+    Some(Json::from(match name {
+        "add" => a.checked_add(b?)?,
+        "sub" => a.checked_sub(b?)?,
+        "mul" => a.checked_mul(b?)?,
+        "div" => a.checked_div(b?)?,
+        "mod" => a.checked_rem(b?)?,
+        "min" => numbers.into_iter().min()?,
+        _ => numbers.into_iter().max()?,
+    }))
+}
+
+fn subscription_of(place: &str) -> String {
+    let inside = place.strip_prefix("/subscriptions/").and_then(|r| r.split('/').next());
+    inside.unwrap_or("${subscription}").to_owned()
+}
+
+/// The id behind what `reference` is given: an id, or a symbolic name.
+fn id_of(frame: &Frame<'_>, text: &str) -> String {
+    if text.starts_with('/') || text.starts_with("${") {
+        return text.to_owned();
+    }
+    let found = frame.symbols.iter().find(|(k, _)| k.eq_ignore_ascii_case(text));
+    found.map_or_else(|| text.to_owned(), |(_, id)| id.clone())
+}
+
+fn resource_id(frame: &Frame<'_>, name: &str, values: &[Json]) -> Option<Json> {
+    let texts: Vec<String> = values.iter().map(shown).collect();
+    // What comes before the type says where.
+    let at = texts.iter().position(|t| t.contains('/') && !t.starts_with('/') && t.contains('.'))?;
+    let (before, rest) = texts.split_at_checked(at)?;
+    let (kind, names) = rest.split_first()?;
+    let base = match name {
+        "tenantresourceid" => String::new(),
+        "extensionresourceid" => values.first().map(shown)?,
+        "managementgroupresourceid" => match before.first() {
+            Some(group) => format!("/providers/Microsoft.Management/managementGroups/{group}"),
+            None => frame.place.clone(),
+        },
+        "subscriptionresourceid" => {
+            let own = subscription_of(&frame.place);
+            format!("/subscriptions/{}", before.first().unwrap_or(&own))
+        }
+        _ => {
+            let own = subscription_of(&frame.place);
+            let folded = frame.place.to_ascii_lowercase();
+            let group = folded.find("/resourcegroups/").and_then(|at| frame.place.get(at + 16..));
+            let group = group.and_then(|g| g.split('/').next());
+            match (before, group) {
+                ([subscription, group], _) => format!("/subscriptions/{subscription}/resourceGroups/{group}"),
+                ([group], Some(_)) => format!("/subscriptions/{own}/resourceGroups/{group}"),
+                ([subscription], None) => format!("/subscriptions/{subscription}"),
+                ([], Some(group)) => format!("/subscriptions/{own}/resourceGroups/{group}"),
+                _ if frame.place.starts_with("/subscriptions/") => format!("/subscriptions/{own}"),
+                _ => frame.place.trim_end_matches('/').to_owned(),
+            }
+        }
+    };
+    Some(Json::String(below(&base, kind, names)))
+}
+
+/// The id of a resource below a scope: names go between the segments of the type.
+pub(super) fn below(base: &str, kind: &str, names: &[String]) -> String {
+    let mut segments = kind.split('/');
+    let mut id = format!("{}/providers/{}", base.trim_end_matches('/'), segments.next().unwrap_or_default());
+    for (segment, name) in segments.zip(names) {
+        id.push('/');
+        id.push_str(segment);
+        id.push('/');
+        id.push_str(name);
+    }
+    id
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::RefCell;
+
+    fn frame_at<'f>(
+        place: &str,
+        outputs: &'f RefCell<super::super::evaluate::Outputs>,
+        fuel: &'f std::cell::Cell<usize>,
+    ) -> Frame<'f> {
+        Frame::new(place, outputs, fuel)
+    }
+
+    #[test]
+    fn functions_give_what_their_pages_say() {
+        let (outputs, fuel) = (RefCell::default(), Frame::fuel());
+        let frame = frame_at("/subscriptions/s/resourceGroups/g", &outputs, &fuel);
+        let is = |name: &str, values: Json, expected: Json| {
+            let values = values.as_array().unwrap().clone();
+            assert_eq!(call(&frame, name, &values), expected, "{name} {values:?}");
+        };
+        is("format", json!(["{0}-{1:D3}-{{x}}", "a", 7]), json!("a-007-{x}"));
+        is("union", json!([{"a": {"b": 1}}, {"a": {"c": 2}}]), json!({"a": {"b": 1, "c": 2}}));
+        is("union", json!([[1, 2], [2, 3]]), json!([1, 2, 3]));
+        is("take", json!([[1, 2, 3], 2]), json!([1, 2]));
+        is("split", json!(["a/b;c", ["/", ";"]]), json!(["a", "b", "c"]));
+        is(
+            "resourceid",
+            json!(["Microsoft.Storage/storageAccounts", "x"]),
+            json!("/subscriptions/s/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/x"),
+        );
+        is(
+            "resourceid",
+            json!(["h", "A.B/c/d", "x", "y"]),
+            json!("/subscriptions/s/resourceGroups/h/providers/A.B/c/x/d/y"),
+        );
+        is(
+            "subscriptionresourceid",
+            json!(["Microsoft.Authorization/roleDefinitions", "r"]),
+            json!("/subscriptions/s/providers/Microsoft.Authorization/roleDefinitions/r"),
+        );
+        is(
+            "extensionresourceid",
+            json!(["/subscriptions/t", "A.B/c", "x"]),
+            json!("/subscriptions/t/providers/A.B/c/x"),
+        );
+        is("and", json!([true, "${x}", false]), json!(false));
+        is("length", json!([{"a": 1}]), json!(1));
+        is("contains", json!([{"Ab": 1}, "aB"]), json!(true));
+        is("padleft", json!(["7", 3, "0"]), json!("007"));
+        is("items", json!([{"b": 1, "a": 2}]), json!([{"key": "a", "value": 2}, {"key": "b", "value": 1}]));
+        assert!(is_unknown(&call(&frame, "length", &[json!("${x}")])));
+        assert!(is_unknown(&call(&frame, "listKeys", &[json!("x")])));
+        assert!(is_unknown(&call(&frame, "div", &[json!(1), json!(0)])));
+    }
+}
