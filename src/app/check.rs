@@ -10,8 +10,8 @@ use crate::model::{Gap, Location, Reason, Source};
 use crate::rbac::Catalog;
 use crate::report::Provenance;
 use crate::sources::Files as _;
-use crate::sources::iac::{Kind, Reading, SourceTree, Template};
-use std::collections::{BTreeMap, HashMap};
+use crate::sources::iac::{Kind, Reading, SourceTree, Template, terraform_roots};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::{Read as _, Write};
 use std::path::{Path, PathBuf};
 
@@ -55,10 +55,12 @@ pub fn check(
     let mut unread: BTreeMap<Kind, usize> = BTreeMap::new();
     let mut gaps = Vec::new();
     let mut read: BTreeMap<Kind, usize> = BTreeMap::new();
+    // Folders of Terraform source, by repository.
+    let mut folders: BTreeMap<PathBuf, BTreeSet<String>> = BTreeMap::new();
     for (path, kind) in &found {
         progress.step(&format!("reading {}", path.display()));
         let taken = match kind {
-            // Two roots are two estates: their addresses would be taken for one another's.
+            // Two plans are two estates: their addresses would be taken for one another's.
             Kind::TerraformPlan if read.contains_key(kind) => {
                 let detail = format!("`{}` is a second plan: check each by itself", path.display());
                 gaps.push(Gap::new(Source::Files, "", Reason::Unsupported, detail));
@@ -66,7 +68,13 @@ pub fn check(
             }
             Kind::TerraformPlan => plan(path, request.source.as_deref(), catalog, &mut reading),
             Kind::ArmTemplate => template(path, &request.parameters, &mut reading),
-            Kind::Terraform | Kind::Bicep => {
+            Kind::Terraform => {
+                if let Ok((repository, inside)) = in_repository(folder_of(path)) {
+                    folders.entry(repository).or_default().insert(inside);
+                }
+                continue;
+            }
+            Kind::Bicep => {
                 *unread.entry(*kind).or_default() += 1;
                 continue;
             }
@@ -77,17 +85,27 @@ pub fn check(
             Err(unread) => return Err(unread.error),
         }
     }
-    for (kind, count) in unread {
-        // A plan says all that its source does.
-        if kind == Kind::Terraform && read.contains_key(&Kind::TerraformPlan) {
-            continue;
+    // A plan says all that its source does, and more.
+    if read.contains_key(&Kind::TerraformPlan) {
+        folders.clear();
+    }
+    for (repository, folders) in folders {
+        let files = Folder::open(&repository)?;
+        let roots = terraform_roots(&files, &folders);
+        // Modules that call each other in circles leave no root: each is one, then.
+        let roots = if roots.is_empty() { folders.into_iter().collect() } else { roots };
+        for root in roots {
+            progress.step(&format!("reading {root}"));
+            let tree = SourceTree { files: &files, root: &root, shown: "" };
+            reading.terraform(tree, &request.parameters, catalog);
+            *read.entry(Kind::Terraform).or_default() += 1;
         }
-        let instead = if kind == Kind::Bicep {
-            "build it: bicep build FILE"
-        } else {
-            "give a plan: terraform show -json PLAN"
-        };
-        let detail = format!("{count} file(s) of {} are not read by this version: {instead}", kind.title());
+    }
+    for (kind, count) in unread {
+        let detail = format!(
+            "{count} file(s) of {} are not read by this version: build it: bicep build FILE",
+            kind.title()
+        );
         gaps.push(Gap::new(Source::Files, "", Reason::Unsupported, detail));
     }
     if read.is_empty() {
@@ -102,6 +120,7 @@ pub fn check(
     let kind = match read.keys().collect::<Vec<_>>().as_slice() {
         [Kind::TerraformPlan] => "terraform-plan",
         [Kind::ArmTemplate] => "arm-template",
+        [Kind::Terraform] => "terraform",
         _ => "mixed",
     };
     let name = request.paths.first().map(|p| p.display().to_string()).unwrap_or_default();

@@ -58,7 +58,7 @@ pub(super) enum Command {
         after_help = "Examples:\n  leastwise audit --demo -o out\n  leastwise audit --arm-export answers/ -o out --fail-on high"
     )]
     Audit(Box<Audit>),
-    /// Check infrastructure code before it is applied: plans of Terraform and OpenTofu, ARM templates.
+    /// Check infrastructure code before it is applied: plans and source of Terraform, ARM templates.
     #[command(
         after_help = "Examples:\n  terraform plan -out tfplan && terraform show -json tfplan > plan.json\n  leastwise check plan.json\n  leastwise check plan.json --source infra/prod -o out --baseline baseline.json\n\nExits with 1 on new findings at or above --fail-on (high), with 3 if something was not read that could hide one."
     )]
@@ -334,13 +334,13 @@ pub(super) struct Audit {
 
 #[derive(ClapArgs, Debug)]
 pub(super) struct Check {
-    /// Plans of Terraform (JSON), ARM templates, or folders that hold them.
+    /// Plans of Terraform (JSON), its source, ARM templates, or folders that hold them.
     #[arg(required = true, value_name = "PATH")]
     pub(super) paths: Vec<PathBuf>,
     /// The folder of the plan's root module; by default the plan's own.
     #[arg(long, value_name = "DIR")]
     pub(super) source: Option<PathBuf>,
-    /// The value of a parameter of a template, as JSON or plain text (repeatable).
+    /// The value of a variable or of a template's parameter, as JSON or plain text (repeatable).
     #[arg(long, value_name = "NAME=VALUE")]
     pub(super) set: Vec<String>,
     /// An earlier findings.json: what it has does not count.

@@ -207,6 +207,18 @@ fn the_same_change_is_judged_alike_in_every_language() {
     let arm: Value = serde_json::from_str(&ran.out).unwrap();
     assert_eq!(arm["source"]["kind"], "arm-template");
     assert_eq!(said(&terraform), said(&arm));
+    // From source alone, without a plan.
+    std::fs::remove_file(dir.join("infra/plan.json")).unwrap();
+    let ran = run(&dir, &["check", "infra", "--format", "json", "--as-of", "2026-06-01T08:00:00Z"]);
+    assert_eq!(ran.code, 1, "{}", ran.err);
+    let source: Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(source["source"]["kind"], "terraform");
+    assert_eq!(said(&source), said(&arm));
+    let places = lines(&source);
+    assert!(
+        places.contains(&"high owner-equivalent-grant infra/modules/worker/main.tf:20 open".to_owned()),
+        "{places:#?}"
+    );
     assert!(said(&arm).len() >= 9);
     let places: Vec<String> = lines(&arm);
     assert!(
@@ -283,6 +295,127 @@ fn real_templates_grant_what_they_are_told_to() {
     }
     println!("{files} templates, {modules} modules with two grants, {right} of them with the one finding");
     assert!(files > 100 && modules > 100 && right == modules);
+}
+
+/// Terraform that people write: variables of types, loops, conditions, texts, modules that are not there, broken files.
+#[test]
+fn terraform_source_is_worked_out_as_far_as_it_says() {
+    let dir = folder("check-source");
+    std::fs::create_dir_all(dir.join(".git")).unwrap();
+    write(
+        &dir.join("main.tf"),
+        r#"
+variable "teams" {
+  type = map(object({ role = optional(string, "Reader"), principal = string }))
+  default = {
+    a = { principal = "11111111-2222-4333-8444-000000000001" }
+    b = { principal = "11111111-2222-4333-8444-000000000002", role = "Owner" }
+  }
+}
+variable "enabled" { default = false }
+variable "open" {}
+locals {
+  prefix = join("-", ["rg", lower("SHOP")])
+  owners = { for name, team in var.teams : name => team if team.role == "Owner" }
+}
+data "azurerm_subscription" "here" {}
+resource "azurerm_resource_group" "app" {
+  name     = "${local.prefix}-prod"
+  location = "westeurope"
+}
+resource "azurerm_role_assignment" "teams" {
+  for_each             = var.teams
+  scope                = "${azurerm_resource_group.app.id}/providers/Microsoft.KeyVault/vaults/kv"
+  role_definition_name = each.value.role
+  principal_id         = each.value.principal
+}
+resource "azurerm_role_assignment" "owners" {
+  for_each             = local.owners
+  scope                = data.azurerm_subscription.here.id
+  role_definition_name = each.value.role
+  principal_id         = each.value.principal
+}
+resource "azurerm_role_assignment" "off" {
+  count                = var.enabled ? 1 : 0
+  scope                = "/"
+  role_definition_name = "Owner"
+  principal_id         = "x"
+}
+resource "azurerm_role_assignment" "open" {
+  count                = var.open ? 1 : 0
+  scope                = azurerm_resource_group.app.id
+  role_definition_name = "Owner"
+  principal_id         = var.open
+}
+module "far" {
+  source = "acme/far/azurerm"
+}
+"#,
+    );
+    write(&dir.join("broken.tf"), "resource \"a\" \"b\" {\n  x = \n}\n");
+    let ran = run(&dir, &["check", ".", "--format", "json", "--fail-on", "none"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let report: Value = serde_json::from_str(&ran.out).unwrap();
+    let found = said(&report);
+    for expected in [
+        "critical owner-equivalent-grant 11111111-2222-4333-8444-000000000002 Owner subscription",
+        "high owner-equivalent-grant 11111111-2222-4333-8444-000000000002 Owner resource",
+    ] {
+        assert!(found.contains(&expected.to_owned()), "{expected}: {found:#?}");
+    }
+    assert_eq!(report["coverage"]["counts"]["assignments"], 4, "{found:#?}");
+    let gaps = report["coverage"]["gaps"].to_string();
+    for expected in ["acme/far/azurerm", "var.open", "\"path\":\"broken.tf\""] {
+        assert!(gaps.contains(expected), "{expected}: {gaps}");
+    }
+    let set = [
+        "check",
+        ".",
+        "--format",
+        "json",
+        "--fail-on",
+        "none",
+        "--set",
+        "enabled=true",
+        "--set",
+        "open=false",
+    ];
+    let report: Value = serde_json::from_str(&run(&dir, &set).out).unwrap();
+    assert!(said(&report).iter().any(|f| f.ends_with("Owner root")), "{:#?}", said(&report));
+    assert_eq!(report["coverage"]["counts"]["assignments"], 4);
+}
+
+#[test]
+fn real_source_is_accounted_for() {
+    let Some(data) = std::env::var_os("LEASTWISE_REAL_DATA") else {
+        eprintln!("skipped: LEASTWISE_REAL_DATA is not set");
+        return;
+    };
+    let dir = folder("check-real-source");
+    let (mut written, mut found, mut unknown) = (0, 0, 0);
+    for repository in std::fs::read_dir(Path::new(&data).join("iac/terraform")).unwrap() {
+        let at = repository.unwrap().path();
+        let mut open = vec![at.clone()];
+        while let Some(path) = open.pop() {
+            if path.is_dir() {
+                open.extend(std::fs::read_dir(&path).unwrap().map(|e| e.unwrap().path()));
+            } else if path.extension().is_some_and(|e| e == "tf") {
+                let text = String::from_utf8_lossy(&std::fs::read(&path).unwrap()).into_owned();
+                let block = |l: &&str| l.trim_start().starts_with("resource \"azurerm_role_assignment\"");
+                written += text.lines().filter(block).count() as u64;
+            }
+        }
+        let ran = run(&dir, &["check", at.to_str().unwrap(), "--format", "json", "--fail-on", "none"]);
+        assert_eq!(ran.code, 0, "{}: {}", at.display(), ran.err);
+        let report: Value = serde_json::from_str(&ran.out).unwrap();
+        found += report["coverage"]["counts"]["assignments"].as_u64().unwrap();
+        let gaps = report["coverage"]["gaps"].as_array().unwrap();
+        assert!(!gaps.iter().any(|g| g["reason"] == "unparsed"), "{}: {gaps:#?}", at.display());
+        let scopes = gaps.iter().filter(|g| g["source"] == "role-assignments" && g["reason"] == "unresolved");
+        unknown += scopes.map(|g| g["count"].as_u64().unwrap()).sum::<u64>();
+    }
+    println!("{written} blocks of role assignments; {found} role assignments, {unknown} of unknown scope");
+    assert!(found + unknown >= written - 10 && written > 50);
 }
 
 #[test]

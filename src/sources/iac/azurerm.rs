@@ -61,6 +61,11 @@ impl<'c> Azurerm<'c> {
         }
     }
 
+    /// A symbol for what an address of this root module will be.
+    pub(super) fn symbol(&self, address: &str) -> String {
+        if self.root.is_empty() { symbol(address) } else { symbol(&format!("{}/{address}", self.root)) }
+    }
+
     pub(super) fn of(&self, at: usize) -> Instance {
         self.config.instances().get(at).cloned().unwrap_or_default()
     }
@@ -115,11 +120,11 @@ impl<'c> Azurerm<'c> {
     /// A text, or a symbol that stands for it.
     fn text(&self, at: usize, attribute: &str) -> String {
         match self.config.value(at, &[attribute]) {
-            Value::Known(Json::String(text)) => text,
+            Value::Known(Json::String(text)) => self.spelled(&text, 0),
             Value::Known(other) if !other.is_null() => other.to_string(),
-            Value::Of(other, path) => symbol(&format!("{}.{path}", self.of(other).address)),
-            Value::Data(_, address, path) => symbol(&format!("{address}.{path}")),
-            _ => symbol(&format!("{}.{attribute}", self.of(at).address)),
+            Value::Of(other, path) => self.symbol(&format!("{}.{path}", self.of(other).address)),
+            Value::Data(_, address, path) => self.symbol(&format!("{address}.{path}")),
+            _ => self.symbol(&format!("{}.{attribute}", self.of(at).address)),
         }
     }
 
@@ -140,7 +145,7 @@ impl<'c> Azurerm<'c> {
             Ok(role) => role,
             Err(why) => {
                 self.unresolved(at, Source::RoleDefinitions, "the role", &why);
-                format!("{ROLES}/{}", symbol(&format!("{}.role_definition_id", self.of(at).address)))
+                format!("{ROLES}/{}", self.symbol(&format!("{}.role_definition_id", self.of(at).address)))
             }
         };
         let principal = self.config.value(at, &["principal_id"]);
@@ -149,12 +154,12 @@ impl<'c> Azurerm<'c> {
             None => {
                 // Whoever it is, the grant is judged.
                 self.unresolved(at, Source::Principals, "the principal", &unknown(&principal, "it"));
-                (symbol(&format!("{}.principal_id", self.of(at).address)), None)
+                (self.symbol(&format!("{}.principal_id", self.of(at).address)), None)
             }
         };
         let said = self.optional(at, "principal_type");
         let kind_of = said.as_str().map(str::to_owned).or(kind_of.map(str::to_owned));
-        let own = symbol(&self.of(at).address);
+        let own = self.symbol(&self.of(at).address);
         let id = format!("{}/{AUTHORIZATION}/{kind}/{own}", scope.trim_end_matches('/'));
         let record = json!({"id": id, "type": format!("Microsoft.Authorization/{kind}"), "properties": {
             "principalId": principal, "principalType": kind_of, "roleDefinitionId": role, "scope": scope,
@@ -188,7 +193,7 @@ impl<'c> Azurerm<'c> {
 
     fn identity(&mut self, at: usize) {
         let known = self.config.value(at, &["principal_id"]);
-        let own = known.text().map_or_else(|| symbol(&self.of(at).address), str::to_owned);
+        let own = known.text().map_or_else(|| self.symbol(&self.of(at).address), str::to_owned);
         let record = json!({"id": self.id(at, 0), "type": "Microsoft.ManagedIdentity/userAssignedIdentities",
             "location": self.optional(at, "location"), "tags": self.tags(at),
             "properties": {"principalId": own, "clientId": format!("{own}.client"),
@@ -211,7 +216,12 @@ impl<'c> Azurerm<'c> {
     fn federated(&mut self, at: usize) {
         let parent = ["parent_id", "user_assigned_identity_id"].map(|a| self.config.value(at, &[a]));
         let Some(parent) = parent.iter().find_map(|value| self.scope_of(value, 0)) else {
-            return self.unresolved(at, Source::FederatedCredentials, "the identity", "its id is");
+            return self.unresolved(
+                at,
+                Source::FederatedCredentials,
+                "the identity",
+                "its id comes from elsewhere",
+            );
         };
         for (attribute, what) in [("issuer", "the issuer"), ("subject", "the subject")] {
             let value = self.config.value(at, &[attribute]);
@@ -242,7 +252,7 @@ impl<'c> Azurerm<'c> {
         let system = kind.to_ascii_lowercase().contains("systemassigned");
         // What is there already has the id that grants go by.
         let known = self.config.value(at, &["identity", "0", "principal_id"]);
-        let own = known.text().map_or_else(|| symbol(&self.of(at).address), str::to_owned);
+        let own = known.text().map_or_else(|| self.symbol(&self.of(at).address), str::to_owned);
         let principal = if system { Json::from(own) } else { Json::Null };
         json!({"type": kind, "principalId": principal, "userAssignedIdentities": user})
     }
@@ -288,7 +298,7 @@ impl<'c> Azurerm<'c> {
     fn access_policy(&mut self, at: usize) {
         let vault = self.config.value(at, &["key_vault_id"]);
         let Some(vault) = self.scope_of(&vault, 0) else {
-            return self.unresolved(at, Source::Vaults, "the vault", "its id is");
+            return self.unresolved(at, Source::Vaults, "the vault", "its id comes from elsewhere");
         };
         let policy = self.policy(at, &[]);
         let unsaid = json!({"enableRbacAuthorization": false});
@@ -312,7 +322,12 @@ impl<'c> Azurerm<'c> {
         let attributes = ["management_group_id", "subscription_id", "resource_group_id", "resource_id"];
         let scope = attributes.iter().find_map(|a| self.scope_of(&self.config.value(at, &[a]), 0));
         let Some(scope) = scope else {
-            return self.unresolved(at, Source::PolicyAssignments, "the scope", "its id is");
+            return self.unresolved(
+                at,
+                Source::PolicyAssignments,
+                "the scope",
+                "its id comes from elsewhere",
+            );
         };
         let definition = self.config.value(at, &["policy_definition_id"]);
         let definition = self.scope_of(&definition, 0);
@@ -325,7 +340,7 @@ impl<'c> Azurerm<'c> {
 
     fn group(&mut self, at: usize) {
         let (id, members) = if self.of(at).kind == "azuread_group" {
-            (Some(symbol(&self.of(at).address)), self.config.list(at, &["members"]))
+            (Some(self.symbol(&self.of(at).address)), self.config.list(at, &["members"]))
         } else {
             let group = self.config.value(at, &["group_object_id"]);
             (self.principal_of(&group).map(|g| g.0), vec![self.config.value(at, &["member_object_id"])])
@@ -344,7 +359,7 @@ impl<'c> Azurerm<'c> {
             _ => ("#microsoft.graph.servicePrincipal", "Application"),
         };
         self.plain(
-            &json!({"@odata.type": odata, "id": symbol(&instance.address), "servicePrincipalType": kind,
+            &json!({"@odata.type": odata, "id": self.symbol(&instance.address), "servicePrincipalType": kind,
             "displayName": instance.address}),
         );
     }
@@ -352,7 +367,7 @@ impl<'c> Azurerm<'c> {
     fn app_role(&mut self, at: usize) {
         let principal = self.config.value(at, &["principal_object_id"]);
         if let Some((principal, _)) = self.principal_of(&principal) {
-            self.plain(&json!({"id": symbol(&self.of(at).address), "principalId": principal,
+            self.plain(&json!({"id": self.symbol(&self.of(at).address), "principalId": principal,
                 "appRoleId": self.text(at, "app_role_id"), "resourceId": self.text(at, "resource_object_id")}));
         }
     }

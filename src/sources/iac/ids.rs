@@ -4,7 +4,7 @@
 //! Not here: what resources mean (`azurerm`).
 
 use super::azurerm::{Azurerm, ROLES};
-use super::instance::{Value, symbol};
+use super::instance::{Value, has_marks, replace_marks};
 use super::types::arm_type;
 use serde_json::Value as Json;
 
@@ -16,14 +16,14 @@ impl Azurerm<'_> {
             return id.to_owned();
         }
         let name = match self.config.value(at, &["name"]) {
-            Value::Known(Json::String(name)) if !name.contains('/') => name,
-            _ => symbol(&instance.address),
+            Value::Known(Json::String(name)) if !name.contains('/') => self.spelled(&name, depth),
+            _ => self.symbol(&instance.address),
         };
         match instance.kind.as_str() {
             "azurerm_resource_group" => format!("{}/resourceGroups/{name}", self.subscription()),
             "azurerm_management_group" => format!("/providers/Microsoft.Management/managementGroups/{name}"),
-            "azurerm_subscription" => format!("/subscriptions/{}", symbol(&instance.address)),
-            "azurerm_role_definition" => format!("{ROLES}/{}", symbol(&instance.address)),
+            "azurerm_subscription" => format!("/subscriptions/{}", self.symbol(&instance.address)),
+            "azurerm_role_definition" => format!("{ROLES}/{}", self.symbol(&instance.address)),
             kind => {
                 let (kind, parent) = arm_type(kind);
                 let parent = parent.map(|attribute| self.config.value(at, &[attribute]));
@@ -38,26 +38,48 @@ impl Azurerm<'_> {
         }
     }
 
+    /// A text with what is not known in it spelled out: ids where ids are meant, else symbols.
+    pub(super) fn spelled(&self, text: &str, depth: usize) -> String {
+        if !has_marks(text) {
+            return text.to_owned();
+        }
+        replace_marks(text, |mark| match mark.value() {
+            Value::Of(at, path) if path == "id" && depth < 8 => self.id(at, depth + 1),
+            Value::Of(at, path) => self.symbol(&format!("{}.{path}", self.of(at).address)),
+            Value::Data(kind, address, path) if path == "id" && depth < 8 => {
+                let value = Value::Data(kind, address.clone(), path);
+                self.scope_of(&value, depth + 1).unwrap_or_else(|| self.symbol(&address))
+            }
+            Value::Data(_, address, path) => self.symbol(&format!("{address}.{path}")),
+            Value::Unknown(why) => {
+                self.symbol(why.trim_start_matches("it comes from `").trim_end_matches('`'))
+            }
+            Value::Known(_) | Value::Absent => String::new(),
+        })
+    }
+
     /// The subscription that everything without another one goes to.
     pub(super) fn subscription(&self) -> String {
         let known = self.config.own_subscription();
-        format!("/subscriptions/{}", known.unwrap_or_else(|| symbol("subscription")))
+        format!("/subscriptions/{}", known.unwrap_or_else(|| self.symbol("subscription")))
     }
 
     /// The id of the resource group that an instance names.
     pub(super) fn group_of(&self, at: usize, depth: usize) -> String {
         let named = |name: &str| format!("{}/resourceGroups/{name}", self.subscription());
         match self.config.value(at, &["resource_group_name"]) {
-            Value::Known(Json::String(name)) => named(&name),
+            Value::Known(Json::String(name)) => named(&self.spelled(&name, depth)),
             Value::Of(other, _) if depth < 8 && self.of(other).kind == "azurerm_resource_group" => {
                 self.id(other, depth + 1)
             }
-            Value::Data(_, address, _) => named(&symbol(&address)),
+            Value::Data(_, address, _) => named(&self.symbol(&address)),
             Value::Absent => match self.config.value(at, &["resource_group_id"]) {
-                Value::Absent => named(&symbol(&format!("{}.resource_group", self.of(at).address))),
-                value => self.scope_of(&value, depth + 1).unwrap_or_else(|| named(&symbol("resource_group"))),
+                Value::Absent => named(&self.symbol(&format!("{}.resource_group", self.of(at).address))),
+                value => {
+                    self.scope_of(&value, depth + 1).unwrap_or_else(|| named(&self.symbol("resource_group")))
+                }
             },
-            _ => named(&symbol(&format!("{}.resource_group_name", self.of(at).address))),
+            _ => named(&self.symbol(&format!("{}.resource_group_name", self.of(at).address))),
         }
     }
 
@@ -67,11 +89,13 @@ impl Azurerm<'_> {
             return None;
         }
         match value {
-            Value::Known(Json::String(text)) => Some(text.clone()).filter(|t| t.starts_with('/')),
+            Value::Known(Json::String(text)) => {
+                Some(self.spelled(text, depth)).filter(|t| t.starts_with('/'))
+            }
             Value::Of(at, attribute) => match attribute.as_str() {
                 "id" | "" | "resource_id" => Some(self.id(*at, depth + 1)),
                 other if other.ends_with("resource_group_id") => {
-                    let own = symbol(&format!("{}.{other}", self.of(*at).address));
+                    let own = self.symbol(&format!("{}.{other}", self.of(*at).address));
                     Some(format!("{}/resourceGroups/{own}", self.subscription()))
                 }
                 _ => None,
@@ -80,7 +104,7 @@ impl Azurerm<'_> {
                 if let Some(known) = self.config.looked_up(address, attribute).text() {
                     return Some(known.to_owned()).filter(|t| t.starts_with('/'));
                 }
-                let own = symbol(address);
+                let own = self.symbol(address);
                 match kind.as_str() {
                     "azurerm_subscription" | "azurerm_client_config"
                         if self.config.looked_up(address, "subscription_id") == Value::Absent =>
@@ -105,7 +129,7 @@ impl Azurerm<'_> {
     /// The object id of a principal and, where the configuration says, what it is.
     pub(super) fn principal_of(&self, value: &Value) -> Option<(String, Option<&'static str>)> {
         match value {
-            Value::Known(Json::String(text)) => Some((text.clone(), None)),
+            Value::Known(Json::String(text)) => Some((self.spelled(text, 0), None)),
             Value::Of(at, attribute) => {
                 let instance = self.of(*at);
                 let kind = match instance.kind.as_str() {
@@ -117,7 +141,7 @@ impl Azurerm<'_> {
                 let kubelet = attribute.starts_with("kubelet_identity");
                 let whose =
                     if kubelet { format!("{}.kubelet_identity", instance.address) } else { instance.address };
-                Some((symbol(&whose), Some(kind)))
+                Some((self.symbol(&whose), Some(kind)))
             }
             Value::Data(kind, address, attribute) => {
                 if let Some(known) = self.config.looked_up(address, attribute).text() {
@@ -131,7 +155,7 @@ impl Azurerm<'_> {
                     }
                     _ => None,
                 };
-                Some((symbol(address), kind))
+                Some((self.symbol(address), kind))
             }
             _ => None,
         }
@@ -173,6 +197,6 @@ impl Azurerm<'_> {
         let all = self.config.instances().iter().enumerate();
         let mut roles = all.filter(|(_, i)| i.kind == "azurerm_role_definition");
         let found = roles.find(|(at, _)| self.config.value(*at, &["name"]).text() == Some(name));
-        found.map(|(_, i)| symbol(&i.address))
+        found.map(|(_, i)| self.symbol(&i.address))
     }
 }

@@ -63,3 +63,101 @@ pub(super) trait Configuration {
 pub(super) fn symbol(address: &str) -> String {
     format!("${{{}}}", address.replace('/', "\u{2215}"))
 }
+
+/// What begins and ends a mark. No source has it: it would be no character of a text.
+const EDGE: char = '\u{1}';
+
+/// Something inside a text that the source does not say.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Mark {
+    /// An attribute of an instance; empty for all of it.
+    Instance(usize, String),
+    /// An attribute of a lookup: its type, its address, the attribute.
+    Data(String, String, String),
+    /// In words.
+    Unknown(String),
+}
+
+impl Mark {
+    pub(super) fn instance(at: usize) -> serde_json::Value {
+        Mark::Instance(at, String::new()).json()
+    }
+
+    pub(super) fn data(kind: &str, address: &str) -> serde_json::Value {
+        Mark::Data(kind.to_owned(), address.to_owned(), String::new()).json()
+    }
+
+    pub(super) fn unknown(words: &str) -> serde_json::Value {
+        Mark::Unknown(clear(words)).json()
+    }
+
+    pub(super) fn is_unknown(&self) -> bool {
+        matches!(self, Mark::Unknown(_))
+    }
+
+    /// As a text.
+    pub(super) fn json(&self) -> serde_json::Value {
+        let inner = match self {
+            Mark::Instance(at, path) => format!("i{at}\u{2}{path}"),
+            Mark::Data(kind, address, path) => format!("d{kind}\u{2}{address}\u{2}{path}"),
+            Mark::Unknown(words) => format!("?{words}"),
+        };
+        format!("{EDGE}{inner}{EDGE}").into()
+    }
+
+    fn read(inner: &str) -> Option<Mark> {
+        let mut parts = inner.get(1..)?.split('\u{2}');
+        Some(match inner.get(..1)? {
+            "i" => Mark::Instance(parts.next()?.parse().ok()?, parts.next()?.to_owned()),
+            "d" => Mark::Data(parts.next()?.to_owned(), parts.next()?.to_owned(), parts.next()?.to_owned()),
+            _ => Mark::Unknown(parts.next()?.to_owned()),
+        })
+    }
+
+    /// The mark that a value is.
+    pub(super) fn of(value: &serde_json::Value) -> Option<Mark> {
+        let inner = value.as_str()?.strip_prefix(EDGE)?.strip_suffix(EDGE)?;
+        (!inner.contains(EDGE)).then(|| Mark::read(inner)).flatten()
+    }
+
+    /// A member of what it stands for.
+    pub(super) fn with(self, name: &str) -> Mark {
+        let join = |path: String| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
+        match self {
+            Mark::Instance(at, path) => Mark::Instance(at, join(path)),
+            Mark::Data(kind, address, path) => Mark::Data(kind, address, join(path)),
+            Mark::Unknown(words) => Mark::Unknown(join(words)),
+        }
+    }
+
+    /// The same as a reader's value.
+    pub(super) fn value(self) -> Value {
+        match self {
+            Mark::Instance(at, path) => Value::Of(at, path),
+            Mark::Data(kind, address, path) => Value::Data(kind, address, path),
+            Mark::Unknown(words) => Value::Unknown(format!("it comes from `{words}`")),
+        }
+    }
+}
+
+/// Words without marks.
+fn clear(words: &str) -> String {
+    words.replace([EDGE, '\u{2}'], "")
+}
+
+/// A text with each mark in it made into something else.
+pub(super) fn replace_marks(text: &str, mut with: impl FnMut(Mark) -> String) -> String {
+    let mut out = String::new();
+    for (n, part) in text.split(EDGE).enumerate() {
+        match (n % 2 == 1).then(|| Mark::read(part)).flatten() {
+            Some(mark) => out.push_str(&with(mark)),
+            None => out.push_str(part),
+        }
+    }
+    out
+}
+
+/// Whether a text has marks inside it.
+pub(super) fn has_marks(text: &str) -> bool {
+    text.contains(EDGE)
+}

@@ -1,12 +1,13 @@
 //! Infrastructure code: what a change will grant, before it does. All readers make the records that Azure would show, with
 //! symbols (`${address}`) for what is only known after apply, so that the same rules judge them.
 //!
-//! Read today: plans of Terraform and OpenTofu, and ARM templates. Not here: walking folders (`app`).
+//! Read today: plans of Terraform and OpenTofu, Terraform source, and ARM templates. Not here: walking folders (`app`).
 
 mod address;
 mod arm;
 mod azurerm;
 mod declare;
+mod hcl;
 mod ids;
 mod instance;
 mod place;
@@ -92,6 +93,11 @@ impl std::fmt::Debug for SourceTree<'_> {
     }
 }
 
+/// Of folders with Terraform source, those that are applied themselves.
+pub fn terraform_roots(files: &dyn Files, folders: &std::collections::BTreeSet<String>) -> Vec<String> {
+    hcl::roots(files, folders)
+}
+
 /// What was read of a repository, file by file.
 #[derive(Debug, Default)]
 pub struct Reading {
@@ -124,6 +130,20 @@ impl Reading {
         azurerm.lower();
         self.lowering = azurerm.lowering;
         Ok(())
+    }
+
+    /// Takes Terraform source in: the root module in a folder of a tree. `set` are values of its variables.
+    pub fn terraform(
+        &mut self,
+        tree: SourceTree<'_>,
+        set: &std::collections::HashMap<String, serde_json::Value>,
+        catalog: &'static Catalog,
+    ) {
+        let mut source = hcl::Terraform::read(tree.files, tree.root, set);
+        self.lowering.estate.gaps.append(&mut source.gaps);
+        let mut azurerm = Azurerm::new(&source, catalog, tree.root, std::mem::take(&mut self.lowering));
+        azurerm.lower();
+        self.lowering = azurerm.lowering;
     }
 
     /// Takes an ARM template in.

@@ -46,18 +46,8 @@ impl<'f> Places<'f> {
     /// Over a tree, from a folder in it; paths are shown with `shown` before them.
     pub(super) fn new(files: &'f dyn Files, root: &str, shown: &str) -> Places<'f> {
         let (root, shown) = (root.to_owned(), shown.to_owned());
-        let mut places = Places { files, root, shown, installed: HashMap::new(), folders: HashMap::new() };
-        let path = places.under(".terraform/modules/modules.json");
-        if let Some(text) = places.text(&path)
-            && let Ok(found) = serde_json::from_str::<Installed>(&text)
-        {
-            places.installed = found.modules.into_iter().map(|m| (m.key, m.dir)).collect();
-        }
-        places
-    }
-
-    fn under(&self, path: &str) -> String {
-        normal(&if self.root.is_empty() { path.to_owned() } else { format!("{}/{path}", self.root) })
+        let installed = installed(files, &root);
+        Places { files, root, shown, installed, folders: HashMap::new() }
     }
 
     fn text(&self, path: &str) -> Option<String> {
@@ -91,7 +81,7 @@ impl<'f> Places<'f> {
 
     fn folder_of(&self, configuration: &Json, path: &[String], parent: &str) -> Option<String> {
         if let Some(dir) = self.installed.get(&path.join(".")) {
-            return Some(self.under(dir));
+            return Some(dir.clone());
         }
         let source = call_source(configuration, path)?;
         let local = source.starts_with("./") || source.starts_with("../");
@@ -128,6 +118,21 @@ impl<'f> Places<'f> {
     }
 }
 
+/// Where `terraform init` has put modules, by their keys.
+pub(super) fn installed(files: &dyn Files, root: &str) -> HashMap<String, String> {
+    let under =
+        |path: &str| normal(&if root.is_empty() { path.to_owned() } else { format!("{root}/{path}") });
+    let mut text = String::new();
+    let read = files
+        .open(&under(".terraform/modules/modules.json"))
+        .map(|f| f.take(LARGEST).read_to_string(&mut text));
+    if !matches!(read, Ok(Ok(_))) {
+        return HashMap::new();
+    }
+    let found = serde_json::from_str::<Installed>(&text).map(|i| i.modules).unwrap_or_default();
+    found.into_iter().map(|m| (m.key, under(&m.dir))).collect()
+}
+
 /// Line and column of a byte, both from 1.
 pub(super) fn position(text: &str, at: usize) -> (u64, u64) {
     let before = text.as_bytes().get(..at).unwrap_or_default();
@@ -137,7 +142,7 @@ pub(super) fn position(text: &str, at: usize) -> (u64, u64) {
 }
 
 /// A path without `.` and `..`; nothing leads out of the tree.
-fn normal(path: &str) -> String {
+pub(super) fn normal(path: &str) -> String {
     let mut parts: Vec<&str> = Vec::new();
     for part in path.split('/') {
         match part {

@@ -1,0 +1,521 @@
+//! A root module with its modules, from source: which instances of which resources there will be, and what their attributes
+//! are.
+//!
+//! Source: "Modules", "Meta-Arguments" and "Input Variables" of the Terraform language. Not here: what expressions come to
+//! (`evaluate`).
+
+use super::evaluate::shown;
+use super::tree::{Block, Expr, parse, values};
+use crate::model::{Gap, Location, Reason, Source};
+use crate::sources::Files;
+use crate::sources::iac::instance::{Configuration, Instance, Mark, Value, has_marks};
+use crate::sources::iac::place::{installed, normal};
+use serde_json::Value as Json;
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, HashMap};
+use std::io::Read as _;
+use std::rc::Rc;
+
+/// What surrounds an expression.
+#[derive(Clone, Default, Debug)]
+pub(super) struct Env {
+    pub(super) each: Option<(Json, Json)>,
+    pub(super) count: Option<u64>,
+    /// Names of loops, the innermost last.
+    pub(super) names: Vec<(String, Json)>,
+}
+
+/// The blocks of a folder.
+#[derive(Default)]
+struct Module {
+    blocks: Vec<Rc<Block>>,
+    locals: HashMap<String, Rc<Expr>>,
+}
+
+/// A module where it is called.
+struct Scope {
+    folder: String,
+    address: String,
+    /// The scope that calls it, with the call and what surrounds that.
+    call: Option<(usize, Rc<Block>, Env)>,
+    /// What it calls: name, key, scope.
+    calls: Vec<(String, Option<Json>, usize)>,
+}
+
+struct Detail {
+    scope: usize,
+    block: Rc<Block>,
+    env: Env,
+    key: Option<Json>,
+}
+
+/// A root module.
+pub(crate) struct Terraform {
+    modules: HashMap<String, Module>,
+    scopes: Vec<Scope>,
+    instances: Vec<Instance>,
+    details: Vec<Detail>,
+    by_name: HashMap<(usize, String, String), Vec<usize>>,
+    given: BTreeMap<String, Rc<Expr>>,
+    known: RefCell<HashMap<(usize, String), Json>>,
+    under_way: RefCell<Vec<(usize, String)>>,
+    fuel: Cell<usize>,
+    pub(crate) gaps: Vec<Gap>,
+}
+
+/// In bytes: nobody writes larger files by hand.
+const LARGEST: u64 = 8 << 20;
+/// Modules inside each other, and instances of one block.
+const DEEPEST: usize = 16;
+const MOST: usize = 1000;
+const FUEL: usize = 20_000_000;
+
+impl Terraform {
+    /// Reads a root module. `set` are values of its variables.
+    pub(crate) fn read(files: &dyn Files, folder: &str, set: &HashMap<String, Json>) -> Terraform {
+        let mut terraform = Terraform {
+            modules: HashMap::new(),
+            scopes: Vec::new(),
+            instances: Vec::new(),
+            details: Vec::new(),
+            by_name: HashMap::new(),
+            given: BTreeMap::new(),
+            known: RefCell::default(),
+            under_way: RefCell::default(),
+            fuel: Cell::new(FUEL),
+            gaps: Vec::new(),
+        };
+        terraform.load(files, folder);
+        for path in files.list_in(folder).unwrap_or_default() {
+            let name = path.rsplit('/').next().unwrap_or_default();
+            if (name == "terraform.tfvars" || name.ends_with(".auto.tfvars"))
+                && let Some(found) = text(files, &path).as_deref().and_then(values)
+            {
+                terraform.given.extend(found);
+            }
+        }
+        let literal = |(name, value): (&String, &Json)| (name.clone(), Rc::new(Expr::Literal(value.clone())));
+        terraform.given.extend(set.iter().map(literal));
+        terraform.scopes.push(Scope {
+            folder: folder.to_owned(),
+            address: String::new(),
+            call: None,
+            calls: Vec::new(),
+        });
+        let installed = installed(files, folder);
+        terraform.calls(files, 0, &installed, 0);
+        for scope in 0..terraform.scopes.len() {
+            terraform.resources(scope);
+        }
+        terraform
+    }
+
+    fn load(&mut self, files: &dyn Files, folder: &str) -> bool {
+        if self.modules.contains_key(folder) {
+            return true;
+        }
+        let mut module = Module::default();
+        for path in files.list_in(folder).unwrap_or_default() {
+            if !path.ends_with(".tf") {
+                continue;
+            }
+            let Some(text) = text(files, &path) else {
+                let gap =
+                    Gap::new(Source::Files, "", Reason::Unparsed, format!("`{path}` is no text in UTF-8"));
+                self.gaps.push(gap);
+                continue;
+            };
+            match parse(&text, &path) {
+                Ok(blocks) => module.blocks.extend(blocks),
+                Err(broken) => {
+                    let location = Location { path: path.clone(), line: broken.line, column: broken.column };
+                    self.gaps.push(Gap::new(Source::Files, "", Reason::Unparsed, broken.why).at(location));
+                }
+            }
+        }
+        let there = !module.blocks.is_empty();
+        for block in module.blocks.iter().filter(|b| b.kind == "locals") {
+            module.locals.extend(block.attributes.clone());
+        }
+        self.modules.insert(folder.to_owned(), module);
+        there
+    }
+
+    fn blocks(&self, scope: usize, kind: &str) -> Vec<Rc<Block>> {
+        let module = self.scopes.get(scope).and_then(|s| self.modules.get(&s.folder));
+        module.map(|m| m.blocks.iter().filter(|b| b.kind == kind).cloned().collect()).unwrap_or_default()
+    }
+
+    /// Modules that a scope calls.
+    fn calls(&mut self, files: &dyn Files, scope: usize, installed: &HashMap<String, String>, depth: usize) {
+        for call in self.blocks(scope, "module") {
+            let Some(name) = call.labels.first().cloned() else { continue };
+            let address = self.inside(scope, &format!("module.{name}"));
+            let Some(folder) = self.folder(scope, &call, &address, installed).filter(|f| self.load(files, f))
+            else {
+                let source =
+                    call.attributes.get("source").map(|s| self.evaluate(s, scope, &Env::default(), 0));
+                let source = source.map(|s| shown(&s)).unwrap_or_default();
+                let detail = format!(
+                    "the module `{address}` ({source}) is not there: `terraform init` fetches it, or give a plan"
+                );
+                self.gaps
+                    .push(Gap::new(Source::Files, "", Reason::Unresolved, detail).at(call.location.clone()));
+                continue;
+            };
+            if depth >= DEEPEST {
+                let detail = format!("the module `{address}` lies deeper than modules are read");
+                self.gaps
+                    .push(Gap::new(Source::Files, "", Reason::Unsupported, detail).at(call.location.clone()));
+                continue;
+            }
+            for (key, env) in self.turns(&call, scope) {
+                let at = self.scopes.len();
+                let shown = key.as_ref().map(bracketed).unwrap_or_default();
+                self.scopes.push(Scope {
+                    folder: folder.clone(),
+                    address: format!("{address}{shown}"),
+                    call: Some((scope, Rc::clone(&call), env)),
+                    calls: Vec::new(),
+                });
+                if let Some(outer) = self.scopes.get_mut(scope) {
+                    outer.calls.push((name.clone(), key, at));
+                }
+                self.calls(files, at, installed, depth + 1);
+            }
+        }
+    }
+
+    fn folder(
+        &self,
+        scope: usize,
+        call: &Block,
+        address: &str,
+        installed: &HashMap<String, String>,
+    ) -> Option<String> {
+        let source = shown(&self.evaluate(call.attributes.get("source")?, scope, &Env::default(), 0));
+        if source.starts_with("./") || source.starts_with("../") {
+            let own = &self.scopes.get(scope)?.folder;
+            return Some(normal(&format!("{own}/{source}")));
+        }
+        let key = super::super::plan::path_of(address).join(".");
+        installed.get(&key).cloned()
+    }
+
+    /// Once for each instance of a block: its key, and what surrounds its expressions.
+    fn turns(&self, block: &Block, scope: usize) -> Vec<(Option<Json>, Env)> {
+        let outer = Env::default();
+        if let Some(count) = block.attributes.get("count") {
+            let count = self.evaluate(count, scope, &outer, 0);
+            return match count.as_u64().or_else(|| count.as_bool().map(u64::from)) {
+                Some(n) => (0..n.min(MOST as u64))
+                    .map(|n| (Some(Json::from(n)), Env { count: Some(n), ..Env::default() }))
+                    .collect(),
+                None => vec![(None, outer)],
+            };
+        }
+        let Some(each) = block.attributes.get("for_each") else { return vec![(None, outer)] };
+        let turn =
+            |key: Json, value: Json| (Some(key.clone()), Env { each: Some((key, value)), ..Env::default() });
+        match self.evaluate(each, scope, &outer, 0) {
+            Json::Object(members) => {
+                members.into_iter().take(MOST).map(|(key, value)| turn(Json::from(key), value)).collect()
+            }
+            Json::Array(items) => items.into_iter().take(MOST).map(|item| turn(item.clone(), item)).collect(),
+            Json::Null => Vec::new(),
+            // How often is not known: once stands for all.
+            _ => {
+                let key = Mark::unknown("each.key");
+                vec![(
+                    Some(key.clone()),
+                    Env { each: Some((key, Mark::unknown("each.value"))), ..Env::default() },
+                )]
+            }
+        }
+    }
+
+    fn resources(&mut self, scope: usize) {
+        let mut blocks = self.blocks(scope, "resource");
+        // Loops over other resources come after those.
+        blocks.sort_by_key(|b| b.attributes.contains_key("for_each") || b.attributes.contains_key("count"));
+        for block in blocks {
+            let [kind, name] = block.labels.as_slice() else { continue };
+            for (key, env) in self.turns(&block, scope) {
+                let shown = key.as_ref().map(bracketed).unwrap_or_default();
+                let made = Instance {
+                    address: self.inside(scope, &format!("{kind}.{name}{shown}")),
+                    kind: kind.clone(),
+                    location: Some(block.location.clone()),
+                    kept: false,
+                };
+                let known = self.by_name.entry((scope, kind.clone(), name.clone())).or_default();
+                known.push(self.instances.len());
+                self.instances.push(made);
+                self.details.push(Detail { scope, block: Rc::clone(&block), env, key });
+            }
+        }
+    }
+
+    pub(super) fn inside(&self, scope: usize, address: &str) -> String {
+        match self.scopes.get(scope) {
+            Some(scope) if !scope.address.is_empty() => format!("{}.{address}", scope.address),
+            _ => address.to_owned(),
+        }
+    }
+
+    pub(super) fn burn(&self) -> bool {
+        let left = self.fuel.get();
+        self.fuel.set(left.saturating_sub(1));
+        left > 0
+    }
+
+    /// Instances of a resource with their keys.
+    pub(super) fn instances_of(&self, scope: usize, kind: &str, name: &str) -> Vec<(usize, Option<Json>)> {
+        let found = self.by_name.get(&(scope, kind.to_owned(), name.to_owned())).into_iter().flatten();
+        found.filter_map(|at| Some((*at, self.details.get(*at)?.key.clone()))).collect()
+    }
+
+    /// Whether a lookup is made several times.
+    pub(super) fn is_keyed(&self, scope: usize, kind: &str, name: &str) -> bool {
+        let found = self.lookup(scope, kind, name);
+        found.is_some_and(|b| b.attributes.contains_key("for_each") || b.attributes.contains_key("count"))
+    }
+
+    fn lookup(&self, scope: usize, kind: &str, name: &str) -> Option<Rc<Block>> {
+        self.blocks(scope, "data").into_iter().find(|b| b.labels == [kind, name])
+    }
+
+    /// What is worked out once: a variable or a local value, which may not need itself.
+    fn once(&self, scope: usize, name: String, work: impl FnOnce() -> Json) -> Json {
+        let key = (scope, name);
+        if let Some(known) = self.known.borrow().get(&key) {
+            return known.clone();
+        }
+        if self.under_way.borrow().contains(&key) {
+            return Mark::unknown(&key.1);
+        }
+        self.under_way.borrow_mut().push(key.clone());
+        let value = work();
+        self.under_way.borrow_mut().pop();
+        // Before all instances are known, what refers to them is not said for good.
+        if !format!("{value}").contains("\\u0001") {
+            self.known.borrow_mut().insert(key, value.clone());
+        }
+        value
+    }
+
+    pub(super) fn variable(&self, name: &str, scope: usize, depth: usize) -> Json {
+        self.once(scope, format!("var.{name}"), || {
+            let declared = self.blocks(scope, "variable").into_iter().find(|b| b.labels == [name]);
+            let given = match self.scopes.get(scope).and_then(|s| s.call.as_ref()) {
+                Some((outer, call, env)) => {
+                    call.attributes.get(name).map(|e| self.evaluate(e, *outer, env, depth + 1))
+                }
+                None => self.given.get(name).map(|e| self.evaluate(e, scope, &Env::default(), depth + 1)),
+            };
+            let default = || {
+                let default = declared.as_ref().and_then(|d| d.attributes.get("default"));
+                default.map(|e| self.evaluate(e, scope, &Env::default(), depth + 1))
+            };
+            let value = given.or_else(default).unwrap_or_else(|| Mark::unknown(&format!("var.{name}")));
+            match declared.as_ref().and_then(|d| d.attributes.get("type")) {
+                Some(kind) => self.of_type(value, kind, scope, depth),
+                None => value,
+            }
+        })
+    }
+
+    /// A value of a type: members that may be left out get their defaults.
+    fn of_type(&self, value: Json, kind: &Expr, scope: usize, depth: usize) -> Json {
+        let Expr::Call(name, arguments, _) = kind else { return value };
+        let inner = arguments.first();
+        match (name.as_str(), value, inner) {
+            ("optional", value, Some(inner)) => self.of_type(value, inner, scope, depth),
+            ("object", Json::Object(mut members), Some(Expr::Object(declared))) => {
+                for (key, kind) in declared {
+                    let key = match key {
+                        Expr::Literal(key) => shown(key),
+                        Expr::Name(key) => key.clone(),
+                        _ => continue,
+                    };
+                    let default = || match kind {
+                        Expr::Call(name, arguments, _) if name == "optional" => {
+                            let default = arguments.get(1);
+                            default
+                                .map_or(Json::Null, |d| self.evaluate(d, scope, &Env::default(), depth + 1))
+                        }
+                        _ => Json::Null,
+                    };
+                    let found = members.remove(&key).filter(|v| !v.is_null()).unwrap_or_else(default);
+                    members.insert(key, self.of_type(found, kind, scope, depth));
+                }
+                members.into()
+            }
+            ("map", Json::Object(members), Some(inner)) => {
+                let each = members.into_iter().map(|(k, v)| (k, self.of_type(v, inner, scope, depth)));
+                Json::Object(each.collect())
+            }
+            ("list" | "set", Json::Array(items), Some(inner)) => {
+                items.into_iter().map(|v| self.of_type(v, inner, scope, depth)).collect()
+            }
+            (_, value, _) => value,
+        }
+    }
+
+    pub(super) fn local(&self, name: &str, scope: usize, depth: usize) -> Json {
+        self.once(scope, format!("local.{name}"), || {
+            let module = self.scopes.get(scope).and_then(|s| self.modules.get(&s.folder));
+            match module.and_then(|m| m.locals.get(name)) {
+                Some(expr) => self.evaluate(expr, scope, &Env::default(), depth + 1),
+                None => Mark::unknown(&format!("local.{name}")),
+            }
+        })
+    }
+
+    /// `module.name.output`, with a key between where there are several.
+    pub(super) fn module_output(&self, steps: &[Json], scope: usize, depth: usize) -> (Json, usize) {
+        let name = steps.first().and_then(Json::as_str).unwrap_or_default();
+        let all = self.scopes.get(scope).map(|s| s.calls.as_slice()).unwrap_or_default();
+        let called: Vec<_> = all.iter().filter(|(n, ..)| n == name).collect();
+        let keyed = called.first().is_some_and(|(_, key, _)| key.is_some());
+        let picked = if keyed {
+            let wanted = steps.get(1).map(shown);
+            called.iter().find(|(_, key, _)| key.as_ref().map(shown) == wanted).or(called.first())
+        } else {
+            called.first()
+        };
+        let used = if keyed { 3 } else { 2 };
+        let output = steps.get(used - 1).map(shown).unwrap_or_default();
+        let Some((.., inner)) = picked else {
+            return (Mark::unknown(&format!("module.{name}.{output}")), used);
+        };
+        let declared = self.blocks(*inner, "output").into_iter().find(|b| b.labels == [output.as_str()]);
+        let value = declared.as_ref().and_then(|d| d.attributes.get("value"));
+        let value = value.map(|e| self.evaluate(e, *inner, &Env::default(), depth + 1));
+        (value.unwrap_or_else(|| Mark::unknown(&format!("module.{name}.{output}"))), used)
+    }
+
+    /// What the block of an instance says of an attribute.
+    pub(super) fn attribute(&self, at: usize, name: &str, depth: usize) -> Json {
+        let Some(detail) = self.details.get(at) else { return Json::Null };
+        match detail.block.attributes.get(name) {
+            Some(expr) => self.evaluate(expr, detail.scope, &detail.env, depth),
+            None => Json::Null,
+        }
+    }
+
+    /// Blocks of a name inside an instance's, those that loops make included, each with what surrounds it.
+    fn inner(&self, at: usize, name: &str) -> Vec<(Rc<Block>, Env)> {
+        let Some(detail) = self.details.get(at) else { return Vec::new() };
+        let mut found = Vec::new();
+        for block in &detail.block.blocks {
+            if block.kind == name {
+                found.push((Rc::clone(block), detail.env.clone()));
+            }
+            if block.kind == "dynamic" && block.labels == [name] {
+                let Some(content) = block.blocks.iter().find(|b| b.kind == "content") else { continue };
+                let iterator = match block.attributes.get("iterator").map(|e| &**e) {
+                    Some(Expr::Name(name)) => name.clone(),
+                    _ => name.to_owned(),
+                };
+                let over = block.attributes.get("for_each");
+                let over = over.map(|e| self.evaluate(e, detail.scope, &detail.env, 0)).unwrap_or_default();
+                let pairs: Vec<(Json, Json)> = match over {
+                    Json::Array(items) => items.into_iter().map(|v| (v.clone(), v)).collect(),
+                    Json::Object(members) => members.into_iter().map(|(k, v)| (Json::from(k), v)).collect(),
+                    Json::Null => Vec::new(),
+                    other => vec![(other.clone(), other)],
+                };
+                for (key, value) in pairs.into_iter().take(MOST) {
+                    let mut env = detail.env.clone();
+                    env.names.push((iterator.clone(), serde_json::json!({"key": key, "value": value})));
+                    found.push((Rc::clone(content), env));
+                }
+            }
+        }
+        found
+    }
+
+    fn raw(&self, at: usize, path: &[&str]) -> Json {
+        match path {
+            [] => Json::Null,
+            [name] => self.attribute(at, name, 0),
+            [block, n, rest @ ..] => {
+                let scope = self.details.get(at).map_or(0, |d| d.scope);
+                let found = self.inner(at, block).into_iter().nth(n.parse().unwrap_or(0));
+                match (found, rest) {
+                    (Some((block, env)), [name]) => block
+                        .attributes
+                        .get(*name)
+                        .map(|e| self.evaluate(e, scope, &env, 0))
+                        .unwrap_or_default(),
+                    _ => Json::Null,
+                }
+            }
+        }
+    }
+}
+
+impl Configuration for Terraform {
+    fn instances(&self) -> &[Instance] {
+        &self.instances
+    }
+
+    fn value(&self, at: usize, path: &[&str]) -> Value {
+        read(self.raw(at, path))
+    }
+
+    fn list(&self, at: usize, path: &[&str]) -> Vec<Value> {
+        match self.raw(at, path) {
+            Json::Array(items) => items.into_iter().map(read).collect(),
+            Json::Null => Vec::new(),
+            other => vec![read(other)],
+        }
+    }
+
+    fn blocks(&self, at: usize, name: &str) -> usize {
+        self.inner(at, name).len()
+    }
+
+    fn own_subscription(&self) -> Option<String> {
+        let provider = self.blocks(0, "provider").into_iter().find(|b| b.labels == ["azurerm"])?;
+        let id = self.evaluate(provider.attributes.get("subscription_id")?, 0, &Env::default(), 0);
+        id.as_str().filter(|id| !has_marks(id)).map(str::to_owned)
+    }
+
+    fn looked_up(&self, address: &str, attribute: &str) -> Value {
+        let (module, rest) = address.rsplit_once("data.").unwrap_or(("", address));
+        let module = module.trim_end_matches('.');
+        let mut parts = rest.split('.');
+        let (Some(kind), Some(name)) = (parts.next(), parts.next()) else { return Value::Absent };
+        let Some(scope) = self.scopes.iter().position(|s| s.address == module) else { return Value::Absent };
+        let Some(block) = self.lookup(scope, kind, name) else { return Value::Absent };
+        match block.attributes.get(attribute) {
+            Some(expr) => read(self.evaluate(expr, scope, &Env::default(), 0)),
+            None => Value::Absent,
+        }
+    }
+}
+
+fn read(json: Json) -> Value {
+    match (Mark::of(&json), &json) {
+        (Some(mark), _) => mark.value(),
+        (None, Json::Null) => Value::Absent,
+        _ => Value::Known(json),
+    }
+}
+
+/// A key as addresses have it.
+fn bracketed(key: &Json) -> String {
+    match (key, Mark::of(key)) {
+        (_, Some(_)) => "[each.key]".to_owned(),
+        (Json::String(text), _) => format!("[\"{text}\"]"),
+        (other, _) => format!("[{other}]"),
+    }
+}
+
+fn text(files: &dyn Files, path: &str) -> Option<String> {
+    let mut text = String::new();
+    files.open(path).ok()?.take(LARGEST).read_to_string(&mut text).ok()?;
+    Some(text)
+}
