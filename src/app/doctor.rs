@@ -106,7 +106,11 @@ fn commands(examined: &Examined) -> Vec<String> {
             "az role assignment create --assignee-object-id {caller} --role 'Leastwise reader' --scope {root}"
         ));
     }
-    let roles = examined.lacks.iter().filter_map(|l| l.app_role);
+    if examined.lacks.iter().any(|l| l.scopes.is_empty() && l.app_role.is_none()) {
+        all.push("az account get-access-token --resource https://graph.microsoft.com".to_owned());
+    }
+    let roles: BTreeSet<&str> = examined.lacks.iter().filter_map(|l| l.app_role).collect();
+    let roles = roles.into_iter();
     all.extend(roles.map(|role| {
         format!(
             "az rest --method POST --url https://graph.microsoft.com/v1.0/servicePrincipals/{caller}/appRoleAssignments --headers content-type=application/json --body \"{{\\\"principalId\\\":\\\"{caller}\\\",\\\"resourceId\\\":\\\"$(az ad sp show --id 00000003-0000-0000-c000-000000000000 --query id -o tsv)\\\",\\\"appRoleId\\\":\\\"{role}\\\"}}\""

@@ -4,6 +4,7 @@
 pub mod audit;
 pub mod catalog;
 pub mod check;
+mod code;
 pub mod collect;
 pub mod doctor;
 mod error;

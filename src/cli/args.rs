@@ -343,6 +343,9 @@ pub(super) struct Check {
     /// The value of a variable or of a template's parameter, as JSON or plain text (repeatable).
     #[arg(long, value_name = "NAME=VALUE")]
     pub(super) set: Vec<String>,
+    /// A file of values of Terraform's variables, besides those that Terraform takes by itself (repeatable).
+    #[arg(long, value_name = "FILE")]
+    pub(super) var_file: Vec<PathBuf>,
     /// An earlier findings.json: what it has does not count.
     #[arg(long, value_name = "FINDINGS.json")]
     pub(super) baseline: Option<PathBuf>,

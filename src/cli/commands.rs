@@ -270,6 +270,8 @@ fn run_check(
         paths: args.paths.clone(),
         source: args.source.clone(),
         parameters: parameters(&args.set)?,
+        var_files: args.var_file.clone(),
+        here: std::env::current_dir().ok(),
         times: Times { as_of: instant(args.as_of.as_deref())?, now: now() },
         output,
     };

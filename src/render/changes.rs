@@ -85,12 +85,12 @@ fn place(row: &FindingRow<'_>) -> String {
 
 /// What each identity gets that a finding is about.
 fn gains(out: &mut String, open: &[FindingRow<'_>]) {
-    let mut by_identity: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    let mut by_identity: BTreeMap<(&str, &str), Vec<String>> = BTreeMap::new();
     for row in open {
         let (Some(identity), Some(role), Some(scope)) = (row.identity(), row.role(), row.scope()) else {
             continue;
         };
-        let gains = by_identity.entry(identity).or_default();
+        let gains = by_identity.entry((identity, row.principal_id().unwrap_or_default())).or_default();
         let text = format!("{} on {}", escape(role), escape(scope));
         if !gains.contains(&text) {
             gains.push(text);
@@ -100,7 +100,7 @@ fn gains(out: &mut String, open: &[FindingRow<'_>]) {
         return;
     }
     let _ = writeln!(out, "### What identities get\n");
-    for (identity, gains) in by_identity.iter().take(ROWS) {
+    for ((identity, _), gains) in by_identity.iter().take(ROWS) {
         let _ = writeln!(out, "- **{}**: {}", escape(identity), gains.join("; "));
     }
     out.push('\n');

@@ -88,6 +88,11 @@ impl<'a> FindingRow<'a> {
         first_seen => |f| f.first_seen.as_deref();
     }
 
+    /// Whether it is as bad as this, or worse.
+    pub fn reaches(&self, severity: crate::finding::Severity) -> bool {
+        self.finding.severity >= severity
+    }
+
     /// Where in the user's files: path, line, column.
     pub fn location(&self) -> Option<(&'a str, u64, u64)> {
         self.finding.location.as_ref().map(|l| (l.path.as_str(), l.line, l.column))

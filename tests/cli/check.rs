@@ -385,6 +385,111 @@ module "far" {
     assert_eq!(report["coverage"]["counts"]["assignments"], 4);
 }
 
+/// Values that lie beside the code are used, or it is said that they are not: a default would pass for the truth.
+#[test]
+fn values_beside_the_code_count() {
+    let dir = folder("check-values");
+    std::fs::create_dir_all(dir.join(".git")).unwrap();
+    let source = r#"
+variable "environment" { default = "dev" }
+variable "who" { default = "11111111-2222-4333-8444-000000000001" }
+data "azurerm_subscription" "here" {}
+resource "azurerm_resource_group" "main" { name = "rg-x-prod" }
+module "grant" {
+  source   = "./m"
+  for_each = { group = azurerm_resource_group.main.id, all = data.azurerm_subscription.here.id }
+  scope    = each.value
+  role     = var.environment == "prod" ? "Owner" : "Reader"
+  who      = var.who
+}
+"#;
+    write(&dir.join("tf/main.tf"), source);
+    let module = r#"
+variable "scope" {}
+variable "role" {}
+variable "who" {}
+resource "azurerm_role_assignment" "this" {
+  scope                = var.scope
+  role_definition_name = var.role
+  principal_id         = var.who
+}
+"#;
+    write(&dir.join("tf/m/main.tf"), module);
+    let ran = run(&dir, &["check", "tf"]);
+    assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+    assert!(ran.out.contains("(2 assignments"), "{}", ran.out);
+    write(&dir.join("tf/prod.tfvars"), "environment = \"prod\"\n");
+    let ran = run(&dir, &["check", "tf"]);
+    assert!(ran.code == 3 && ran.out.contains("`tf/prod.tfvars` are not used"), "{}{}", ran.out, ran.err);
+    for more in [["--var-file", "tf/prod.tfvars"], ["--set", "environment=prod"]] {
+        let ran = run(&dir, &[&["check", "tf"], more.as_slice()].concat());
+        assert!(ran.code == 1 && ran.out.contains("tf/m/main.tf:5:1"), "{more:?} {}{}", ran.out, ran.err);
+        assert!(
+            ran.out.contains("Owner on subscription") && ran.out.contains("Owner on resource-group"),
+            "{}",
+            ran.out
+        );
+    }
+    let ran = run(&dir, &["check", "tf", "--set", "enviroment=prod"]);
+    assert!(ran.code == 2 && ran.err.contains("is it `environment`?"), "{}", ran.err);
+    let template = r#"{"$schema": "https://schema.management.azure.com/schemas/2018-05-01/subscriptionDeploymentTemplate.json#",
+ "parameters": {"on": {"type": "bool", "defaultValue": false}},
+ "resources": [{"condition": "[parameters('on')]", "type": "Microsoft.Authorization/roleAssignments", "name": "x",
+  "properties": {"principalId": "p", "roleDefinitionId": "/providers/Microsoft.Authorization/roleDefinitions/8e3af657-a8ff-443c-a75c-2fe8c4bcb635"}}]}"#;
+    let given = r#"{"$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentParameters.json#", "parameters": {"on": {"value": true}}}"#;
+    write(&dir.join("arm/main.json"), template);
+    assert_eq!(run(&dir, &["check", "arm"]).code, 0);
+    write(&dir.join("arm/main.parameters.json"), given);
+    for path in ["arm", "arm/main.json"] {
+        assert_eq!(run(&dir, &["check", path]).code, 1, "{path}");
+    }
+    write(&dir.join("arm/main.dev.parameters.json"), given.replace("true", "false"));
+    let ran = run(&dir, &["check", "arm"]);
+    assert!(ran.code == 3 && ran.out.contains("several files of parameters"), "{}{}", ran.out, ran.err);
+    let ran = run(&dir, &["check", "arm/main.json", "arm/main.parameters.json"]);
+    assert_eq!(ran.code, 1, "{}{}", ran.out, ran.err);
+}
+
+/// What shells of Windows write is read; what is no text, links, and what a plan does not speak for are said.
+#[test]
+fn no_file_is_passed_over() {
+    let dir = repository("check-files");
+    let plan = std::fs::read_to_string(dir.join("infra/plan.json")).unwrap();
+    let wide: Vec<u8> =
+        [0xff, 0xfe].into_iter().chain(plan.encode_utf16().flat_map(u16::to_le_bytes)).collect();
+    write(&dir.join("infra/plan.json"), &wide);
+    assert_eq!(check(&dir, &[]).code, 1);
+    write(&dir.join("infra/plan.json"), [b"\xef\xbb\xbf", plan.as_bytes()].concat());
+    assert_eq!(check(&dir, &[]).code, 1);
+    // A harmless plan elsewhere hides nothing of the source.
+    let harmless = r#"{"format_version":"1.0","terraform_version":"1","resource_changes":[]}"#;
+    std::fs::remove_file(dir.join("infra/plan.json")).unwrap();
+    write(&dir.join("decoy/plan.json"), harmless);
+    assert_eq!(run(&dir, &["check", "."]).code, 1);
+    write(&dir.join("other/odd.json"), [0xff, 0x00, 0xfe]);
+    let ran = run(&dir, &["check", "other", "decoy"]);
+    assert!(ran.code == 3 && ran.out.contains("other/odd.json"), "{}{}", ran.out, ran.err);
+    write(&dir.join("json/main.tf.json"), "{}");
+    let ran = run(&dir, &["check", "json", "decoy"]);
+    assert!(ran.code == 3 && ran.out.contains("JSON syntax is not read"), "{}{}", ran.out, ran.err);
+    let ran = run(&dir, &["check", "decoy/plan.json", "--source", "json"]);
+    assert!(ran.code == 2 && ran.err.contains("holds no Terraform source"), "{}", ran.err);
+    // Without a repository, paths are shown from where the user is.
+    let outside = std::env::temp_dir().join(format!("leastwise-check-{}", std::process::id()));
+    for file in ["main.tf", "modules/worker/main.tf"] {
+        write(&outside.join("infra").join(file), std::fs::read(dir.join("infra").join(file)).unwrap());
+    }
+    let ran = run(&outside, &["check", "infra", "--format", "json"]);
+    std::fs::remove_dir_all(&outside).unwrap();
+    let report: Value = serde_json::from_str(&ran.out).unwrap();
+    let found = lines(&report);
+    assert!(
+        found.contains(&"critical owner-equivalent-grant infra/main.tf:24 open".to_owned()),
+        "{found:#?}"
+    );
+    assert_eq!(report["coverage"]["counts"]["identities"], 3);
+}
+
 #[test]
 fn real_source_is_accounted_for() {
     let Some(data) = std::env::var_os("LEASTWISE_REAL_DATA") else {

@@ -203,9 +203,11 @@ pub async fn examine(client: Client, clock: Arc<dyn Clock>, target: &Target) -> 
     for (permission, id, source, path) in DIRECTORY.into_iter().filter(|d| wanted(d.2)) {
         let ask = Ask::Get(Service::Directory, path.to_owned());
         if let Err(refusal) = scheduler.ask(&Quota::Directory, &ask, whole).await {
+            // Without a token no permission would help.
+            let app_role = (!refusal.identity).then_some(id);
             let said = Some(refusal.detail);
             let permission = permission.to_owned();
-            examined.lacks.push(Lack { source, permission, scopes: Vec::new(), said, app_role: Some(id) });
+            examined.lacks.push(Lack { source, permission, scopes: Vec::new(), said, app_role });
         }
     }
     Ok(examined)

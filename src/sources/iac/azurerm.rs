@@ -24,6 +24,12 @@ pub(super) struct Azurerm<'c> {
     /// What addresses begin with: the folder of the root module.
     root: &'c str,
     pub(super) lowering: Lowering,
+    /// The GUID of the subscription that everything goes to, where it is known.
+    pub(super) own_subscription: Option<String>,
+    /// GUIDs of roles that were asked for, by name.
+    pub(super) role_names: std::cell::RefCell<BTreeMap<String, Option<String>>>,
+    /// Custom roles of this configuration, by name.
+    pub(super) own_roles: BTreeMap<String, usize>,
     /// Vaults with their access policies, which stand in resources of their own, too.
     vaults: BTreeMap<String, (usize, Json, Vec<Json>)>,
     /// Groups with their members.
@@ -37,11 +43,21 @@ impl<'c> Azurerm<'c> {
         root: &'c str,
         lowering: Lowering,
     ) -> Azurerm<'c> {
-        Azurerm { config, catalog, root, lowering, vaults: BTreeMap::new(), groups: BTreeMap::new() }
+        let own_subscription = config.own_subscription();
+        let (own_roles, vaults, groups) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let role_names = std::cell::RefCell::default();
+        Azurerm { config, catalog, root, lowering, own_subscription, role_names, own_roles, vaults, groups }
     }
 
     /// Takes every instance in.
     pub(super) fn lower(&mut self) {
+        for (at, instance) in self.config.instances().iter().enumerate() {
+            if instance.kind == "azurerm_role_definition"
+                && let Some(name) = self.config.value(at, &["name"]).text()
+            {
+                self.own_roles.entry(name.to_owned()).or_insert(at);
+            }
+        }
         for at in 0..self.config.instances().len() {
             self.instance(at);
         }
@@ -110,7 +126,7 @@ impl<'c> Azurerm<'c> {
     fn unresolved(&mut self, at: usize, source: Source, what: &str, why: &str) {
         let instance = self.of(at);
         let detail = format!(
-            "{what} of `{}` is not known: {why}; a plan of the applied state, or --set for a variable, would tell",
+            "{what} of `{}` is not known: {why}; a plan, or the value of a variable (--set, --var-file), would tell",
             instance.address
         );
         let gap = Gap::new(source, "", Reason::Unresolved, detail);
@@ -139,7 +155,11 @@ impl<'c> Azurerm<'c> {
         let scope = self.config.value(at, &["scope"]);
         let Some(scope) = self.scope_of(&scope, 0) else {
             let why = unknown(&scope, "its scope");
-            return self.unresolved(at, Source::RoleAssignments, "the scope", &why);
+            let role = match self.config.value(at, &["role_definition_name"]) {
+                Value::Known(Json::String(name)) => format!("the scope of {name}"),
+                _ => "the scope".to_owned(),
+            };
+            return self.unresolved(at, Source::RoleAssignments, &role, &why);
         };
         let role = match self.role_of(at) {
             Ok(role) => role,

@@ -60,7 +60,7 @@ impl Azurerm<'_> {
 
     /// The subscription that everything without another one goes to.
     pub(super) fn subscription(&self) -> String {
-        let known = self.config.own_subscription();
+        let known = self.own_subscription.clone();
         format!("/subscriptions/{}", known.unwrap_or_else(|| self.symbol("subscription")))
     }
 
@@ -164,7 +164,12 @@ impl Azurerm<'_> {
     /// The id of the role that an instance gives.
     pub(super) fn role_of(&self, at: usize) -> Result<String, String> {
         let by_name = |name: &str| {
-            let known = self.catalog.role_by_name(name).map(|r| r.guid);
+            let mut names = self.role_names.borrow_mut();
+            let known = names
+                .entry(name.to_owned())
+                .or_insert_with(|| self.catalog.role_by_name(name).map(|r| r.guid));
+            let known = known.clone();
+            drop(names);
             known.or_else(|| self.own_role(name)).unwrap_or_else(|| name.replace('/', "\u{2215}"))
         };
         match self.config.value(at, &["role_definition_name"]) {
@@ -194,9 +199,6 @@ impl Azurerm<'_> {
 
     /// A custom role of this configuration, by name.
     pub(super) fn own_role(&self, name: &str) -> Option<String> {
-        let all = self.config.instances().iter().enumerate();
-        let mut roles = all.filter(|(_, i)| i.kind == "azurerm_role_definition");
-        let found = roles.find(|(at, _)| self.config.value(*at, &["name"]).text() == Some(name));
-        found.map(|(_, i)| self.symbol(&i.address))
+        self.own_roles.get(name).map(|at| self.symbol(&self.of(*at).address))
     }
 }

@@ -15,7 +15,7 @@ mod plan;
 mod references;
 mod types;
 
-pub use arm::Template;
+pub use arm::{Template, parameters_of};
 pub use plan::PlanError;
 
 use super::Files;
@@ -35,6 +35,8 @@ pub enum Kind {
     Terraform,
     /// An ARM template.
     ArmTemplate,
+    /// Values for an ARM template.
+    ArmParameters,
     /// Bicep source.
     Bicep,
 }
@@ -46,6 +48,7 @@ impl Kind {
             Kind::TerraformPlan => "Terraform plan",
             Kind::Terraform => "Terraform source",
             Kind::ArmTemplate => "ARM template",
+            Kind::ArmParameters => "ARM parameters",
             Kind::Bicep => "Bicep",
         }
     }
@@ -72,7 +75,10 @@ impl Kind {
             b"managementGroupDeploymentTemplate.json",
             b"tenantDeploymentTemplate.json",
         ];
-        template.into_iter().any(has).then_some(Kind::ArmTemplate)
+        if template.into_iter().any(has) {
+            return Some(Kind::ArmTemplate);
+        }
+        has(b"deploymentParameters.json").then_some(Kind::ArmParameters)
     }
 }
 
@@ -104,6 +110,8 @@ pub struct Reading {
     lowering: Lowering,
     /// How many resources a change takes away.
     pub gone: usize,
+    /// Names of variables and parameters that could be given.
+    pub declared: std::collections::BTreeSet<String>,
 }
 
 impl Reading {
@@ -132,14 +140,17 @@ impl Reading {
         Ok(())
     }
 
-    /// Takes Terraform source in: the root module in a folder of a tree. `set` are values of its variables.
+    /// Takes Terraform source in: the root module in a folder of a tree. `set` are values of its variables,
+    /// `more` texts of files of values.
     pub fn terraform(
         &mut self,
         tree: SourceTree<'_>,
         set: &std::collections::HashMap<String, serde_json::Value>,
+        more: &[String],
         catalog: &'static Catalog,
     ) {
-        let mut source = hcl::Terraform::read(tree.files, tree.root, set);
+        let mut source = hcl::Terraform::read(tree.files, tree.root, set, more);
+        self.declared.extend(source.declared());
         self.lowering.estate.gaps.append(&mut source.gaps);
         let mut azurerm = Azurerm::new(&source, catalog, tree.root, std::mem::take(&mut self.lowering));
         azurerm.lower();
@@ -151,7 +162,8 @@ impl Reading {
     /// # Errors
     /// With line, column and what was expected, if it is no JSON that Azure would take.
     pub fn template(&mut self, template: Template<'_>) -> Result<(), (u64, u64, &'static str)> {
-        arm::read(template, &mut self.lowering)
+        self.declared.extend(arm::read(template, &mut self.lowering)?);
+        Ok(())
     }
 
     /// The estate of all that was declared.

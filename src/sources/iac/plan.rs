@@ -86,6 +86,8 @@ pub(super) struct Plan {
     pub(super) variables: Json,
     /// What was looked up, by address.
     pub(super) data: HashMap<String, Json>,
+    /// Where resources stand in the configuration of their modules, once somebody asked.
+    pub(super) written: std::cell::RefCell<HashMap<String, HashMap<String, usize>>>,
     /// Instances that go away.
     pub(super) gone: usize,
 }
@@ -122,6 +124,7 @@ impl Plan {
             configuration: json(wire.configuration)?,
             variables: json(wire.variables)?,
             data: HashMap::new(),
+            written: std::cell::RefCell::default(),
             gone: 0,
         };
         if let Some(values) = json(wire.prior_state)?.get("values").and_then(|v| v.get("root_module")) {

@@ -36,14 +36,23 @@ impl Plan {
         kept
     }
 
+    /// What the configuration says of a resource or lookup.
+    fn written(&self, module: &str, kind: &str, name: &str, data: bool) -> Option<&Json> {
+        let resources = self.module(module)?.get("resources")?.as_array()?;
+        let names = module_names(module).join(".");
+        let mut known = self.written.borrow_mut();
+        let positions = known.entry(names).or_insert_with(|| {
+            let all = resources.iter().enumerate();
+            all.map(|(n, r)| (written_key(text(r, "type"), text(r, "name"), text(r, "mode") == "data"), n))
+                .collect()
+        });
+        resources.get(*positions.get(&written_key(kind, name, data))?)
+    }
+
     /// The expression of an attribute of an instance.
     pub(super) fn expression(&self, planned: &Planned, path: &[&str]) -> Option<&Json> {
-        let module = self.module(&planned.module)?;
-        let resources = module.get("resources")?.as_array()?;
-        let own = |r: &&Json| {
-            text(r, "type") == planned.kind && text(r, "name") == planned.name && text(r, "mode") != "data"
-        };
-        let mut at = resources.iter().find(own)?.get("expressions")?;
+        let mut at =
+            self.written(&planned.module, &planned.kind, &planned.name, false)?.get("expressions")?;
         for step in path {
             at = match step.parse::<usize>() {
                 Ok(n) if at.is_array() => at.get(n).or_else(|| at.get(0))?,
@@ -59,9 +68,7 @@ impl Plan {
         let (module, rest) = address.rsplit_once("data.").unwrap_or(("", address));
         let mut parts = rest.split(['.', '[']);
         let (kind, name) = (parts.next()?, parts.next()?);
-        let resources = self.module(module.trim_end_matches('.'))?.get("resources")?.as_array()?;
-        let own = |r: &&Json| text(r, "type") == kind && text(r, "name") == name && text(r, "mode") == "data";
-        resources.iter().find(own)?.get("expressions")?.get(attribute)
+        self.written(module.trim_end_matches('.'), kind, name, true)?.get("expressions")?.get(attribute)
     }
 
     pub(super) fn follow(
@@ -179,4 +186,8 @@ impl Plan {
         let inner = joined(module, &format!("module.{name}{key}"));
         self.follow(expression, at, &inner, want, depth + 1).into_iter().next()
     }
+}
+
+fn written_key(kind: &str, name: &str, data: bool) -> String {
+    format!("{}{kind}.{name}", if data { "data." } else { "" })
 }

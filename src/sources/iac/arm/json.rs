@@ -3,9 +3,7 @@
 //!
 //! Not here: what expressions in texts mean (`expression`).
 
-#[cfg(test)]
-use serde_json::Map;
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 
 /// A value with where it begins, as a byte.
 #[derive(Clone, PartialEq, Debug)]
@@ -67,7 +65,6 @@ impl Node {
     }
 
     /// The value without places.
-    #[cfg(test)]
     pub(super) fn json(&self) -> Json {
         match &self.value {
             Tree::Leaf(leaf) => leaf.clone(),

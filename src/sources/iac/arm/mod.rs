@@ -28,11 +28,14 @@ pub struct Template<'t> {
     pub parameters: &'t HashMap<String, serde_json::Value>,
 }
 
-/// Takes a template in.
+/// Takes a template in; gives the names of its parameters.
 ///
 /// # Errors
 /// With line, column and what was expected, if it is no JSON that Azure would take.
-pub(super) fn read(template: Template<'_>, lowering: &mut Lowering) -> Result<(), (u64, u64, &'static str)> {
+pub(super) fn read(
+    template: Template<'_>,
+    lowering: &mut Lowering,
+) -> Result<Vec<String>, (u64, u64, &'static str)> {
     let root = json::parse(template.text).map_err(|broken| {
         let (line, column) = super::place::position(template.text, broken.at);
         (line, column, broken.expected)
@@ -52,5 +55,23 @@ pub(super) fn read(template: Template<'_>, lowering: &mut Lowering) -> Result<()
         let detail = "the template takes more steps to work out than are taken";
         lowering.estate.gaps.push(Gap::new(Source::Files, "", Reason::Unsupported, detail).at(location));
     }
-    Ok(())
+    let declared = root.get("parameters").map(json::Node::members).unwrap_or_default();
+    Ok(declared.iter().map(|(name, _)| name.clone()).collect())
+}
+
+/// The values in a file of parameters. Those that lie in a vault are not known.
+///
+/// # Errors
+/// With line, column and what was expected, if it is no JSON that Azure would take.
+pub fn parameters_of(text: &str) -> Result<HashMap<String, serde_json::Value>, (u64, u64, &'static str)> {
+    let root = json::parse(text).map_err(|broken| {
+        let (line, column) = super::place::position(text, broken.at);
+        (line, column, broken.expected)
+    })?;
+    let given = root.get("parameters").map(json::Node::members).unwrap_or_default();
+    let value = |(name, node): &(String, json::Node)| {
+        let value = node.get("value").map(json::Node::json);
+        (name.clone(), value.unwrap_or_else(|| evaluate::symbol(&format!("parameters('{name}')"))))
+    };
+    Ok(given.iter().map(value).collect())
 }

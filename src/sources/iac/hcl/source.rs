@@ -28,7 +28,10 @@ pub(super) struct Env {
 /// The blocks of a folder.
 #[derive(Default)]
 struct Module {
-    blocks: Vec<Rc<Block>>,
+    /// By kind.
+    blocks: HashMap<String, Vec<Rc<Block>>>,
+    /// By kind and labels, those that occur once.
+    named: HashMap<(String, Vec<String>), Rc<Block>>,
     locals: HashMap<String, Rc<Expr>>,
 }
 
@@ -56,6 +59,8 @@ pub(crate) struct Terraform {
     instances: Vec<Instance>,
     details: Vec<Detail>,
     by_name: HashMap<(usize, String, String), Vec<usize>>,
+    /// Loops over what is not known before modules are.
+    late: Vec<(usize, Rc<Block>)>,
     given: BTreeMap<String, Rc<Expr>>,
     known: RefCell<HashMap<(usize, String), Json>>,
     under_way: RefCell<Vec<(usize, String)>>,
@@ -72,13 +77,20 @@ const FUEL: usize = 20_000_000;
 
 impl Terraform {
     /// Reads a root module. `set` are values of its variables.
-    pub(crate) fn read(files: &dyn Files, folder: &str, set: &HashMap<String, Json>) -> Terraform {
+    /// `more` are files of values, as text, besides those that Terraform takes by itself.
+    pub(crate) fn read(
+        files: &dyn Files,
+        folder: &str,
+        set: &HashMap<String, Json>,
+        more: &[String],
+    ) -> Terraform {
         let mut terraform = Terraform {
             modules: HashMap::new(),
             scopes: Vec::new(),
             instances: Vec::new(),
             details: Vec::new(),
             by_name: HashMap::new(),
+            late: Vec::new(),
             given: BTreeMap::new(),
             known: RefCell::default(),
             under_way: RefCell::default(),
@@ -92,7 +104,13 @@ impl Terraform {
                 && let Some(found) = text(files, &path).as_deref().and_then(values)
             {
                 terraform.given.extend(found);
+            } else if name.ends_with(".tfvars") && more.is_empty() {
+                let detail = format!("the values in `{path}` are not used: name the file with --var-file");
+                terraform.gaps.push(Gap::new(Source::Files, "", Reason::Unresolved, detail));
             }
+        }
+        for values_of_one in more.iter().filter_map(|text| values(text)) {
+            terraform.given.extend(values_of_one);
         }
         let literal = |(name, value): (&String, &Json)| (name.clone(), Rc::new(Expr::Literal(value.clone())));
         terraform.given.extend(set.iter().map(literal));
@@ -103,9 +121,11 @@ impl Terraform {
             calls: Vec::new(),
         });
         let installed = installed(files, folder);
+        terraform.resources(0);
         terraform.calls(files, 0, &installed, 0);
-        for scope in 0..terraform.scopes.len() {
-            terraform.resources(scope);
+        // Loops over what modules give back come last.
+        for (scope, block) in std::mem::take(&mut terraform.late) {
+            terraform.made(scope, &block);
         }
         terraform
     }
@@ -126,7 +146,13 @@ impl Terraform {
                 continue;
             };
             match parse(&text, &path) {
-                Ok(blocks) => module.blocks.extend(blocks),
+                Ok(blocks) => {
+                    for block in blocks {
+                        let key = (block.kind.clone(), block.labels.clone());
+                        module.named.entry(key).or_insert_with(|| Rc::clone(&block));
+                        module.blocks.entry(block.kind.clone()).or_default().push(block);
+                    }
+                }
                 Err(broken) => {
                     let location = Location { path: path.clone(), line: broken.line, column: broken.column };
                     self.gaps.push(Gap::new(Source::Files, "", Reason::Unparsed, broken.why).at(location));
@@ -134,7 +160,7 @@ impl Terraform {
             }
         }
         let there = !module.blocks.is_empty();
-        for block in module.blocks.iter().filter(|b| b.kind == "locals") {
+        for block in module.blocks.get("locals").into_iter().flatten() {
             module.locals.extend(block.attributes.clone());
         }
         self.modules.insert(folder.to_owned(), module);
@@ -143,7 +169,20 @@ impl Terraform {
 
     fn blocks(&self, scope: usize, kind: &str) -> Vec<Rc<Block>> {
         let module = self.scopes.get(scope).and_then(|s| self.modules.get(&s.folder));
-        module.map(|m| m.blocks.iter().filter(|b| b.kind == kind).cloned().collect()).unwrap_or_default()
+        module.and_then(|m| m.blocks.get(kind)).cloned().unwrap_or_default()
+    }
+
+    /// The block of a kind with these labels.
+    fn block(&self, scope: usize, kind: &str, labels: &[&str]) -> Option<Rc<Block>> {
+        let module = self.scopes.get(scope).and_then(|s| self.modules.get(&s.folder))?;
+        let labels = labels.iter().map(|l| (*l).to_owned()).collect();
+        module.named.get(&(kind.to_owned(), labels)).cloned()
+    }
+
+    /// Names of variables of the root module.
+    pub(crate) fn declared(&self) -> Vec<String> {
+        let variables = self.blocks(0, "variable");
+        variables.iter().filter_map(|b| b.labels.first().cloned()).collect()
     }
 
     /// Modules that a scope calls.
@@ -181,6 +220,7 @@ impl Terraform {
                 if let Some(outer) = self.scopes.get_mut(scope) {
                     outer.calls.push((name.clone(), key, at));
                 }
+                self.resources(at);
                 self.calls(files, at, installed, depth + 1);
             }
         }
@@ -234,25 +274,41 @@ impl Terraform {
         }
     }
 
+    /// Resources of a scope, before the modules that it calls: those are told of them.
     fn resources(&mut self, scope: usize) {
         let mut blocks = self.blocks(scope, "resource");
         // Loops over other resources come after those.
-        blocks.sort_by_key(|b| b.attributes.contains_key("for_each") || b.attributes.contains_key("count"));
+        let looped =
+            |b: &Rc<Block>| b.attributes.contains_key("for_each") || b.attributes.contains_key("count");
+        blocks.sort_by_key(looped);
         for block in blocks {
-            let [kind, name] = block.labels.as_slice() else { continue };
-            for (key, env) in self.turns(&block, scope) {
-                let shown = key.as_ref().map(bracketed).unwrap_or_default();
-                let made = Instance {
-                    address: self.inside(scope, &format!("{kind}.{name}{shown}")),
-                    kind: kind.clone(),
-                    location: Some(block.location.clone()),
-                    kept: false,
-                };
-                let known = self.by_name.entry((scope, kind.clone(), name.clone())).or_default();
-                known.push(self.instances.len());
-                self.instances.push(made);
-                self.details.push(Detail { scope, block: Rc::clone(&block), env, key });
+            let unknown = looped(&block) && {
+                let turns = self.turns(&block, scope);
+                matches!(turns.as_slice(), [(key, _)] if key.as_ref().is_none_or(|k| Mark::of(k).is_some()))
+            };
+            if unknown {
+                self.late.push((scope, block));
+            } else {
+                self.made(scope, &block);
             }
+        }
+    }
+
+    /// The instances of a block.
+    fn made(&mut self, scope: usize, block: &Rc<Block>) {
+        let [kind, name] = block.labels.as_slice() else { return };
+        for (key, env) in self.turns(block, scope) {
+            let shown = key.as_ref().map(bracketed).unwrap_or_default();
+            let made = Instance {
+                address: self.inside(scope, &format!("{kind}.{name}{shown}")),
+                kind: kind.clone(),
+                location: Some(block.location.clone()),
+                kept: false,
+            };
+            let known = self.by_name.entry((scope, kind.clone(), name.clone())).or_default();
+            known.push(self.instances.len());
+            self.instances.push(made);
+            self.details.push(Detail { scope, block: Rc::clone(block), env, key });
         }
     }
 
@@ -282,7 +338,7 @@ impl Terraform {
     }
 
     fn lookup(&self, scope: usize, kind: &str, name: &str) -> Option<Rc<Block>> {
-        self.blocks(scope, "data").into_iter().find(|b| b.labels == [kind, name])
+        self.block(scope, "data", &[kind, name])
     }
 
     /// What is worked out once: a variable or a local value, which may not need itself.
@@ -306,7 +362,7 @@ impl Terraform {
 
     pub(super) fn variable(&self, name: &str, scope: usize, depth: usize) -> Json {
         self.once(scope, format!("var.{name}"), || {
-            let declared = self.blocks(scope, "variable").into_iter().find(|b| b.labels == [name]);
+            let declared = self.block(scope, "variable", &[name]);
             let given = match self.scopes.get(scope).and_then(|s| s.call.as_ref()) {
                 Some((outer, call, env)) => {
                     call.attributes.get(name).map(|e| self.evaluate(e, *outer, env, depth + 1))
@@ -389,7 +445,7 @@ impl Terraform {
         let Some((.., inner)) = picked else {
             return (Mark::unknown(&format!("module.{name}.{output}")), used);
         };
-        let declared = self.blocks(*inner, "output").into_iter().find(|b| b.labels == [output.as_str()]);
+        let declared = self.block(*inner, "output", &[&output]);
         let value = declared.as_ref().and_then(|d| d.attributes.get("value"));
         let value = value.map(|e| self.evaluate(e, *inner, &Env::default(), depth + 1));
         (value.unwrap_or_else(|| Mark::unknown(&format!("module.{name}.{output}"))), used)
@@ -478,7 +534,7 @@ impl Configuration for Terraform {
     }
 
     fn own_subscription(&self) -> Option<String> {
-        let provider = self.blocks(0, "provider").into_iter().find(|b| b.labels == ["azurerm"])?;
+        let provider = self.block(0, "provider", &["azurerm"])?;
         let id = self.evaluate(provider.attributes.get("subscription_id")?, 0, &Env::default(), 0);
         id.as_str().filter(|id| !has_marks(id)).map(str::to_owned)
     }

@@ -1,0 +1,394 @@
+//! Infrastructure code on disk: what there is, what of it belongs together, and reading it into one estate.
+//!
+//! Not here: what files mean (`sources::iac`), and judging (`check`).
+
+use super::Progress;
+use super::check::Request;
+use super::error::AppError;
+use super::store::Folder;
+use crate::model::{Gap, Location, Reason, Source};
+use crate::rbac::Catalog;
+use crate::sources::Files as _;
+use crate::sources::iac::{Kind, Reading, SourceTree, Template, parameters_of, terraform_roots};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+
+/// In bytes: no plan that people make is larger.
+const LARGEST: u64 = 1 << 30;
+/// Folders that hold no code of the repository.
+const NOT_OURS: [&str; 4] = [".git", ".terraform", "node_modules", "target"];
+
+type Values = HashMap<String, serde_json::Value>;
+
+/// The code that a check is about.
+pub(super) struct Code {
+    found: Vec<(PathBuf, Kind)>,
+    here: Option<PathBuf>,
+    /// What was read, by kind.
+    pub(super) read: BTreeMap<Kind, usize>,
+    /// What was not.
+    pub(super) gaps: Vec<Gap>,
+}
+
+impl Code {
+    /// Finds it.
+    pub(super) fn find(request: &Request, progress: &dyn Progress) -> Result<Code, AppError> {
+        let here = request.here.as_ref().and_then(|h| h.canonicalize().ok());
+        let mut code = Code { found: Vec::new(), here, read: BTreeMap::new(), gaps: Vec::new() };
+        for path in &request.paths {
+            progress.step(&format!("looking through {}", path.display()));
+            code.recognise(path, path)?;
+        }
+        Ok(code)
+    }
+
+    /// Whether anything of it takes values from the command line.
+    pub(super) fn takes_values(&self) -> bool {
+        self.read.keys().any(|k| matches!(k, Kind::Terraform | Kind::ArmTemplate))
+    }
+
+    fn gap(&mut self, path: &Path, reason: Reason, detail: String) {
+        let shown = self.shown(path);
+        let location = Location { path: shown, line: 1, column: 1 };
+        self.gaps.push(Gap::new(Source::Files, "", reason, detail).at(location));
+    }
+
+    /// A file that was named, or everything below a folder.
+    fn recognise(&mut self, path: &Path, named: &Path) -> Result<(), AppError> {
+        let failed = |e: std::io::Error| AppError::usage(format!("cannot read `{}`: {e}", path.display()));
+        let about = std::fs::symlink_metadata(path).map_err(failed)?;
+        // Links are followed where they were named, never further: what they lead to is not this repository's.
+        if about.is_symlink() && path != named {
+            let code = [".tf", ".json", ".bicep"].iter().any(|e| path.to_string_lossy().ends_with(e));
+            if code {
+                self.gap(
+                    path,
+                    Reason::Unsupported,
+                    format!("`{}` is a link, which is not followed", path.display()),
+                );
+            }
+            return Ok(());
+        }
+        if std::fs::metadata(path).map_err(failed)?.is_dir() {
+            let inside = match std::fs::read_dir(path) {
+                Ok(inside) => inside,
+                Err(error) if path != named => {
+                    self.gap(path, Reason::Failed, format!("`{}` cannot be read: {error}", path.display()));
+                    return Ok(());
+                }
+                Err(error) => return Err(failed(error)),
+            };
+            let mut inside: Vec<PathBuf> = inside.filter_map(|e| Some(e.ok()?.path())).collect();
+            inside.sort();
+            for next in inside {
+                let name = next.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                if !NOT_OURS.contains(&name.as_str()) {
+                    self.recognise(&next, named)?;
+                }
+            }
+            return Ok(());
+        }
+        let shown = path.to_string_lossy().into_owned();
+        let mut head = String::new();
+        if shown.to_ascii_lowercase().ends_with(".json") {
+            match about.len() {
+                length if length > LARGEST => {
+                    let detail = format!("`{shown}` is larger than any plan that is read");
+                    self.gap(path, Reason::Unsupported, detail);
+                    return Ok(());
+                }
+                _ => {}
+            }
+            match std::fs::read(path).map(|bytes| decode(&bytes)) {
+                Ok(Some(text)) => head = text,
+                Ok(None) => {
+                    self.gap(path, Reason::Unparsed, format!("`{shown}` is no text in UTF-8 or UTF-16"))
+                }
+                Err(error) if path != named => {
+                    self.gap(path, Reason::Failed, format!("`{shown}` cannot be read: {error}"));
+                }
+                Err(error) => return Err(failed(error)),
+            }
+        }
+        match Kind::of(&shown, head.as_bytes()) {
+            Some(kind) => self.found.push((path.to_owned(), kind)),
+            None if path == named => {
+                return Err(AppError::usage(format!("`{shown}` is no infrastructure code that is known")).help(
+                    "expected the JSON of a plan (`terraform show -json PLAN`), .tf, or an ARM template with its `$schema`",
+                ));
+            }
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// Reads all of it.
+    pub(super) fn read(
+        &mut self,
+        request: &Request,
+        catalog: &'static Catalog,
+        reading: &mut Reading,
+        progress: &dyn Progress,
+    ) -> Result<(), AppError> {
+        let found = std::mem::take(&mut self.found);
+        // Folders of Terraform source, by the root of their repository; and those that a plan speaks for.
+        let mut folders: BTreeMap<PathBuf, BTreeSet<String>> = BTreeMap::new();
+        let mut planned: BTreeSet<(PathBuf, String)> = BTreeSet::new();
+        let mut bicep = 0;
+        for (path, kind) in &found {
+            progress.step(&format!("reading {}", path.display()));
+            let taken = match kind {
+                // Two plans are two estates: their addresses would be taken for one another's.
+                Kind::TerraformPlan if self.read.contains_key(kind) => {
+                    let detail = format!("`{}` is a second plan: check each by itself", path.display());
+                    self.gap(path, Reason::Unsupported, detail);
+                    continue;
+                }
+                Kind::TerraformPlan => {
+                    let source = request.source.as_deref().unwrap_or_else(|| folder_of(path));
+                    planned.extend(self.in_repository(source));
+                    self.plan(path, request.source.as_deref(), catalog, reading)
+                }
+                Kind::ArmTemplate => self.template(path, &found, request, reading),
+                Kind::ArmParameters => continue,
+                Kind::Terraform => {
+                    if path.to_string_lossy().ends_with(".json") {
+                        let detail = format!("`{}`: Terraform's JSON syntax is not read", path.display());
+                        self.gap(path, Reason::Unsupported, detail);
+                    } else if let Some((repository, inside)) = self.in_repository(folder_of(path)) {
+                        folders.entry(repository).or_default().insert(inside);
+                    }
+                    continue;
+                }
+                Kind::Bicep => {
+                    bicep += 1;
+                    continue;
+                }
+            };
+            match taken {
+                Ok(()) => *self.read.entry(*kind).or_default() += 1,
+                Err(unread) if found.len() > 1 => self.gaps.push(unread.gap),
+                Err(unread) => return Err(unread.error),
+            }
+        }
+        self.unused_parameters(&found);
+        let mut values = Vec::new();
+        for path in &request.var_files {
+            let bytes = super::read_file(path)?;
+            let text = decode(&bytes);
+            values.push(text.ok_or_else(|| AppError::usage(format!("`{}` is no text", path.display())))?);
+        }
+        for (repository, folders) in folders {
+            let files = Folder::open(&repository)?;
+            let roots = terraform_roots(&files, &folders);
+            // Modules that call each other in circles leave no root: each is one, then.
+            let roots = if roots.is_empty() { folders.into_iter().collect() } else { roots };
+            for root in roots {
+                // A plan says all that its own source does, and more.
+                if planned.contains(&(repository.clone(), root.clone())) {
+                    continue;
+                }
+                progress.step(&format!("reading {root}"));
+                let tree = SourceTree { files: &files, root: &root, shown: "" };
+                reading.terraform(tree, &request.parameters, &values, catalog);
+                *self.read.entry(Kind::Terraform).or_default() += 1;
+            }
+        }
+        if bicep > 0 {
+            let detail = format!(
+                "{bicep} file(s) of Bicep are not read by this version: build them (bicep build FILE)"
+            );
+            self.gaps.push(Gap::new(Source::Files, "", Reason::Unsupported, detail));
+        }
+        Ok(())
+    }
+
+    /// The root that paths are shown from, and a folder's path in it: the repository, where those who annotate changes
+    /// look for files, else the folder that the user is in.
+    fn in_repository(&self, folder: &Path) -> Option<(PathBuf, String)> {
+        let full = folder.canonicalize().ok()?;
+        let repository = full.ancestors().find(|p| p.join(".git").exists());
+        let here = self.here.as_deref().filter(|h| full.starts_with(h));
+        let base = repository.or(here).unwrap_or(&full).to_owned();
+        let inside = full.strip_prefix(&base).unwrap_or(Path::new(""));
+        let inside = inside.to_string_lossy().replace('\\', "/");
+        Some((base, inside))
+    }
+
+    /// A file as it is shown.
+    fn shown(&self, path: &Path) -> String {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        match self.in_repository(folder_of(path)) {
+            Some((_, inside)) if !inside.is_empty() => format!("{inside}/{name}"),
+            _ => name,
+        }
+    }
+
+    fn text(&self, path: &Path) -> Result<String, Box<Unread>> {
+        let bytes = super::read_file(path).map_err(Unread::failed)?;
+        let not_text =
+            || Unread::new(&self.shown(path), None, "it is no text in UTF-8 or UTF-16", Reason::Unparsed);
+        decode(&bytes).ok_or_else(not_text)
+    }
+
+    fn plan(
+        &self,
+        path: &Path,
+        source: Option<&Path>,
+        catalog: &'static Catalog,
+        reading: &mut Reading,
+    ) -> Result<(), Box<Unread>> {
+        let text = self.text(path)?;
+        let root = source.unwrap_or_else(|| folder_of(path));
+        let (base, inside) = self.in_repository(root).ok_or_else(|| {
+            let error = AppError::usage(format!("cannot read `{}`", root.display()));
+            Unread::failed(error.help("give the folder of the root module with --source"))
+        })?;
+        let files = Folder::open(&base).map_err(Unread::failed)?;
+        let has_source = files.list_in(&inside).is_ok_and(|all| all.iter().any(|f| f.ends_with(".tf")));
+        if let (Some(source), false) = (source, has_source) {
+            let error = AppError::usage(format!("`{}` holds no Terraform source", source.display()));
+            return Err(Unread::failed(
+                error.help("give the folder of the plan's root module with --source"),
+            ));
+        }
+        let tree = has_source.then_some(SourceTree { files: &files, root: &inside, shown: "" });
+        let read = reading.plan(text.as_bytes(), tree, catalog);
+        read.map_err(|e| Unread::new(&self.shown(path), None, &e.to_string(), Reason::Unparsed))
+    }
+
+    /// Reads a template with what --set and the one file of parameters beside it say.
+    fn template(
+        &mut self,
+        path: &Path,
+        found: &[(PathBuf, Kind)],
+        request: &Request,
+        reading: &mut Reading,
+    ) -> Result<(), Box<Unread>> {
+        let text = self.text(path)?;
+        let mut values = Values::new();
+        let beside = parameters_beside(path, found, request);
+        match beside.as_slice() {
+            [] => {}
+            [one] => {
+                let text = self.text(one)?;
+                values = parameters_of(&text).map_err(|(line, column, expected)| {
+                    let why = format!("not valid JSON: expected {expected}");
+                    Unread::new(&self.shown(one), Some((line, column)), &why, Reason::Unparsed)
+                })?;
+            }
+            many => {
+                let names: Vec<String> = many.iter().map(|p| self.shown(p)).collect();
+                let detail = format!(
+                    "the template has several files of parameters, and none of them is used: name one beside it ({})",
+                    names.join(", ")
+                );
+                self.gap(path, Reason::Unresolved, detail);
+            }
+        }
+        values.extend(request.parameters.clone());
+        let shown = self.shown(path);
+        let template = Template { text: &text, path: &shown, parameters: &values };
+        reading.template(template).map_err(|(line, column, expected)| {
+            let why = format!("not valid JSON: expected {expected}");
+            Unread::new(&shown, Some((line, column)), &why, Reason::Unparsed)
+        })
+    }
+
+    /// Says of files of parameters that no template took them.
+    fn unused_parameters(&mut self, found: &[(PathBuf, Kind)]) {
+        let templates: Vec<&PathBuf> =
+            found.iter().filter(|(_, k)| *k == Kind::ArmTemplate).map(|(p, _)| p).collect();
+        for (path, _) in found.iter().filter(|(_, k)| *k == Kind::ArmParameters) {
+            if !templates.iter().any(|t| belongs(path, t)) && templates.len() != 1 {
+                let detail = format!("`{}` holds parameters of no template that was found", path.display());
+                self.gap(path, Reason::Unresolved, detail);
+            }
+        }
+    }
+}
+
+/// Whether a file of parameters is a template's by its name: `x.parameters.json` or `x.prod.parameters.json` for `x.json`.
+fn belongs(parameters: &Path, template: &Path) -> bool {
+    let stem = |p: &Path| {
+        let name = p.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+        name.trim_end_matches(".json").to_owned()
+    };
+    let (own, other) = (stem(template), stem(parameters));
+    parameters.parent() == template.parent()
+        && other.strip_prefix(&own).is_some_and(|rest| rest.starts_with('.'))
+}
+
+/// The files of parameters that may be a template's: those that were named, else those beside it.
+fn parameters_beside(path: &Path, found: &[(PathBuf, Kind)], request: &Request) -> Vec<PathBuf> {
+    let all = found.iter().filter(|(_, k)| *k == Kind::ArmParameters).map(|(p, _)| p);
+    let named: Vec<PathBuf> = all.clone().filter(|p| request.paths.contains(p)).cloned().collect();
+    if !named.is_empty() {
+        return named;
+    }
+    let mut own: Vec<PathBuf> = all.filter(|p| belongs(p, path)).cloned().collect();
+    // A template that was named alone has its parameters beside it all the same.
+    if own.is_empty() && request.paths.iter().any(|p| p == path) {
+        let inside =
+            std::fs::read_dir(folder_of(path)).into_iter().flatten().filter_map(|e| Some(e.ok()?.path()));
+        own = inside
+            .filter(|p| {
+                p.extension().is_some_and(|e| e == "json")
+                    && belongs(
+                        &folder_of(path).join(p.file_name().unwrap_or_default()),
+                        &folder_of(path).join(path.file_name().unwrap_or_default()),
+                    )
+            })
+            .collect();
+        own.sort();
+        own.retain(|p| {
+            let text = std::fs::read(p).ok().and_then(|b| decode(&b)).unwrap_or_default();
+            Kind::of(&p.to_string_lossy(), text.as_bytes()) == Some(Kind::ArmParameters)
+        });
+    }
+    own
+}
+
+/// The text of a file: UTF-8, or UTF-16 with a mark, as shells of Windows write it.
+fn decode(bytes: &[u8]) -> Option<String> {
+    let wide = |read: fn([u8; 2]) -> u16| {
+        let units = bytes
+            .get(2..)?
+            .chunks_exact(2)
+            .map(|c| read([c.first().copied().unwrap_or(0), c.get(1).copied().unwrap_or(0)]));
+        String::from_utf16(&units.collect::<Vec<u16>>()).ok()
+    };
+    match bytes {
+        [0xff, 0xfe, ..] => wide(u16::from_le_bytes),
+        [0xfe, 0xff, ..] => wide(u16::from_be_bytes),
+        [0xef, 0xbb, 0xbf, rest @ ..] => String::from_utf8(rest.to_vec()).ok(),
+        other => String::from_utf8(other.to_vec()).ok(),
+    }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// A file that was not read: what to say if it was all, and what if it was one of many.
+struct Unread {
+    error: AppError,
+    gap: Gap,
+}
+
+impl Unread {
+    fn failed(error: AppError) -> Box<Unread> {
+        let gap = Gap::new(Source::Files, "", Reason::Failed, error.to_string());
+        Box::new(Unread { error, gap })
+    }
+
+    fn new(path: &str, place: Option<(u64, u64)>, why: &str, reason: Reason) -> Box<Unread> {
+        let shown = place.map_or(path.to_owned(), |(line, column)| format!("{path}:{line}:{column}"));
+        let (line, column) = place.unwrap_or((1, 1));
+        let location = Location { path: path.to_owned(), line, column };
+        Box::new(Unread {
+            error: AppError::usage(format!("`{shown}`: {why}")),
+            gap: Gap::new(Source::Files, "", reason, why).at(location),
+        })
+    }
+}
