@@ -61,7 +61,16 @@ pub(super) trait Configuration {
 
 /// A symbol for what an address will be. Slashes would end a segment of an id.
 pub(super) fn symbol(address: &str) -> String {
-    format!("${{{}}}", address.replace('/', "\u{2215}"))
+    // Ids are compared without case, and addresses are not.
+    let mut inner = String::new();
+    for c in address.chars() {
+        match c {
+            '/' => inner.push('\u{2215}'),
+            c if c.is_ascii_uppercase() => inner.extend(['^', c]),
+            c => inner.push(c),
+        }
+    }
+    format!("${{{inner}}}")
 }
 
 /// What begins and ends a mark. No source has it: it would be no character of a text.

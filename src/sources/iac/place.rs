@@ -104,11 +104,12 @@ impl<'f> Places<'f> {
             }
             let Some(text) = self.text(&path) else { continue };
             let Ok(body) = text.parse::<hcl_edit::structure::Body>() else { continue };
+            let lines = Lines::of(&text);
             for block in body.blocks() {
                 let labels: Vec<&str> = block.labels.iter().map(|l| l.as_str()).collect();
                 let key = format!("{}.{}", block.ident.as_str(), labels.join("."));
                 let at = block.ident.span().map_or(0, |s| s.start);
-                let (line, column) = position(&text, at);
+                let (line, column) = lines.position(at);
                 let path =
                     if self.shown.is_empty() { path.clone() } else { format!("{}/{path}", self.shown) };
                 blocks.entry(key).or_insert(Location { path, line, column });
@@ -131,6 +132,22 @@ pub(super) fn installed(files: &dyn Files, root: &str) -> HashMap<String, String
     }
     let found = serde_json::from_str::<Installed>(&text).map(|i| i.modules).unwrap_or_default();
     found.into_iter().map(|m| (m.key, under(&m.dir))).collect()
+}
+
+/// Where lines begin, so that places are found without counting from the start each time.
+pub(super) struct Lines(Vec<usize>);
+
+impl Lines {
+    pub(super) fn of(text: &str) -> Lines {
+        Lines(std::iter::once(0).chain(memchr::memchr_iter(b'\n', text.as_bytes()).map(|n| n + 1)).collect())
+    }
+
+    /// Line and column of a byte, both from 1.
+    pub(super) fn position(&self, at: usize) -> (u64, u64) {
+        let line = self.0.partition_point(|start| *start <= at);
+        let start = line.checked_sub(1).and_then(|n| self.0.get(n)).copied().unwrap_or(0);
+        (line.max(1) as u64, (at - start.min(at)) as u64 + 1)
+    }
 }
 
 /// Line and column of a byte, both from 1.

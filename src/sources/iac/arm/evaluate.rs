@@ -198,8 +198,11 @@ impl<'t> Frame<'t> {
             "if" => match argument(0) {
                 Some(Json::Bool(true)) => argument(1).unwrap_or_default(),
                 Some(Json::Bool(false)) => argument(2).unwrap_or_default(),
-                // Whichever it will be: the one that is there says more than neither.
-                _ => argument(1).filter(|v| !v.is_null()).or_else(|| argument(2)).unwrap_or_default(),
+                // Either, as far as anybody knows: only what both say is known.
+                _ => match (argument(1).unwrap_or_default(), argument(2).unwrap_or_default()) {
+                    (yes, no) if yes == no => yes,
+                    (yes, no) => symbol(&format!("{} or {}", words(&yes), words(&no))),
+                },
             },
             "lambda" => symbol("a function"),
             "map" | "filter" | "reduce" | "sort" | "toobject" | "groupby" | "mapvalues" => {
@@ -216,7 +219,7 @@ impl<'t> Frame<'t> {
                 if let Some(own) = self.functions.get(&lower) {
                     return self.own_function(own, values, depth);
                 }
-                functions::call(self, &lower, &values)
+                bounded(functions::call(self, &lower, &values))
             }
         }
     }
@@ -292,7 +295,7 @@ impl<'t> Frame<'t> {
         };
         let each = items.iter().enumerate().map(|(n, item)| apply(&[item.clone(), Json::from(n)]));
         match name {
-            "map" => each.collect(),
+            "map" => bounded(each.collect()),
             "filter" => {
                 let kept = items.iter().zip(each).filter(|(_, keep)| keep != &Json::Bool(false));
                 kept.map(|(item, _)| item.clone()).collect()
@@ -313,6 +316,27 @@ impl<'t> Frame<'t> {
             _ => symbol(&format!("{name}(…)")),
         }
     }
+}
+
+/// Whether a text has something in it that is not known.
+pub(super) fn has_unknown(value: &Json) -> bool {
+    match value {
+        Json::String(text) => text.contains("${"),
+        Json::Array(items) => items.iter().any(has_unknown),
+        Json::Object(members) => members.values().any(has_unknown),
+        _ => false,
+    }
+}
+
+/// A value of a size that people write: what multiplies without end is not known.
+fn bounded(value: Json) -> Json {
+    let size = match &value {
+        Json::String(text) => text.len() / 16,
+        Json::Array(items) => items.len(),
+        Json::Object(members) => members.len(),
+        _ => 0,
+    };
+    if size > 16_384 { symbol("a value larger than is worked out") } else { value }
 }
 
 /// A value in words, for symbols.

@@ -76,7 +76,13 @@ impl Parser<'_> {
             return None;
         }
         let mut found = self.primary(depth)?;
+        let mut steps = 0;
         loop {
+            steps += 1;
+            // Each step is one more box inside another.
+            if steps > DEEPEST {
+                return None;
+            }
             self.space();
             match self.peek() {
                 Some(b'.') => {

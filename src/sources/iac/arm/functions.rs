@@ -2,13 +2,20 @@
 //!
 //! Source: "ARM template functions". What is not here, or would need a value that is not known, gives a symbol.
 
-use super::evaluate::{Frame, is_unknown, number, state_of, symbol, words};
+use super::evaluate::{Frame, has_unknown, is_unknown, number, state_of, symbol, words};
 use serde_json::{Map, Value as Json, json};
+use sha2::{Digest as _, Sha256};
 
 /// Calls a function by its name in lower case.
 pub(super) fn call(frame: &Frame<'_>, name: &str, values: &[Json]) -> Json {
     known(frame, name, values).unwrap_or_else(|| {
         let arguments: Vec<String> = values.iter().map(words).collect();
+        if matches!(name, "guid" | "uniquestring") {
+            // Different arguments give different names, however they are spelled.
+            let exact: String = Json::from(values.to_vec()).to_string();
+            let digest: String = Sha256::digest(exact).iter().take(6).map(|b| format!("{b:02x}")).collect();
+            return symbol(&format!("{name} {digest}"));
+        }
         symbol(&format!("{name}({})", arguments.join("|").replace('/', "\u{2215}")))
     })
 }
@@ -17,7 +24,7 @@ fn known(frame: &Frame<'_>, name: &str, values: &[Json]) -> Option<Json> {
     let get = |n: usize| values.get(n).unwrap_or(&Json::Null);
     let text = |n: usize| get(n).as_str();
     let int = |n: usize| number(get(n));
-    let all_known = !values.iter().any(is_unknown);
+    let all_known = !values.iter().any(has_unknown);
     Some(match name {
         "resourceid"
         | "subscriptionresourceid"
@@ -41,7 +48,7 @@ fn known(frame: &Frame<'_>, name: &str, values: &[Json]) -> Option<Json> {
             let id = group.unwrap_or_else(|| {
                 format!("/subscriptions/{}/resourceGroups/${{resourceGroup}}", subscription_of(&frame.place))
             });
-            json!({"id": id, "name": id.rsplit('/').next(), "location": "${location}", "tags": {}})
+            json!({"id": id, "name": id.rsplit('/').next(), "location": "${location}", "tags": "${tags}"})
         }
         "managementgroup" => json!({"id": frame.place, "name": frame.place.rsplit('/').next()}),
         "tenant" => json!({"tenantId": "${tenant}"}),
@@ -72,6 +79,8 @@ fn known(frame: &Frame<'_>, name: &str, values: &[Json]) -> Option<Json> {
         }),
         "union" | "shallowmerge" => return union(values),
         "equals" if all_known => Json::Bool(equal(get(0), get(1))),
+        // The same words are the same, whatever they will be.
+        "equals" if get(0) == get(1) => Json::Bool(true),
         "not" => Json::Bool(!get(0).as_bool()?),
         "and" => {
             if values.iter().any(|v| v == &Json::Bool(false)) {
@@ -104,14 +113,16 @@ fn known(frame: &Frame<'_>, name: &str, values: &[Json]) -> Option<Json> {
             _ => false,
         }),
         "length" if !is_unknown(get(0)) => Json::from(match get(0) {
-            Json::String(t) => t.chars().count(),
+            Json::String(t) if !t.contains("${") => t.chars().count(),
             Json::Array(a) => a.len(),
             Json::Object(o) => o.len(),
             _ => return None,
         }),
         "contains" if !is_unknown(get(0)) => match get(0) {
-            Json::String(t) => Json::Bool(t.contains(text(1)?)),
-            Json::Array(a) => Json::Bool(a.iter().any(|i| i == get(1))),
+            Json::String(t) if all_known => Json::Bool(t.contains(text(1)?)),
+            Json::String(t) if t.contains(text(1)?) => Json::Bool(true),
+            Json::Array(a) if a.iter().any(|i| i == get(1)) => Json::Bool(true),
+            Json::Array(_) if all_known => Json::Bool(false),
             Json::Object(o) => {
                 Json::Bool(o.keys().any(|k| k.eq_ignore_ascii_case(text(1).unwrap_or_default())))
             }

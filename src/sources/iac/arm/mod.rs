@@ -45,9 +45,10 @@ pub(super) fn read(
     let folder = template.path.rsplit_once('/').map_or("", |(folder, _)| folder);
     let place = template::place_of(&root, template.path);
     // What modules give back is known once they were walked: others may have asked before.
-    let mut first = Walk::new(template, Lowering::default(), &outputs, &fuel);
+    let lines = super::place::Lines::of(template.text);
+    let mut first = Walk::new((template, &lines), Lowering::default(), &outputs, &fuel);
     first.template(&root, template.parameters, &place, folder, 0);
-    let mut walk = Walk::new(template, std::mem::take(lowering), &outputs, &fuel);
+    let mut walk = Walk::new((template, &lines), std::mem::take(lowering), &outputs, &fuel);
     walk.template(&root, template.parameters, &place, folder, 0);
     *lowering = walk.lowering;
     if fuel.get() == 0 {

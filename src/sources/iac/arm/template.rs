@@ -9,7 +9,7 @@ use super::json::Node;
 use crate::model::{Gap, Location, Reason, Source};
 use crate::sources::arm::Lowering;
 use crate::sources::iac::declare::declare;
-use crate::sources::iac::place::position;
+use crate::sources::iac::place::Lines;
 use serde_json::{Value as Json, json};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -21,6 +21,7 @@ const TURNS: usize = 800;
 
 pub(super) struct Walk<'w> {
     file: Template<'w>,
+    lines: &'w Lines,
     outputs: &'w RefCell<Outputs>,
     fuel: &'w Cell<usize>,
     pub(super) lowering: Lowering,
@@ -35,16 +36,16 @@ struct Parent {
 
 impl<'w> Walk<'w> {
     pub(super) fn new(
-        file: Template<'w>,
+        (file, lines): (Template<'w>, &'w Lines),
         lowering: Lowering,
         outputs: &'w RefCell<Outputs>,
         fuel: &'w Cell<usize>,
     ) -> Walk<'w> {
-        Walk { file, outputs, fuel, lowering }
+        Walk { file, lines, outputs, fuel, lowering }
     }
 
     fn location(&self, node: &Node) -> Location {
-        let (line, column) = position(self.file.text, node.at);
+        let (line, column) = self.lines.position(node.at);
         Location { path: self.file.path.to_owned(), line, column }
     }
 
@@ -65,25 +66,32 @@ impl<'w> Walk<'w> {
         let mut frame = Frame::new(place, self.outputs, self.fuel);
         for (name, declared) in root.get("parameters").map(Node::members).unwrap_or_default() {
             let value = given.iter().find(|(k, _)| k.eq_ignore_ascii_case(name)).map(|(_, v)| v.clone());
-            let value = value.unwrap_or_else(|| match declared.get("defaultValue") {
-                Some(default) => frame.value(default),
-                None if declared.get("nullable").is_some() => Json::Null,
-                None => symbol(&format!("parameters('{name}')")),
+            let kind = declared.get("type").and_then(Node::text).unwrap_or_default().to_ascii_lowercase();
+            // A secret is nobody's to show, and decides no grant.
+            let value = value.filter(|_| !kind.starts_with("secure"));
+            let value = value.unwrap_or_else(|| {
+                match declared.get("defaultValue").filter(|_| !kind.starts_with("secure")) {
+                    Some(default) => frame.value(default),
+                    None if declared.get("nullable").is_some() => Json::Null,
+                    None => symbol(&format!("parameters('{name}')")),
+                }
             });
             frame.parameters.insert(name.clone(), value);
         }
-        self.inside(root, frame, address, depth)
+        self.inside(root, true, frame, address, depth)
     }
 
     /// Walks what a template holds besides parameters.
     fn inside(
         &mut self,
         root: &'w Node,
+        own: bool,
         mut frame: Frame<'w>,
         address: &str,
         depth: usize,
     ) -> HashMap<String, Json> {
-        let variables = root.get("variables").map(Node::members).unwrap_or_default();
+        // Worked out in the template around it, its own variables do not count.
+        let variables = root.get("variables").filter(|_| own).map(Node::members).unwrap_or_default();
         frame.variables.extend(variables.iter().map(|(name, node)| (name.to_ascii_lowercase(), node)));
         if let Some((_, copies)) = variables.iter().find(|(name, _)| name == "copy") {
             // Variables that loops make are in no member of their own.
@@ -236,6 +244,17 @@ impl<'w> Walk<'w> {
         let turn = turn.map(|n| format!("[{n}]")).unwrap_or_default();
         let address =
             if address.is_empty() { format!("{own}{turn}") } else { format!("{address}/{own}{turn}") };
+        let folded = kind.to_ascii_lowercase();
+        let beyond = [
+            "microsoft.resources/deploymentstacks",
+            "microsoft.authorization/roleassignmentschedulerequests",
+            "microsoft.authorization/roleeligibilityschedulerequests",
+            "microsoft.managedservices/registrationdefinitions",
+        ];
+        if folded.contains("${") || beyond.contains(&folded.as_str()) {
+            let detail = format!("`{address}` ({kind}) may grant access, and is not read");
+            return self.gap(node, Source::RoleAssignments, Reason::Unsupported, detail);
+        }
         if kind.eq_ignore_ascii_case("Microsoft.Resources/deployments") {
             return self.deployment(node, frame, &id, &address, depth);
         }
@@ -353,6 +372,7 @@ impl<'w> Walk<'w> {
         let inside = Node::of(value, node.at);
         let mut walk = Walk {
             file: self.file,
+            lines: self.lines,
             outputs: self.outputs,
             fuel: self.fuel,
             lowering: std::mem::take(&mut self.lowering),
@@ -408,7 +428,7 @@ impl<'w> Walk<'w> {
             let mut outer = frame.inside("", 0);
             outer.copies.pop();
             outer.place = place;
-            self.inside(template, outer, address, depth + 1)
+            self.inside(template, false, outer, address, depth + 1)
         };
         self.outputs.borrow_mut().insert(id.to_ascii_lowercase(), given);
     }

@@ -23,7 +23,7 @@ impl Terraform {
             Expr::Template(parts) => match parts.as_slice() {
                 // A text that is one expression is that, whatever it is.
                 [only] if !matches!(only, Expr::Literal(_)) => go(only),
-                parts => Json::String(parts.iter().map(|p| shown(&go(p))).collect()),
+                parts => bounded(Json::String(parts.iter().map(|p| shown(&go(p))).collect())),
             },
             Expr::List(items) => items.iter().map(go).collect(),
             Expr::Object(members) => {
@@ -48,13 +48,9 @@ impl Terraform {
                     Json::Bool(true) => go(yes),
                     Json::Bool(false) => go(no),
                     _ => {
-                        // Whichever it will be: the one that is there says more than neither.
-                        let yes = go(yes);
-                        if yes.is_null() || Mark::of(&yes).is_some_and(|m| m.is_unknown()) {
-                            go(no)
-                        } else {
-                            yes
-                        }
+                        // Which one it will be is not known: only what both say is.
+                        let (yes, no) = (go(yes), go(no));
+                        if yes == no { yes } else { Mark::unknown("a condition that is not known") }
                     }
                 }
             }
@@ -72,10 +68,11 @@ impl Terraform {
             Expr::Call(name, arguments, expand) => {
                 if name == "try" || name == "can" {
                     let first = arguments.iter().map(go).find(|v| !v.is_null());
-                    return if name == "can" {
-                        Json::Bool(first.is_some())
-                    } else {
-                        first.unwrap_or_default()
+                    let known = first.as_ref().and_then(Mark::of).is_none_or(|m| !m.is_unknown());
+                    return match (name == "can", known) {
+                        (true, true) => Json::Bool(first.is_some()),
+                        (true, false) => Mark::unknown("whether it can be worked out"),
+                        (false, _) => first.unwrap_or_default(),
                     };
                 }
                 let mut values: Vec<Json> = arguments.iter().map(go).collect();
@@ -83,7 +80,7 @@ impl Terraform {
                     values.pop();
                     values.extend(last);
                 }
-                functions::call(name, &values)
+                bounded(functions::call(name, &values))
             }
             Expr::For(f) => self.each(f, scope, env, depth),
             Expr::Opaque(what) => Mark::unknown(what),
@@ -135,7 +132,7 @@ impl Terraform {
                 None => list.push(go(&f.value)),
             }
         }
-        if f.key.is_some() { object.into() } else { list.into() }
+        bounded(if f.key.is_some() { object.into() } else { list.into() })
     }
 
     /// A name with what is asked of it.
@@ -240,6 +237,17 @@ impl Terraform {
             None => Json::Null,
         }
     }
+}
+
+/// A value of a size that people write: what multiplies without end is not known.
+fn bounded(value: Json) -> Json {
+    let size = match &value {
+        Json::String(text) => text.len() / 16,
+        Json::Array(items) => items.len(),
+        Json::Object(members) => members.len(),
+        _ => 0,
+    };
+    if size > 8192 { Mark::unknown("a value larger than is worked out") } else { value }
 }
 
 /// A value inside a text.

@@ -3,7 +3,7 @@
 //! Not here: what expressions come to (`evaluate`).
 
 use crate::model::Location;
-use crate::sources::iac::place::position;
+use crate::sources::iac::place::{Lines, position};
 use hcl_edit::Span as _;
 use hcl_edit::expr::{Expression, ObjectKey, TraversalOperator};
 use hcl_edit::structure::Body;
@@ -85,11 +85,12 @@ pub(super) fn parse(text: &str, path: &str) -> Result<Vec<Rc<Block>>, Broken> {
         let why = e.message().lines().next().unwrap_or("expected something else").to_owned();
         Broken { line, column, why }
     })?;
-    Ok(body.blocks().map(|b| Rc::new(block(b, text, path))).collect())
+    let lines = Lines::of(text);
+    Ok(body.blocks().map(|b| Rc::new(block(b, &lines, path))).collect())
 }
 
-fn block(from: &hcl_edit::structure::Block, text: &str, path: &str) -> Block {
-    let (line, column) = position(text, from.ident.span().map_or(0, |s| s.start));
+fn block(from: &hcl_edit::structure::Block, lines: &Lines, path: &str) -> Block {
+    let (line, column) = lines.position(from.ident.span().map_or(0, |s| s.start));
     Block {
         kind: from.ident.as_str().to_owned(),
         labels: from.labels.iter().map(|l| l.as_str().to_owned()).collect(),
@@ -98,7 +99,7 @@ fn block(from: &hcl_edit::structure::Block, text: &str, path: &str) -> Block {
             .attributes()
             .map(|a| (a.key.as_str().to_owned(), Rc::new(expression(&a.value))))
             .collect(),
-        blocks: from.body.blocks().map(|b| Rc::new(block(b, text, path))).collect(),
+        blocks: from.body.blocks().map(|b| Rc::new(block(b, lines, path))).collect(),
         location: Location { path: path.to_owned(), line, column },
     }
 }
@@ -173,6 +174,11 @@ fn expression(from: &Expression) -> Expr {
 
 fn traversal<'o>(start: Expr, operators: impl Iterator<Item = &'o TraversalOperator>) -> Expr {
     let mut at = start;
+    let operators: Vec<&TraversalOperator> = operators.collect();
+    // Each step is one more box inside another.
+    if operators.len() > DEEPEST {
+        return Expr::Opaque("a path longer than is followed");
+    }
     // After a splat everything is asked of each element.
     let mut behind: Option<Vec<Expr>> = None;
     for operator in operators {
