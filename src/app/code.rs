@@ -9,14 +9,14 @@ use super::store::Folder;
 use crate::model::{Gap, Location, Reason, Source};
 use crate::rbac::Catalog;
 use crate::sources::Files as _;
-use crate::sources::iac::{Kind, Reading, SourceTree, Template, parameters_of, terraform_roots};
+use crate::sources::iac::{Kind, Reading, SourceTree, Template, is_source, parameters_of, terraform_roots};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 /// In bytes: no plan that people make is larger.
 const LARGEST: u64 = 1 << 30;
 /// Folders that hold no code of the repository.
-const NOT_OURS: [&str; 4] = [".git", ".terraform", "node_modules", "target"];
+const NOT_OURS: [&str; 2] = [".git", ".terraform"];
 
 type Values = HashMap<String, serde_json::Value>;
 
@@ -59,13 +59,15 @@ impl Code {
         let about = std::fs::symlink_metadata(path).map_err(failed)?;
         // Links are followed where they were named, never further: what they lead to is not this repository's.
         if about.is_symlink() && path != named {
-            let code = [".tf", ".json", ".bicep"].iter().any(|e| path.to_string_lossy().ends_with(e));
-            if code {
-                self.gap(
-                    path,
-                    Reason::Unsupported,
-                    format!("`{}` is a link, which is not followed", path.display()),
-                );
+            let named = named.canonicalize().map_err(failed)?;
+            let leads = path.canonicalize();
+            // What lies under what was named is read where it lies.
+            let inside = leads.as_ref().is_ok_and(|to| to.starts_with(&named));
+            let ends = |e: &str| path.to_string_lossy().ends_with(e);
+            let code = [".tf", ".tofu", ".json", ".jsonc", ".bicep"].into_iter().any(ends);
+            if !inside && (code || leads.is_ok_and(|to| to.is_dir())) {
+                let detail = format!("`{}` is a link that leads elsewhere, and not followed", path.display());
+                self.gap(path, Reason::Unsupported, detail);
             }
             return Ok(());
         }
@@ -90,7 +92,8 @@ impl Code {
         }
         let shown = path.to_string_lossy().into_owned();
         let mut head = String::new();
-        if shown.to_ascii_lowercase().ends_with(".json") {
+        let lower = shown.to_ascii_lowercase();
+        if lower.ends_with(".json") || lower.ends_with(".jsonc") {
             match about.len() {
                 length if length > LARGEST => {
                     let detail = format!("`{shown}` is larger than any plan that is read");
@@ -144,6 +147,15 @@ impl Code {
                     self.gap(path, Reason::Unsupported, detail);
                     continue;
                 }
+                // Nobody said that it is the plan of this source: it may be an old one.
+                Kind::TerraformPlan if !request.paths.contains(path) && has_source(path, &found) => {
+                    let detail = format!(
+                        "`{}` is a plan that was found and not named, beside source that it may be older than: the source is checked; name the plan to check that",
+                        path.display()
+                    );
+                    self.gap(path, Reason::Unresolved, detail);
+                    continue;
+                }
                 Kind::TerraformPlan => {
                     let source = request.source.as_deref().unwrap_or_else(|| folder_of(path));
                     planned.extend(self.in_repository(source));
@@ -180,12 +192,13 @@ impl Code {
         }
         for (repository, folders) in folders {
             let files = Folder::open(&repository)?;
-            let roots = terraform_roots(&files, &folders);
+            let (roots, applied) = terraform_roots(&files, &folders);
+            reading.entered.clear();
             // Modules that call each other in circles leave no root: each is one, then.
             let roots = if roots.is_empty() { folders.into_iter().collect() } else { roots };
-            for root in roots {
-                // A plan says all that its own source does, and more.
-                if planned.contains(&(repository.clone(), root.clone())) {
+            for root in roots.into_iter().chain(applied) {
+                // A plan says all that its own source does, and more; and what was a module of a root is no root.
+                if planned.contains(&(repository.clone(), root.clone())) || reading.entered.contains(&root) {
                     continue;
                 }
                 progress.step(&format!("reading {root}"));
@@ -245,7 +258,7 @@ impl Code {
             Unread::failed(error.help("give the folder of the root module with --source"))
         })?;
         let files = Folder::open(&base).map_err(Unread::failed)?;
-        let has_source = files.list_in(&inside).is_ok_and(|all| all.iter().any(|f| f.ends_with(".tf")));
+        let has_source = files.list_in(&inside).is_ok_and(|all| all.iter().any(|f| is_source(f)));
         if let (Some(source), false) = (source, has_source) {
             let error = AppError::usage(format!("`{}` holds no Terraform source", source.display()));
             return Err(Unread::failed(
@@ -364,6 +377,12 @@ fn decode(bytes: &[u8]) -> Option<String> {
         [0xef, 0xbb, 0xbf, rest @ ..] => String::from_utf8(rest.to_vec()).ok(),
         other => String::from_utf8(other.to_vec()).ok(),
     }
+}
+
+/// Whether a plan lies beside source.
+fn has_source(plan: &Path, found: &[(PathBuf, Kind)]) -> bool {
+    let beside = |p: &Path| folder_of(p) == folder_of(plan);
+    found.iter().any(|(path, kind)| *kind == Kind::Terraform && beside(path))
 }
 
 fn folder_of(path: &Path) -> &Path {

@@ -23,6 +23,16 @@ impl Folder {
         Err(AppError::usage(format!("`{shown}` is no folder")).help("give a folder of JSON files"))
     }
 
+    /// A path in the folder. Links inside it may not lead out: what lies there is not what somebody asked about.
+    fn inside(&self, path: &str) -> std::io::Result<std::path::PathBuf> {
+        let full = self.0.join(path);
+        if !path.starts_with("..") && !full.canonicalize()?.starts_with(self.0.canonicalize()?) {
+            let why = format!("`{path}` is a link that leads out of `{}`", self.0.display());
+            return Err(std::io::Error::new(std::io::ErrorKind::PermissionDenied, why));
+        }
+        Ok(full)
+    }
+
     fn walk(&self, under: &str, found: &mut Vec<String>) -> std::io::Result<()> {
         for entry in fs::read_dir(self.0.join(under))? {
             let entry = entry?;
@@ -52,7 +62,7 @@ impl Files for Folder {
 
     fn list_in(&self, folder: &str) -> std::io::Result<Vec<String>> {
         let mut found = Vec::new();
-        for entry in fs::read_dir(self.0.join(folder))? {
+        for entry in fs::read_dir(self.inside(folder)?)? {
             let entry = entry?;
             if entry.file_type()?.is_file() {
                 let name = entry.file_name().to_string_lossy().into_owned();
@@ -68,7 +78,7 @@ impl Files for Folder {
     }
 
     fn open(&self, path: &str) -> std::io::Result<Box<dyn Read + Send + '_>> {
-        Ok(Box::new(fs::File::open(self.0.join(path))?))
+        Ok(Box::new(fs::File::open(self.inside(path)?)?))
     }
 }
 

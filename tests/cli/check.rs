@@ -577,3 +577,51 @@ fn real_plans_are_accounted_for() {
     println!("{plans} plans, {grants} role assignments, {unresolved} unresolved");
     assert!(plans > 30 && grants > 30);
 }
+
+/// What hides code from a check: files of other names, calls that are never made, links, overrides, plans that are not whole.
+#[test]
+fn nothing_hides_from_a_check() {
+    let owner = |name: &str| {
+        format!(
+            "resource \"azurerm_role_assignment\" \"{name}\" {{\n  scope = \"/subscriptions/{0}1\"\n  role_definition_name = \"Owner\"\n  principal_id = \"{0}2\"\n}}\n",
+            "11111111-2222-4333-8444-00000000000"
+        )
+    };
+    let provider = "provider \"azurerm\" {\n  features {}\n}\n";
+    let decoy = "module \"infra\" {\n  source = \"../infra\"\n  count  = 0\n}\n";
+    let reader = "resource \"azurerm_role_assignment\" \"a\" {\n  role_definition_name = \"Reader\"\n}\n";
+    let many = owner("a").replacen("{\n", "{\n  count = 1001\n", 1);
+    // Files, findings, and whether something is left unread.
+    type Case<'c> = (&'c str, Vec<(&'c str, String)>, bool, bool);
+    let cases: Vec<Case<'_>> = vec![
+        ("tofu", vec![("main.tofu", owner("a"))], true, false),
+        ("mark", vec![("main.tf", format!("\u{feff}{}", owner("a")))], true, false),
+        ("target", vec![("target/main.tf", owner("a"))], true, false),
+        ("decoy", vec![("infra/main.tf", provider.to_owned() + &owner("a")), ("x/main.tf", decoy.to_owned())], true, false),
+        ("override", vec![("main.tf", reader.to_owned()), ("a_override.tf", owner("a"))], true, false),
+        ("wide", vec![("main.tf", many)], true, true),
+        ("broken-values", vec![("main.tf", owner("a")), ("terraform.tfvars", "a = = 1".to_owned())], true, true),
+        ("schemaless", vec![("main.JSONC", r#"{"contentVersion":"1.0.0.0","resources":[{"type":"Microsoft.Authorization/roleAssignments","apiVersion":"2022-04-01","name":"11111111-2222-4333-8444-555555555555","properties":{"principalId":"11111111-2222-4333-8444-555555555556","roleDefinitionId":"/providers/Microsoft.Authorization/roleDefinitions/8e3af657-a8ff-443c-a75c-2fe8c4bcb635"}}]}"#.to_owned())], true, false),
+        ("errored", vec![("plan.json", r#"{"format_version":"1.2","terraform_version":"1.9","errored":true,"resource_changes":[]}"#.to_owned())], false, true),
+        ("later", vec![("plan.json", r#"{"format_version":"1.2","terraform_version":"1.9","complete":false,"resource_changes":[]}"#.to_owned())], false, true),
+        ("cut", vec![("plan.json", r#"{"format_version":"1.2","terraform_version":"1.9","planned_values":{"root_module":{"resources":[{}]}}}"#.to_owned())], false, true),
+        ("stale", vec![("main.tf", owner("a")), ("plan.json", r#"{"format_version":"1.2","terraform_version":"1.9","resource_changes":[]}"#.to_owned())], true, true),
+        ("unread", vec![("main.tf", "resource \"azurerm_lighthouse_assignment\" \"a\" {\n}\n".to_owned())], false, true),
+    ];
+    for (case, files, finds, leaves) in cases {
+        let dir = folder(&format!("check-hidden-{case}"));
+        std::fs::create_dir_all(dir.join("r/.git")).unwrap();
+        for (path, text) in files {
+            let path = dir.join("r").join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            write(&path, &text);
+        }
+        let ran = run(&dir, &["check", "r", "--format", "json", "--fail-on", "none"]);
+        let report: Value =
+            serde_json::from_str(&ran.out).unwrap_or_else(|e| panic!("{case}: {e}: {}", ran.err));
+        let found = report["findings"].as_array().unwrap();
+        assert_eq!(found.iter().any(|f| f["rule"] == "owner-equivalent-grant"), finds, "{case}: {}", ran.out);
+        let gaps = report["coverage"]["gaps"].as_array().unwrap();
+        assert_eq!(gaps.iter().any(|g| g["blocking"] == true), leaves, "{case}: {gaps:?}");
+    }
+}

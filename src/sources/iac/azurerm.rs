@@ -5,8 +5,8 @@
 //! (`plan`).
 
 use super::declare::declare;
-use super::instance::{Configuration, Instance, Value, symbol};
-use super::types::arm_type;
+use super::instance::{Configuration, Instance, Value, has_marks, symbol};
+use super::types::{UNREAD, arm_type};
 use crate::model::{Gap, Reason, Source};
 use crate::rbac::Catalog;
 use crate::sources::arm::Lowering;
@@ -103,6 +103,7 @@ impl<'c> Azurerm<'c> {
             "azuread_service_principal" | "azuread_user" => self.principal(at),
             "azuread_app_role_assignment" => self.app_role(at),
             "azapi_resource" => self.azapi(at),
+            kind if UNREAD.contains(&kind) => self.unread(at),
             kind if kind.ends_with("_policy_assignment") => self.policy_assignment(at),
             _ => self.host(at),
         }
@@ -121,6 +122,24 @@ impl<'c> Azurerm<'c> {
 
     fn plain(&mut self, record: &Json) {
         self.lowering.record(record.to_string().as_bytes(), Position { line: 0, column: 0 });
+    }
+
+    /// A resource that may grant access in ways that are not read.
+    fn unread(&mut self, at: usize) {
+        let instance = self.of(at);
+        let detail = format!("what `{}` grants is not read by this version", instance.address);
+        let gap = Gap::new(Source::RoleAssignments, "", Reason::Unsupported, detail);
+        self.lowering.estate.gaps.push(Gap { location: instance.location, ..gap });
+    }
+
+    /// The texts of a list; whether any of it is not known is said.
+    fn texts(&mut self, at: usize, source: Source, path: &[&str]) -> Vec<String> {
+        let all = self.config.list(at, path);
+        if all.iter().any(|v| v.text().is_none_or(has_marks) && *v != Value::Absent) {
+            let what = path.last().copied().unwrap_or_default().replace('_', " ");
+            self.unresolved(at, source, &format!("a part of the {what}"), "it comes from elsewhere");
+        }
+        all.into_iter().filter_map(|v| v.text().map(str::to_owned)).collect()
     }
 
     fn unresolved(&mut self, at: usize, source: Source, what: &str, why: &str) {
@@ -191,10 +210,7 @@ impl<'c> Azurerm<'c> {
     fn role(&mut self, at: usize) {
         let blocks = (0..self.config.blocks(at, "permissions")).map(|n| {
             let n = n.to_string();
-            let list = |name: &str| -> Json {
-                let all = self.config.list(at, &["permissions", &n, name]);
-                all.into_iter().filter_map(|v| v.text().map(str::to_owned)).collect()
-            };
+            let mut list = |name: &str| self.texts(at, Source::RoleDefinitions, &["permissions", &n, name]);
             json!({"actions": list("actions"), "notActions": list("not_actions"),
                 "dataActions": list("data_actions"), "notDataActions": list("not_data_actions")})
         });
@@ -260,13 +276,16 @@ impl<'c> Azurerm<'c> {
     }
 
     /// The identity block of anything, in Azure's form.
-    fn block(&self, at: usize) -> Json {
+    fn block(&mut self, at: usize) -> Json {
         if self.config.blocks(at, "identity") == 0 {
             return Json::Null;
         }
         let kind = self.config.value(at, &["identity", "0", "type"]);
         let kind = kind.text().unwrap_or("SystemAssigned");
         let ids = self.config.list(at, &["identity", "0", "identity_ids"]);
+        if ids.iter().any(|v| *v != Value::Absent && self.scope_of(v, 0).is_none()) {
+            self.unresolved(at, Source::Identities, "an identity", "its id comes from elsewhere");
+        }
         let user: Map<String, Json> =
             ids.iter().filter_map(|v| self.scope_of(v, 0)).map(|id| (id, json!({}))).collect();
         let system = kind.to_ascii_lowercase().contains("systemassigned");
@@ -304,11 +323,10 @@ impl<'c> Azurerm<'c> {
     fn vault(&mut self, at: usize) {
         let roles = ["rbac_authorization_enabled", "enable_rbac_authorization"].map(|a| self.optional(at, a));
         let roles = roles.iter().any(|v| v.as_bool() == Some(true));
-        let blocks = (0..self.config.blocks(at, "access_policy")).filter_map(|n| {
-            let n = n.to_string();
-            self.policy(at, &["access_policy", &n])
-        });
-        let blocks: Vec<Json> = blocks.collect();
+        let mut blocks = Vec::new();
+        for n in 0..self.config.blocks(at, "access_policy") {
+            blocks.extend(self.policy(at, &["access_policy", &n.to_string()]));
+        }
         let id = self.id(at, 0);
         let made = self.vaults.entry(id).or_insert((at, Json::Null, Vec::new()));
         *made =
@@ -326,13 +344,19 @@ impl<'c> Azurerm<'c> {
         made.2.extend(policy);
     }
 
-    fn policy(&self, at: usize, block: &[&str]) -> Option<Json> {
+    fn policy(&mut self, at: usize, block: &[&str]) -> Option<Json> {
         let path = |last: &'static str| [block, &[last]].concat();
-        let (principal, _) = self.principal_of(&self.config.value(at, &path("object_id")))?;
-        let list = |name: &'static str| -> Json {
-            let all = self.config.list(at, &path(name));
-            all.into_iter().filter_map(|v| v.text().map(str::to_owned)).collect()
+        let principal = self.config.value(at, &path("object_id"));
+        let Some((principal, _)) = self.principal_of(&principal) else {
+            self.unresolved(
+                at,
+                Source::Vaults,
+                "the principal of an access policy",
+                &unknown(&principal, "it"),
+            );
+            return None;
         };
+        let mut list = |name: &'static str| self.texts(at, Source::Vaults, &path(name));
         Some(json!({"objectId": principal, "permissions": {"secrets": list("secret_permissions"),
             "keys": list("key_permissions"), "certificates": list("certificate_permissions"),
             "storage": list("storage_permissions")}}))
@@ -365,8 +389,20 @@ impl<'c> Azurerm<'c> {
             let group = self.config.value(at, &["group_object_id"]);
             (self.principal_of(&group).map(|g| g.0), vec![self.config.value(at, &["member_object_id"])])
         };
-        let members = members.iter().filter_map(|m| self.principal_of(m)).map(|m| m.0);
-        let members: Vec<String> = members.collect();
+        let members: Vec<Option<String>> = members
+            .iter()
+            .filter(|m| **m != Value::Absent)
+            .map(|m| self.principal_of(m).map(|m| m.0))
+            .collect();
+        if id.is_none() || members.contains(&None) {
+            self.unresolved(
+                at,
+                Source::Groups,
+                "who is a member of what group",
+                "an id comes from elsewhere",
+            );
+        }
+        let members = members.into_iter().flatten();
         if let Some(id) = id {
             self.groups.entry(id).or_default().extend(members);
         }
@@ -386,7 +422,11 @@ impl<'c> Azurerm<'c> {
 
     fn app_role(&mut self, at: usize) {
         let principal = self.config.value(at, &["principal_object_id"]);
-        if let Some((principal, _)) = self.principal_of(&principal) {
+        let found = self.principal_of(&principal);
+        if found.is_none() {
+            self.unresolved(at, Source::AppRoleAssignments, "the principal", &unknown(&principal, "it"));
+        }
+        if let Some((principal, _)) = found {
             self.plain(&json!({"id": self.symbol(&self.of(at).address), "principalId": principal,
                 "appRoleId": self.text(at, "app_role_id"), "resourceId": self.text(at, "resource_object_id")}));
         }
@@ -397,12 +437,18 @@ impl<'c> Azurerm<'c> {
         let kind = self.text(at, "type");
         let kind = kind.split('@').next().unwrap_or_default().to_owned();
         let parent = self.config.value(at, &["parent_id"]);
-        let Some(parent) = self.scope_of(&parent, 0) else { return };
+        let found = self.scope_of(&parent, 0).filter(|_| !kind.starts_with("${"));
+        let Some(parent) = found else {
+            return self.unresolved(at, Source::Resources, "the type or the parent", &unknown(&parent, "it"));
+        };
         let name = self.text(at, "name").replace('/', "\u{2215}");
         let body = match self.optional(at, "body") {
             Json::String(text) => serde_json::from_str(&text).unwrap_or(Json::Null),
             other => other,
         };
+        if body.is_null() || any_marks(&body) {
+            self.unresolved(at, Source::Resources, "a part of the body", "it comes from elsewhere");
+        }
         let properties = body.get("properties").cloned().unwrap_or(json!({}));
         let child = kind.matches('/').count() > 1 && !kind.starts_with("Microsoft.Authorization/");
         let id = if child {
@@ -418,6 +464,16 @@ impl<'c> Azurerm<'c> {
         }
         let record = json!({"id": id, "type": kind, "identity": self.block(at), "tags": self.tags(at), "properties": properties});
         self.record(at, &record);
+    }
+}
+
+/// Whether anything in a body is not known.
+fn any_marks(body: &Json) -> bool {
+    match body {
+        Json::String(text) => has_marks(text),
+        Json::Array(items) => items.iter().any(any_marks),
+        Json::Object(members) => members.values().any(any_marks),
+        _ => false,
     }
 }
 

@@ -16,6 +16,7 @@ mod references;
 mod types;
 
 pub use arm::{Template, parameters_of};
+pub use hcl::is_source;
 pub use plan::PlanError;
 
 use super::Files;
@@ -56,14 +57,13 @@ impl Kind {
     /// The kind of a file, from its name and its first bytes.
     pub fn of(path: &str, head: &[u8]) -> Option<Kind> {
         let lower = path.to_ascii_lowercase();
-        let has = |needle: &[u8]| memchr::memmem::find(head, needle).is_some();
-        if lower.ends_with(".tf") || lower.ends_with(".tf.json") {
+        if [".tf", ".tofu", ".tf.json", ".tofu.json"].iter().any(|e| lower.ends_with(e)) {
             return Some(Kind::Terraform);
         }
         if lower.ends_with(".bicep") {
             return Some(Kind::Bicep);
         }
-        if !lower.ends_with(".json") {
+        if !lower.ends_with(".json") && !lower.ends_with(".jsonc") {
             return None;
         }
         if plan::looks_like(head) {
@@ -75,10 +75,16 @@ impl Kind {
             b"managementGroupDeploymentTemplate.json",
             b"tenantDeploymentTemplate.json",
         ];
+        // Azure takes addresses of schemas in any case, and templates whose address it does not know.
+        let head = head.to_ascii_lowercase();
+        let has = |needle: &[u8]| memchr::memmem::find(&head, &needle.to_ascii_lowercase()).is_some();
         if template.into_iter().any(has) {
             return Some(Kind::ArmTemplate);
         }
-        has(b"deploymentParameters.json").then_some(Kind::ArmParameters)
+        if has(b"deploymentParameters.json") {
+            return Some(Kind::ArmParameters);
+        }
+        (has(b"\"contentVersion\"") && has(b"\"resources\"")).then_some(Kind::ArmTemplate)
     }
 }
 
@@ -99,8 +105,11 @@ impl std::fmt::Debug for SourceTree<'_> {
     }
 }
 
-/// Of folders with Terraform source, those that are applied themselves.
-pub fn terraform_roots(files: &dyn Files, folders: &std::collections::BTreeSet<String>) -> Vec<String> {
+/// Of folders with Terraform source, those that no other calls, and those that are applied themselves though one does.
+pub fn terraform_roots(
+    files: &dyn Files,
+    folders: &std::collections::BTreeSet<String>,
+) -> (Vec<String>, Vec<String>) {
     hcl::roots(files, folders)
 }
 
@@ -112,6 +121,8 @@ pub struct Reading {
     pub gone: usize,
     /// Names of variables and parameters that could be given.
     pub declared: std::collections::BTreeSet<String>,
+    /// Folders of Terraform source that were read as a root or as a module of one.
+    pub entered: std::collections::BTreeSet<String>,
 }
 
 impl Reading {
@@ -133,6 +144,10 @@ impl Reading {
             });
         }
         self.gone += plan.gone;
+        for why in &plan.unsaid {
+            let gap = crate::model::Gap::new(Source::Files, "", crate::model::Reason::Unresolved, *why);
+            self.lowering.estate.gaps.push(gap);
+        }
         let root = source.map_or("", |s| s.root);
         let mut azurerm = Azurerm::new(&plan, catalog, root, std::mem::take(&mut self.lowering));
         azurerm.lower();
@@ -151,6 +166,7 @@ impl Reading {
     ) {
         let mut source = hcl::Terraform::read(tree.files, tree.root, set, more);
         self.declared.extend(source.declared());
+        self.entered.extend(source.entered().map(str::to_owned));
         self.lowering.estate.gaps.append(&mut source.gaps);
         let mut azurerm = Azurerm::new(&source, catalog, tree.root, std::mem::take(&mut self.lowering));
         azurerm.lower();

@@ -99,7 +99,7 @@ impl<'f> Places<'f> {
     fn read(&self, folder: &str) -> Blocks {
         let mut blocks = Blocks::new();
         for path in self.files.list_in(folder).unwrap_or_default() {
-            if !path.ends_with(".tf") {
+            if !super::hcl::is_source(&path) {
                 continue;
             }
             let Some(text) = self.text(&path) else { continue };

@@ -26,8 +26,15 @@ pub enum PlanError {
 #[derive(Deserialize)]
 struct Wire<'a> {
     format_version: String,
+    #[serde(borrow)]
+    resource_changes: Option<Vec<&'a RawValue>>,
+    #[serde(default)]
+    errored: bool,
+    complete: Option<bool>,
     #[serde(borrow, default)]
-    resource_changes: Vec<&'a RawValue>,
+    deferred_changes: Vec<&'a RawValue>,
+    #[serde(borrow)]
+    planned_values: Option<&'a RawValue>,
     #[serde(borrow)]
     configuration: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -90,6 +97,8 @@ pub(super) struct Plan {
     pub(super) written: std::cell::RefCell<HashMap<String, HashMap<String, usize>>>,
     /// Instances that go away.
     pub(super) gone: usize,
+    /// Why there may be more than the plan says.
+    pub(super) unsaid: Vec<&'static str>,
 }
 
 /// The most modules that are looked into one below the other.
@@ -126,11 +135,25 @@ impl Plan {
             data: HashMap::new(),
             written: std::cell::RefCell::default(),
             gone: 0,
+            unsaid: Vec::new(),
         };
+        let planned = if wire.resource_changes.is_none() { json(wire.planned_values)? } else { Json::Null };
+        let reasons = [
+            (wire.errored, "planning ended with an error, so that the plan is not whole"),
+            (
+                wire.complete == Some(false) || !wire.deferred_changes.is_empty(),
+                "the plan is not complete: some changes are left for a later one",
+            ),
+            (
+                wire.resource_changes.is_none() && planned.get("root_module").is_some_and(has_resources),
+                "the plan holds resources and no changes of them: it is cut, or a state",
+            ),
+        ];
+        plan.unsaid.extend(reasons.iter().filter(|(is, _)| *is).map(|(_, why)| *why));
         if let Some(values) = json(wire.prior_state)?.get("values").and_then(|v| v.get("root_module")) {
             plan.looked_up_in(values, 0);
         }
-        for raw in wire.resource_changes {
+        for raw in wire.resource_changes.unwrap_or_default() {
             plan.change(raw).map_err(broken)?;
         }
         Ok(plan)
@@ -153,6 +176,9 @@ impl Plan {
         let does = |action: &str| actions.actions.iter().any(|a| a == action);
         let data = head.mode.as_deref() == Some("data");
         if !is_of_interest(&head, data) {
+            return Ok(());
+        }
+        if does("forget") {
             return Ok(());
         }
         if does("delete") && !does("create") {
@@ -235,7 +261,7 @@ impl Configuration for Plan {
                     })
                     .collect()
             }
-            None => Vec::new(),
+            None => vec![Value::Unknown("it is known after apply".to_owned())],
         }
     }
 
@@ -293,6 +319,10 @@ fn is_of_interest(head: &Head<'_>, data: bool) -> bool {
     // Nothing else is worth its memory in plans of hundreds of megabytes: a resource without an identity matters where
     // grants refer to it, and then by its name.
     kinds.iter().any(|k| head.kind.starts_with(k)) || data
+}
+
+fn has_resources(module: &Json) -> bool {
+    ["resources", "child_modules"].iter().any(|k| module.get(k).is_some())
 }
 
 pub(super) fn text<'j>(value: &'j Json, key: &str) -> &'j str {

@@ -11,6 +11,30 @@ pub(super) fn arm_type(kind: &str) -> (String, Option<&'static str>) {
     }
 }
 
+/// Types that may grant access and that nobody reads yet. Facts, from the documentation of the providers.
+pub(super) const UNREAD: &[&str] = &[
+    "azurerm_resource_group_template_deployment",
+    "azurerm_subscription_template_deployment",
+    "azurerm_management_group_template_deployment",
+    "azurerm_tenant_template_deployment",
+    "azurerm_template_deployment",
+    "azurerm_lighthouse_assignment",
+    "azurerm_lighthouse_definition",
+    "azurerm_cosmosdb_sql_role_assignment",
+    "azurerm_kusto_database_principal_assignment",
+    "azurerm_kusto_cluster_principal_assignment",
+    "azurerm_synapse_role_assignment",
+    "azurerm_key_vault_managed_hardware_security_module_role_assignment",
+    "azapi_update_resource",
+    "azapi_resource_action",
+    "azapi_data_plane_resource",
+    "azuread_directory_role_assignment",
+    "azuread_directory_role_member",
+    "azuread_directory_role_eligibility_schedule_request",
+    "azuread_privileged_access_group_assignment_schedule",
+    "azuread_privileged_access_group_eligibility_schedule",
+];
+
 const TYPES: &[(&str, &str, &str)] = &[
     ("azurerm_user_assigned_identity", "Microsoft.ManagedIdentity/userAssignedIdentities", ""),
     ("azurerm_linux_virtual_machine", "Microsoft.Compute/virtualMachines", ""),

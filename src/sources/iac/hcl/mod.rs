@@ -4,6 +4,7 @@
 
 mod evaluate;
 mod functions;
+mod module;
 mod source;
 mod tree;
 
@@ -11,30 +12,29 @@ pub(super) use source::Terraform;
 
 use super::place::normal;
 use crate::sources::Files;
+use module::Module;
+pub use module::is_source;
 use std::collections::BTreeSet;
-use std::io::Read as _;
 use tree::Expr;
 
-/// Of folders with Terraform source, those that no other of them calls as a module: they are applied themselves.
-pub(super) fn roots(files: &dyn Files, folders: &BTreeSet<String>) -> Vec<String> {
-    let mut called = BTreeSet::new();
+/// Of folders with Terraform source, those that no other of them calls as a module: they are applied themselves. And those
+/// that some other calls, but that are made to be applied: a call that is never made must not hide one.
+pub(super) fn roots(files: &dyn Files, folders: &BTreeSet<String>) -> (Vec<String>, Vec<String>) {
+    let (mut called, mut applied) = (BTreeSet::new(), BTreeSet::new());
     for folder in folders {
-        for path in files.list_in(folder).unwrap_or_default().iter().filter(|p| p.ends_with(".tf")) {
-            let mut text = String::new();
-            let read = files.open(path).map(|f| f.take(8 << 20).read_to_string(&mut text));
-            let blocks = if matches!(read, Ok(Ok(_))) {
-                tree::parse(&text, path).unwrap_or_default()
-            } else {
-                Vec::new()
-            };
-            for call in blocks.iter().filter(|b| b.kind == "module") {
-                if let Some(Expr::Literal(source)) = call.attributes.get("source").map(|e| &**e)
-                    && let Some(source) = source.as_str().filter(|s| s.starts_with('.'))
-                {
-                    called.insert(normal(&format!("{folder}/{source}")));
-                }
+        // What cannot be read is said by whoever reads the folder for its own sake.
+        let module = Module::read(files, folder, &mut Vec::new());
+        for call in module.blocks.get("module").into_iter().flatten() {
+            if let Some(Expr::Literal(source)) = call.attributes.get("source").map(|e| &**e)
+                && let Some(source) = source.as_str().filter(|s| s.starts_with('.'))
+            {
+                called.insert(normal(&format!("{folder}/{source}")));
             }
         }
+        if module.is_applied() {
+            applied.insert(folder.clone());
+        }
     }
-    folders.difference(&called).cloned().collect()
+    let roots = folders.difference(&called).cloned().collect();
+    (roots, applied.intersection(&called).cloned().collect())
 }

@@ -5,15 +5,15 @@
 //! (`evaluate`).
 
 use super::evaluate::shown;
-use super::tree::{Block, Expr, parse, values};
-use crate::model::{Gap, Location, Reason, Source};
+use super::module::{Module, given};
+use super::tree::{Block, Expr};
+use crate::model::{Gap, Reason, Source};
 use crate::sources::Files;
 use crate::sources::iac::instance::{Configuration, Instance, Mark, Value, has_marks};
 use crate::sources::iac::place::{installed, normal};
 use serde_json::Value as Json;
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, HashMap};
-use std::io::Read as _;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
 /// What surrounds an expression.
@@ -23,16 +23,6 @@ pub(super) struct Env {
     pub(super) count: Option<u64>,
     /// Names of loops, the innermost last.
     pub(super) names: Vec<(String, Json)>,
-}
-
-/// The blocks of a folder.
-#[derive(Default)]
-struct Module {
-    /// By kind.
-    blocks: HashMap<String, Vec<Rc<Block>>>,
-    /// By kind and labels, those that occur once.
-    named: HashMap<(String, Vec<String>), Rc<Block>>,
-    locals: HashMap<String, Rc<Expr>>,
 }
 
 /// A module where it is called.
@@ -65,14 +55,15 @@ pub(crate) struct Terraform {
     known: RefCell<HashMap<(usize, String), Json>>,
     under_way: RefCell<Vec<(usize, String)>>,
     fuel: Cell<usize>,
+    /// Blocks with more instances than are made.
+    cut: RefCell<BTreeSet<String>>,
     pub(crate) gaps: Vec<Gap>,
 }
 
-/// In bytes: nobody writes larger files by hand.
-const LARGEST: u64 = 8 << 20;
 /// Modules inside each other, and instances of one block.
 const DEEPEST: usize = 16;
 const MOST: usize = 1000;
+const SCOPES: usize = 20_000;
 const FUEL: usize = 20_000_000;
 
 impl Terraform {
@@ -95,23 +86,11 @@ impl Terraform {
             known: RefCell::default(),
             under_way: RefCell::default(),
             fuel: Cell::new(FUEL),
+            cut: RefCell::default(),
             gaps: Vec::new(),
         };
         terraform.load(files, folder);
-        for path in files.list_in(folder).unwrap_or_default() {
-            let name = path.rsplit('/').next().unwrap_or_default();
-            if (name == "terraform.tfvars" || name.ends_with(".auto.tfvars"))
-                && let Some(found) = text(files, &path).as_deref().and_then(values)
-            {
-                terraform.given.extend(found);
-            } else if name.ends_with(".tfvars") && more.is_empty() {
-                let detail = format!("the values in `{path}` are not used: name the file with --var-file");
-                terraform.gaps.push(Gap::new(Source::Files, "", Reason::Unresolved, detail));
-            }
-        }
-        for values_of_one in more.iter().filter_map(|text| values(text)) {
-            terraform.given.extend(values_of_one);
-        }
+        terraform.given = given(files, folder, more, &mut terraform.gaps);
         let literal = |(name, value): (&String, &Json)| (name.clone(), Rc::new(Expr::Literal(value.clone())));
         terraform.given.extend(set.iter().map(literal));
         terraform.scopes.push(Scope {
@@ -127,6 +106,14 @@ impl Terraform {
         for (scope, block) in std::mem::take(&mut terraform.late) {
             terraform.made(scope, &block);
         }
+        for place in terraform.cut.take() {
+            let detail = format!("the block at {place} has more instances than are made here ({MOST})");
+            terraform.gaps.push(Gap::new(Source::Files, "", Reason::Unsupported, detail));
+        }
+        if terraform.fuel.get() == 0 {
+            let detail = format!("the source in `{folder}` takes more work than is done here: give a plan");
+            terraform.gaps.push(Gap::new(Source::Files, "", Reason::Unsupported, detail));
+        }
         terraform
     }
 
@@ -134,35 +121,8 @@ impl Terraform {
         if self.modules.contains_key(folder) {
             return true;
         }
-        let mut module = Module::default();
-        for path in files.list_in(folder).unwrap_or_default() {
-            if !path.ends_with(".tf") {
-                continue;
-            }
-            let Some(text) = text(files, &path) else {
-                let gap =
-                    Gap::new(Source::Files, "", Reason::Unparsed, format!("`{path}` is no text in UTF-8"));
-                self.gaps.push(gap);
-                continue;
-            };
-            match parse(&text, &path) {
-                Ok(blocks) => {
-                    for block in blocks {
-                        let key = (block.kind.clone(), block.labels.clone());
-                        module.named.entry(key).or_insert_with(|| Rc::clone(&block));
-                        module.blocks.entry(block.kind.clone()).or_default().push(block);
-                    }
-                }
-                Err(broken) => {
-                    let location = Location { path: path.clone(), line: broken.line, column: broken.column };
-                    self.gaps.push(Gap::new(Source::Files, "", Reason::Unparsed, broken.why).at(location));
-                }
-            }
-        }
+        let module = Module::read(files, folder, &mut self.gaps);
         let there = !module.blocks.is_empty();
-        for block in module.blocks.get("locals").into_iter().flatten() {
-            module.locals.extend(block.attributes.clone());
-        }
         self.modules.insert(folder.to_owned(), module);
         there
     }
@@ -177,6 +137,11 @@ impl Terraform {
         let module = self.scopes.get(scope).and_then(|s| self.modules.get(&s.folder))?;
         let labels = labels.iter().map(|l| (*l).to_owned()).collect();
         module.named.get(&(kind.to_owned(), labels)).cloned()
+    }
+
+    /// Folders whose blocks were made into something.
+    pub(crate) fn entered(&self) -> impl Iterator<Item = &str> {
+        self.scopes.iter().map(|s| s.folder.as_str())
     }
 
     /// Names of variables of the root module.
@@ -202,8 +167,10 @@ impl Terraform {
                     .push(Gap::new(Source::Files, "", Reason::Unresolved, detail).at(call.location.clone()));
                 continue;
             };
-            if depth >= DEEPEST {
-                let detail = format!("the module `{address}` lies deeper than modules are read");
+            if depth >= DEEPEST || self.scopes.len() >= SCOPES {
+                let detail = format!(
+                    "the module `{address}` lies deeper than modules are read, or there are too many"
+                );
                 self.gaps
                     .push(Gap::new(Source::Files, "", Reason::Unsupported, detail).at(call.location.clone()));
                 continue;
@@ -248,7 +215,7 @@ impl Terraform {
         if let Some(count) = block.attributes.get("count") {
             let count = self.evaluate(count, scope, &outer, 0);
             return match count.as_u64().or_else(|| count.as_bool().map(u64::from)) {
-                Some(n) => (0..n.min(MOST as u64))
+                Some(n) => (0..self.at_most(block, n))
                     .map(|n| (Some(Json::from(n)), Env { count: Some(n), ..Env::default() }))
                     .collect(),
                 None => vec![(None, outer)],
@@ -259,9 +226,13 @@ impl Terraform {
             |key: Json, value: Json| (Some(key.clone()), Env { each: Some((key, value)), ..Env::default() });
         match self.evaluate(each, scope, &outer, 0) {
             Json::Object(members) => {
+                self.at_most(block, members.len() as u64);
                 members.into_iter().take(MOST).map(|(key, value)| turn(Json::from(key), value)).collect()
             }
-            Json::Array(items) => items.into_iter().take(MOST).map(|item| turn(item.clone(), item)).collect(),
+            Json::Array(items) => {
+                self.at_most(block, items.len() as u64);
+                items.into_iter().take(MOST).map(|item| turn(item.clone(), item)).collect()
+            }
             Json::Null => Vec::new(),
             // How often is not known: once stands for all.
             _ => {
@@ -272,6 +243,15 @@ impl Terraform {
                 )]
             }
         }
+    }
+
+    /// So many instances, and a note where they are fewer than there will be.
+    fn at_most(&self, block: &Block, n: u64) -> u64 {
+        if n > MOST as u64 {
+            let at = &block.location;
+            self.cut.borrow_mut().insert(format!("{}:{}:{}", at.path, at.line, at.column));
+        }
+        n.min(MOST as u64)
     }
 
     /// Resources of a scope, before the modules that it calls: those are told of them.
@@ -568,10 +548,4 @@ fn bracketed(key: &Json) -> String {
         (Json::String(text), _) => format!("[\"{text}\"]"),
         (other, _) => format!("[{other}]"),
     }
-}
-
-fn text(files: &dyn Files, path: &str) -> Option<String> {
-    let mut text = String::new();
-    files.open(path).ok()?.take(LARGEST).read_to_string(&mut text).ok()?;
-    Some(text)
 }

@@ -65,8 +65,7 @@ pub(super) struct Broken {
 /// In bytes of nesting: the parser works on the stack.
 const DEEPEST: usize = 150;
 
-/// Reads a file.
-pub(super) fn parse(text: &str, path: &str) -> Result<Vec<Rc<Block>>, Broken> {
+fn body_of(text: &str) -> Result<Body, Broken> {
     // What is nested beyond all measure is refused before the parser sees it.
     let mut depth = 0usize;
     for (at, byte) in text.bytes().enumerate() {
@@ -80,11 +79,16 @@ pub(super) fn parse(text: &str, path: &str) -> Result<Vec<Rc<Block>>, Broken> {
             return Err(Broken { line, column, why: "expected fewer brackets inside each other".to_owned() });
         }
     }
-    let body: Body = text.parse().map_err(|e: hcl_edit::parser::Error| {
+    text.parse().map_err(|e: hcl_edit::parser::Error| {
         let (line, column) = (e.location().line() as u64, e.location().column() as u64);
         let why = e.message().lines().next().unwrap_or("expected something else").to_owned();
         Broken { line, column, why }
-    })?;
+    })
+}
+
+/// Reads a file.
+pub(super) fn parse(text: &str, path: &str) -> Result<Vec<Rc<Block>>, Broken> {
+    let body = body_of(text)?;
     let lines = Lines::of(text);
     Ok(body.blocks().map(|b| Rc::new(block(b, &lines, path))).collect())
 }
@@ -105,9 +109,9 @@ fn block(from: &hcl_edit::structure::Block, lines: &Lines, path: &str) -> Block 
 }
 
 /// The attributes of a file of values (`terraform.tfvars`).
-pub(super) fn values(text: &str) -> Option<BTreeMap<String, Rc<Expr>>> {
-    let body: Body = text.parse().ok()?;
-    Some(body.attributes().map(|a| (a.key.as_str().to_owned(), Rc::new(expression(&a.value)))).collect())
+pub(super) fn values(text: &str) -> Result<BTreeMap<String, Rc<Expr>>, Broken> {
+    let body = body_of(text)?;
+    Ok(body.attributes().map(|a| (a.key.as_str().to_owned(), Rc::new(expression(&a.value)))).collect())
 }
 
 fn text_of(text: &str) -> Expr {
