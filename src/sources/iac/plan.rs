@@ -35,6 +35,9 @@ struct Wire<'a> {
     deferred_changes: Vec<&'a RawValue>,
     #[serde(borrow)]
     planned_values: Option<&'a RawValue>,
+    /// Only a state has them.
+    #[serde(borrow)]
+    values: Option<&'a RawValue>,
     #[serde(borrow)]
     configuration: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -139,6 +142,10 @@ impl Plan {
         };
         let planned = if wire.resource_changes.is_none() { json(wire.planned_values)? } else { Json::Null };
         let reasons = [
+            (
+                wire.values.is_some(),
+                "it is a state, not a plan: use the JSON of a plan that was saved with -out",
+            ),
             (wire.errored, "planning ended with an error, so that the plan is not whole"),
             (
                 wire.complete == Some(false) || !wire.deferred_changes.is_empty(),

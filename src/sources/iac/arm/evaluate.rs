@@ -155,6 +155,12 @@ impl<'t> Frame<'t> {
         left > 0
     }
 
+    /// Large values are work, too.
+    fn spend(&self, value: &Json) {
+        let size = value.as_array().map_or(0, Vec::len) + value.as_str().map_or(0, |t| t.len() / 64);
+        self.fuel.set(self.fuel.get().saturating_sub(size));
+    }
+
     fn text(&self, text: &str, depth: usize) -> Json {
         match content(text) {
             Content::Plain(plain) => Json::String(plain),
@@ -219,7 +225,9 @@ impl<'t> Frame<'t> {
                 if let Some(own) = self.functions.get(&lower) {
                     return self.own_function(own, values, depth);
                 }
-                bounded(functions::call(self, &lower, &values))
+                let value = bounded(functions::call(self, &lower, &values));
+                self.spend(&value);
+                value
             }
         }
     }
@@ -232,6 +240,7 @@ impl<'t> Frame<'t> {
     fn variable(&self, name: &str, depth: usize) -> Json {
         let key = name.to_ascii_lowercase();
         if let Some(known) = self.known.borrow().get(&key) {
+            self.spend(known);
             return known.clone();
         }
         let Some(node) = self.variables.get(&key) else { return symbol(&format!("variables('{name}')")) };

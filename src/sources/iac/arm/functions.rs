@@ -78,7 +78,7 @@ fn known(frame: &Frame<'_>, name: &str, values: &[Json]) -> Option<Json> {
             key => number(key).and_then(|n| at.get(usize::try_from(n).ok()?).cloned()).unwrap_or_default(),
         }),
         "union" | "shallowmerge" => return union(values),
-        "equals" if all_known => Json::Bool(equal(get(0), get(1))),
+        "equals" if all_known => Json::Bool(equal(get(0), get(1))?),
         // The same words are the same, whatever they will be.
         "equals" if get(0) == get(1) => Json::Bool(true),
         "not" => Json::Bool(!get(0).as_bool()?),
@@ -251,11 +251,13 @@ fn shown(value: &Json) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-fn equal(a: &Json, b: &Json) -> bool {
-    match (a.as_str(), b.as_str()) {
-        // Types and resource ids are written in any case, and templates compare both.
-        (Some(a), Some(b)) => a == b,
-        _ => a == b || (number(a).is_some() && number(a) == number(b)),
+/// `None` for a number and a text of it: which one a parameter is depends on who gives it.
+fn equal(a: &Json, b: &Json) -> Option<bool> {
+    let same = number(a).is_some() && number(a) == number(b);
+    match (a.is_string(), b.is_string()) {
+        (true, true) => Some(a == b),
+        (false, false) => Some(a == b || same),
+        _ => (!same).then_some(false),
     }
 }
 

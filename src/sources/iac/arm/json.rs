@@ -155,6 +155,7 @@ impl Parser<'_> {
     fn object(&mut self, depth: usize) -> Result<Tree, Broken> {
         self.at += 1;
         let mut members = Vec::new();
+        let mut names = std::collections::HashSet::new();
         loop {
             self.space()?;
             match self.peek() {
@@ -165,7 +166,13 @@ impl Parser<'_> {
                 Some(b'"') => {}
                 _ => return self.broken("a name in quotes or `}`"),
             }
+            let before = self.at;
             let key = self.string()?;
+            // Which of two counts, readers disagree about.
+            if !names.insert(key.clone()) {
+                self.at = before;
+                return self.broken("a name that is not there already");
+            }
             self.space()?;
             if self.peek() != Some(b':') {
                 return self.broken("`:`");

@@ -215,6 +215,10 @@ impl<'w> Walk<'w> {
             let count = copy.get("count").map(|c| frame.value(c)).unwrap_or_default();
             // How often is not known: once stands for all.
             let turns = number(&count).and_then(|n| usize::try_from(n).ok());
+            if turns.is_some_and(|n| n > TURNS) {
+                let detail = format!("the loop `{name}` has more turns than Azure takes ({TURNS})");
+                self.gap(node, Source::Files, Reason::Unsupported, detail);
+            }
             for n in 0..turns.unwrap_or(1).min(TURNS) {
                 let inner = frame.inside(name, n);
                 self.one(node, symbol_name, &inner, parent, (address, Some(n)), depth);
@@ -234,7 +238,8 @@ impl<'w> Walk<'w> {
         depth: usize,
     ) {
         let off = |key: &str, when: bool| node.get(key).map(|n| frame.value(n)) == Some(Json::Bool(when));
-        if off("condition", false) || off("existing", true) {
+        // Only what has a symbolic name can stand for what is there already.
+        if off("condition", false) || symbol_name.is_some() && off("existing", true) {
             return;
         }
         let (id, kind, names) = self.id(node, frame, parent);
@@ -258,10 +263,22 @@ impl<'w> Walk<'w> {
         if kind.eq_ignore_ascii_case("Microsoft.Resources/deployments") {
             return self.deployment(node, frame, &id, &address, depth);
         }
+        if folded == "microsoft.authorization/policydefinitions"
+            && node
+                .json()
+                .to_string()
+                .to_ascii_lowercase()
+                .contains("microsoft.authorization/roleassignments\"")
+        {
+            let detail = format!("what the policy `{address}` deploys grants roles, and is not read");
+            self.gap(node, Source::RoleAssignments, Reason::Unsupported, detail);
+        }
         self.record(node, frame, &id, &kind, &address);
         let parent = Parent { kind, names };
-        for child in node.get("resources").map(Node::items).unwrap_or_default() {
-            self.resource(child, None, frame, Some(&parent), &address, depth);
+        let Some(children) = node.get("resources") else { return };
+        let named = children.members().iter().map(|(name, child)| (Some(name.as_str()), child));
+        for (name, child) in children.items().iter().map(|child| (None, child)).chain(named) {
+            self.resource(child, name, frame, Some(&parent), &address, depth);
         }
     }
 
@@ -328,14 +345,17 @@ impl<'w> Walk<'w> {
         };
         object.insert("scope".to_owned(), scope.into());
         let role = object.get("roleDefinitionId").cloned().unwrap_or_default();
-        if role.as_str().is_none_or(|r| r.rsplit('/').next().unwrap_or_default().starts_with("${")) {
+        let open = |r: &str| r.starts_with("${") || r.rsplit('/').next().is_some_and(|r| r.contains("${"));
+        if role.as_str().is_none_or(open) {
             let detail = format!(
                 "the role of `{address}` is not known ({}): give its parameters with --set NAME=VALUE",
                 role.as_str().unwrap_or("nothing")
             );
             self.gap(node, Source::RoleDefinitions, Reason::Unresolved, detail);
-            if role.as_str().is_none() {
-                return false;
+            let Some(text) = role.as_str() else { return false };
+            if text.starts_with("${") {
+                // One segment of an id, whatever is in it.
+                object.insert("roleDefinitionId".to_owned(), text.replace('/', "\u{2215}").into());
             }
         }
         match object.get("principalId").and_then(Json::as_str) {

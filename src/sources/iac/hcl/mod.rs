@@ -28,7 +28,8 @@ pub(super) fn roots(files: &dyn Files, folders: &BTreeSet<String>) -> (Vec<Strin
             if let Some(Expr::Literal(source)) = call.attributes.get("source").map(|e| &**e)
                 && let Some(source) = source.as_str().filter(|s| s.starts_with('.'))
             {
-                called.insert(normal(&format!("{folder}/{source}")));
+                // A folder that calls itself is not another's for that.
+                called.extend(Some(normal(&format!("{folder}/{source}"))).filter(|c| c != folder));
             }
         }
         if module.is_applied() {

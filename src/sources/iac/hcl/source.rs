@@ -25,6 +25,9 @@ pub(super) struct Env {
     pub(super) names: Vec<(String, Json)>,
 }
 
+/// Variables and local values by scope, each with how much was known when it was worked out, where that matters.
+type Known = HashMap<(usize, String), (Option<usize>, Json)>;
+
 /// A module where it is called.
 struct Scope {
     folder: String,
@@ -52,7 +55,7 @@ pub(crate) struct Terraform {
     /// Loops over what is not known before modules are.
     late: Vec<(usize, Rc<Block>)>,
     given: BTreeMap<String, Rc<Expr>>,
-    known: RefCell<HashMap<(usize, String), Json>>,
+    known: RefCell<Known>,
     under_way: RefCell<Vec<(usize, String)>>,
     fuel: Cell<usize>,
     /// Blocks with more instances than are made.
@@ -324,7 +327,11 @@ impl Terraform {
     /// What is worked out once: a variable or a local value, which may not need itself.
     fn once(&self, scope: usize, name: String, work: impl FnOnce() -> Json) -> Json {
         let key = (scope, name);
-        if let Some(known) = self.known.borrow().get(&key) {
+        let now = self.instances.len() + self.scopes.len();
+        // Before all instances are known, what refers to them is not said for good.
+        if let Some((at, known)) = self.known.borrow().get(&key)
+            && at.is_none_or(|at| at == now)
+        {
             return known.clone();
         }
         if self.under_way.borrow().contains(&key) {
@@ -333,10 +340,8 @@ impl Terraform {
         self.under_way.borrow_mut().push(key.clone());
         let value = work();
         self.under_way.borrow_mut().pop();
-        // Before all instances are known, what refers to them is not said for good.
-        if !format!("{value}").contains("\\u0001") {
-            self.known.borrow_mut().insert(key, value.clone());
-        }
+        let at = value.to_string().contains("\\u0001").then_some(now);
+        self.known.borrow_mut().insert(key, (at, value.clone()));
         value
     }
 
