@@ -59,12 +59,16 @@ impl Code {
         let about = std::fs::symlink_metadata(path).map_err(failed)?;
         // Links are followed where they were named, never further: what they lead to is not this repository's.
         if about.is_symlink() && path != named {
-            let named = named.canonicalize().map_err(failed)?;
+            let whole = named.canonicalize().map_err(failed)?;
             let leads = path.canonicalize();
             // What lies under what was named is read where it lies.
-            let inside = leads.as_ref().is_ok_and(|to| to.starts_with(&named));
+            let inside = leads.as_ref().is_ok_and(|to| to.starts_with(&whole));
             let ends = |e: &str| path.to_string_lossy().ends_with(e);
             let code = [".tf", ".tofu", ".json", ".jsonc", ".bicep"].into_iter().any(ends);
+            // As Terraform does: a file may be linked to, and lies under the name of the link.
+            if inside && code && std::fs::metadata(path).is_ok_and(|m| m.is_file()) {
+                return self.file(path, named);
+            }
             if !inside && (code || leads.is_ok_and(|to| to.is_dir())) {
                 let detail = format!("`{}` is a link that leads elsewhere, and not followed", path.display());
                 self.gap(path, Reason::Unsupported, detail);
@@ -90,11 +94,17 @@ impl Code {
             }
             return Ok(());
         }
+        self.file(path, named)
+    }
+
+    /// A file, if it is code.
+    fn file(&mut self, path: &Path, named: &Path) -> Result<(), AppError> {
+        let failed = |e: std::io::Error| AppError::usage(format!("cannot read `{}`: {e}", path.display()));
         let shown = path.to_string_lossy().into_owned();
         let mut head = String::new();
         let lower = shown.to_ascii_lowercase();
         if lower.ends_with(".json") || lower.ends_with(".jsonc") {
-            match about.len() {
+            match std::fs::metadata(path).map_err(failed)?.len() {
                 length if length > LARGEST => {
                     let detail = format!("`{shown}` is larger than any plan that is read");
                     self.gap(path, Reason::Unsupported, detail);

@@ -64,7 +64,13 @@ impl Files for Folder {
         let mut found = Vec::new();
         for entry in fs::read_dir(self.inside(folder)?)? {
             let entry = entry?;
-            if entry.file_type()?.is_file() {
+            // Links to files inside the folder are files, as Terraform has it.
+            let kind = entry.file_type()?;
+            let linked = || {
+                let (to, root) = (entry.path().canonicalize(), self.0.canonicalize());
+                matches!((to, root), (Ok(ref to), Ok(ref root)) if to.starts_with(root) && to.is_file())
+            };
+            if kind.is_file() || kind.is_symlink() && linked() {
                 let name = entry.file_name().to_string_lossy().into_owned();
                 found.push(if folder.is_empty() { name } else { format!("{folder}/{name}") });
             }

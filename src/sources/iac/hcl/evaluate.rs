@@ -27,7 +27,7 @@ impl Terraform {
             },
             Expr::List(items) => items.iter().map(go).collect(),
             Expr::Object(members) => {
-                Json::Object(members.iter().map(|(k, v)| (shown(&go(&self.key(k))), go(v))).collect())
+                Json::Object(members.iter().map(|(k, v)| (shown(&go(k)), go(v))).collect())
             }
             Expr::Name(_) | Expr::Get(..) => self.path(expr, scope, env, depth),
             Expr::Splat(of, steps) => {
@@ -84,14 +84,6 @@ impl Terraform {
             }
             Expr::For(f) => self.each(f, scope, env, depth),
             Expr::Opaque(what) => Mark::unknown(what),
-        }
-    }
-
-    /// Names of members may be written without quotes.
-    fn key(&self, key: &Expr) -> Expr {
-        match key {
-            Expr::Name(name) => Expr::Literal(Json::from(name.as_str())),
-            other => other.clone(),
         }
     }
 

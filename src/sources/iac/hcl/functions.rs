@@ -36,7 +36,15 @@ pub(super) fn binary(operator: &str, left: &Json, right: impl FnOnce() -> Json) 
                     if mark.is_unknown() { return nothing() } else { false }
                 }
                 _ if unknown(left) || unknown(&right) => return nothing(),
-                _ => left == &right || (!left.is_null() && !right.is_null() && shown(left) == shown(&right)),
+                // A number and a text of it are not the same, but which one a variable is depends on its type.
+                _ if left.is_string() != right.is_string()
+                    && !left.is_null()
+                    && !right.is_null()
+                    && shown(left) == shown(&right) =>
+                {
+                    return nothing();
+                }
+                _ => left == &right || left.is_number() && numbers().is_some_and(|(a, b)| a == b),
             };
             Json::Bool(same == (operator == "=="))
         }
@@ -65,9 +73,43 @@ pub(super) fn binary(operator: &str, left: &Json, right: impl FnOnce() -> Json) 
     }
 }
 
+/// Functions that hand their values on without looking into them. All others need to know what they are given: a mark is no
+/// text.
+const THROUGH: &[&str] = &[
+    "format",
+    "join",
+    "concat",
+    "flatten",
+    "merge",
+    "lookup",
+    "toset",
+    "distinct",
+    "tolist",
+    "tomap",
+    "compact",
+    "coalesce",
+    "coalescelist",
+    "length",
+    "keys",
+    "values",
+    "element",
+    "one",
+    "zipmap",
+    "setproduct",
+    "reverse",
+    "slice",
+    "setunion",
+    "jsonencode",
+    "tostring",
+    "sensitive",
+    "nonsensitive",
+    "ephemeralasnull",
+];
+
 /// Calls a function.
 pub(super) fn call(name: &str, values: &[Json]) -> Json {
-    known(name, values).unwrap_or_else(|| {
+    let open = !THROUGH.contains(&name) && values.iter().any(unknown);
+    known(name, values).filter(|_| !open).unwrap_or_else(|| {
         let arguments: Vec<String> = values.iter().map(shown).collect();
         Mark::unknown(&format!("{name}({})", arguments.join(", ")))
     })
@@ -79,6 +121,15 @@ fn list(value: &Json) -> Option<Vec<Json>> {
         Json::Null => Some(Vec::new()),
         _ => None,
     }
+}
+
+/// A set: each once, texts in their order.
+fn set(items: Vec<Json>) -> Vec<Json> {
+    let mut items = unique(items);
+    if items.iter().all(|i| i.is_string() && !unknown(i)) {
+        items.sort_by_key(shown);
+    }
+    items
 }
 
 fn unique(items: Vec<Json>) -> Vec<Json> {
@@ -111,11 +162,13 @@ fn known(name: &str, values: &[Json]) -> Option<Json> {
             }
             merged.into()
         }
+        "lookup" if unknown(get(1)) => return None,
         "lookup" => match get(0).as_object()?.get(&shown(get(1))) {
             Some(found) => found.clone(),
             None => values.get(2)?.clone(),
         },
-        "toset" | "distinct" => unique(list(get(0))?).into(),
+        "toset" => set(list(get(0))?).into(),
+        "distinct" => unique(list(get(0))?).into(),
         "tolist" => list(get(0))?.into(),
         "tomap" => Json::Object(get(0).as_object()?.clone()),
         "compact" => list(get(0))?.into_iter().filter(|v| !v.is_null() && v != "").collect(),
@@ -159,7 +212,19 @@ fn known(name: &str, values: &[Json]) -> Option<Json> {
         }
         "range" => {
             let (start, end) = if values.len() == 1 { (0, index(0)?) } else { (index(0)?, index(1)?) };
-            (start..end.min(start.saturating_add(10_000))).map(Json::from).collect()
+            let step = if values.len() > 2 {
+                index(2)?
+            } else if start > end {
+                -1
+            } else {
+                1
+            };
+            let each = (0..10_000).map_while(|n| start.checked_add(step.checked_mul(n)?));
+            let inside = |n: &i64| if step < 0 { *n > end } else { *n < end };
+            if step == 0 {
+                return None;
+            }
+            each.take_while(inside).map(Json::from).collect()
         }
         "reverse" => list(get(0))?.into_iter().rev().collect(),
         "sort" => {
@@ -171,7 +236,7 @@ fn known(name: &str, values: &[Json]) -> Option<Json> {
             let (from, to) = (usize::try_from(index(1)?).ok()?, usize::try_from(index(2)?).ok()?);
             list(get(0))?.get(from..to)?.to_vec().into()
         }
-        "setunion" => unique(values.iter().map(list).collect::<Option<Vec<_>>>()?.concat()).into(),
+        "setunion" => set(values.iter().map(list).collect::<Option<Vec<_>>>()?.concat()).into(),
         "setsubtract" => {
             let without = list(get(1))?;
             list(get(0))?.into_iter().filter(|v| !without.contains(v)).collect()
@@ -296,6 +361,9 @@ mod tests {
         is("flatten", json!([[1, [2, [3]]]]), json!([1, 2, 3]));
         is("toset", json!([["a", "a", "b"]]), json!(["a", "b"]));
         is("setproduct", json!([["a", "b"], [1]]), json!([["a", 1], ["b", 1]]));
+        is("toset", json!([["b", "a", "b"]]), json!(["a", "b"]));
+        is("range", json!([1, 0]), json!([1]));
+        is("range", json!([0, 6, 4]), json!([0, 4]));
         is("element", json!([["a", "b"], 3]), json!("b"));
         is("coalesce", json!([null, "", "x"]), json!("x"));
         is("zipmap", json!([["a"], [1]]), json!({"a": 1}));
@@ -305,6 +373,13 @@ mod tests {
         assert!(Mark::of(&binary("==", &unknown, || json!("a"))).is_some());
         assert_eq!(binary("==", &Mark::instance(3), || Json::Null), json!(false));
         assert_eq!(binary("&&", &unknown, || json!(false)), json!(false));
+        for name in ["replace", "trimsuffix", "split", "sort", "index"] {
+            let open = call(name, &[unknown.clone(), json!("a"), json!("b")]);
+            assert!(Mark::of(&open).is_some_and(|m| m.is_unknown()), "{name}");
+        }
+        assert!(Mark::of(&call("lookup", &[json!({"a": 1}), unknown.clone(), json!("c")])).is_some());
+        assert!(Mark::of(&binary("==", &json!("1"), || json!(1))).is_some());
+        assert_eq!(binary("==", &json!("1"), || json!(2)), json!(false));
         assert_eq!(binary("+", &json!(1), || json!(2)), json!(3));
     }
 }

@@ -24,7 +24,15 @@ pub(super) fn roots(files: &dyn Files, folders: &BTreeSet<String>) -> (Vec<Strin
     for folder in folders {
         // What cannot be read is said by whoever reads the folder for its own sake.
         let module = Module::read(files, folder, &mut Vec::new());
-        for call in module.blocks.get("module").into_iter().flatten() {
+        let never = |call: &tree::Block| {
+            let is =
+                |name: &str, empty: fn(&Expr) -> bool| call.attributes.get(name).is_some_and(|e| empty(e));
+            is("count", |e| matches!(e, Expr::Literal(n) if n == 0 || n == false))
+                || is("for_each", |e| {
+                    matches!(e, Expr::List(l) if l.is_empty()) || matches!(e, Expr::Object(o) if o.is_empty())
+                })
+        };
+        for call in module.blocks.get("module").into_iter().flatten().filter(|c| !never(c)) {
             if let Some(Expr::Literal(source)) = call.attributes.get("source").map(|e| &**e)
                 && let Some(source) = source.as_str().filter(|s| s.starts_with('.'))
             {

@@ -368,11 +368,21 @@ impl Terraform {
 
     /// A value of a type: members that may be left out get their defaults.
     fn of_type(&self, value: Json, kind: &Expr, scope: usize, depth: usize) -> Json {
+        if let Expr::Name(name) = kind {
+            return match (name.as_str(), &value) {
+                ("string", Json::Number(_) | Json::Bool(_)) => shown(&value).into(),
+                ("number", Json::String(text)) => text.parse::<i64>().map_or(value, Json::from),
+                ("bool", Json::String(text)) if text == "true" || text == "false" => (text == "true").into(),
+                _ => value,
+            };
+        }
         let Expr::Call(name, arguments, _) = kind else { return value };
         let inner = arguments.first();
         match (name.as_str(), value, inner) {
             ("optional", value, Some(inner)) => self.of_type(value, inner, scope, depth),
             ("object", Json::Object(mut members), Some(Expr::Object(declared))) => {
+                // What is not declared is dropped.
+                let mut kept = serde_json::Map::new();
                 for (key, kind) in declared {
                     let key = match key {
                         Expr::Literal(key) => shown(key),
@@ -388,9 +398,9 @@ impl Terraform {
                         _ => Json::Null,
                     };
                     let found = members.remove(&key).filter(|v| !v.is_null()).unwrap_or_else(default);
-                    members.insert(key, self.of_type(found, kind, scope, depth));
+                    kept.insert(key, self.of_type(found, kind, scope, depth));
                 }
-                members.into()
+                kept.into()
             }
             ("map", Json::Object(members), Some(inner)) => {
                 let each = members.into_iter().map(|(k, v)| (k, self.of_type(v, inner, scope, depth)));
