@@ -5,32 +5,61 @@ use super::effective::CompiledRole;
 use super::opset::OpSet;
 use super::risk::{Class, classify, classify_pattern};
 use crate::model::Plane;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
-/// The operations of each class, as sets.
+/// The operations of each class, as sets, and what each operation is: looked at once, not once for each role.
 #[derive(Debug)]
 pub struct ClassSets {
     sets: Vec<(Class, OpSet)>,
+    /// How many providers have writes.
     providers: usize,
+    /// By plane, in the order of the catalogue.
+    about: Vec<(Plane, Vec<About>)>,
+    /// `provider/type`, by number.
+    types: Vec<String>,
+}
+
+/// An operation.
+#[derive(Clone, Copy, Debug)]
+struct About {
+    class: Class,
+    provider: usize,
+    kind: usize,
 }
 
 impl ClassSets {
     /// Sorts all operations into classes.
     pub fn new(operations: &Operations) -> ClassSets {
         let mut sets: Vec<(Class, OpSet)> = Class::ALL.iter().map(|c| (*c, OpSet::new())).collect();
-        let mut providers: BTreeSet<&str> = BTreeSet::new();
+        let mut written = BTreeSet::new();
+        let (mut providers, mut kinds) = (HashMap::new(), HashMap::new());
+        let mut types = Vec::new();
+        let mut about = Vec::new();
         for plane in Plane::ALL {
+            let mut all = Vec::new();
             for (at, name) in operations.iter(plane).enumerate() {
                 let class = classify(plane, name);
+                let (next, own) = (providers.len(), provider(name));
+                let own = *providers.entry(own).or_insert(next);
                 if plane == Plane::Control && class != Class::Read {
-                    providers.insert(provider(name));
+                    written.insert(own);
                 }
                 if let Some((_, set)) = sets.iter_mut().find(|(c, _)| *c == class) {
                     set.insert(plane, at);
                 }
+                let kind = *kinds.entry(resource_type(name)).or_insert_with(|| {
+                    types.push(resource_type(name).to_owned());
+                    types.len() - 1
+                });
+                all.push(About { class, provider: own, kind });
             }
+            about.push((plane, all));
         }
-        ClassSets { sets, providers: providers.len() }
+        ClassSets { sets, providers: written.len(), about, types }
+    }
+
+    fn about(&self, plane: Plane) -> &[About] {
+        self.about.iter().find(|(p, _)| *p == plane).map_or(&[], |(_, all)| all)
     }
 }
 
@@ -81,30 +110,30 @@ impl RoleProfile {
             profile.data_wildcard |=
                 block.permission.data_actions.iter().any(|p| p.text() == "*" || is_provider_wide(p.text()));
         }
-        let mut written = BTreeSet::new();
+        let mut written = HashSet::new();
+        let mut touched = HashSet::new();
+        let mut secret = |plane: Plane, at: usize, class: Class| {
+            if class == Class::Credential && profile.secret_operations.len() < 5 {
+                profile.secret_operations.push(operations.name(plane, at).to_owned());
+            }
+        };
+        let control = sets.about(Plane::Control);
         for at in role.sure.iter(Plane::Control) {
-            let name = operations.name(Plane::Control, at);
-            match classify(Plane::Control, name) {
-                Class::Read => continue,
-                Class::Credential if profile.secret_operations.len() < 5 => {
-                    profile.secret_operations.push(name.to_owned())
-                }
-                _ => {}
-            }
-            written.insert(provider(name));
-            profile.resource_types.insert(resource_type(name));
+            let Some(about) = control.get(at).filter(|a| a.class != Class::Read) else { continue };
+            secret(Plane::Control, at, about.class);
+            written.insert(about.provider);
+            touched.insert(about.kind);
         }
+        let data = sets.about(Plane::Data);
         for at in role.sure.iter(Plane::Data) {
-            let name = operations.name(Plane::Data, at);
             profile.data_operations += 1;
-            profile.resource_types.insert(resource_type(name));
-            if classify(Plane::Data, name) == Class::Credential && profile.secret_operations.len() < 5 {
-                profile.secret_operations.push(name.to_owned());
-            }
+            let Some(about) = data.get(at) else { continue };
+            secret(Plane::Data, at, about.class);
+            touched.insert(about.kind);
         }
         profile.write_breadth = u8::try_from(written.len() * 100 / sets.providers.max(1)).unwrap_or(100);
-        if written.len() > 8 {
-            profile.resource_types.clear();
+        if written.len() <= 8 {
+            profile.resource_types = touched.iter().filter_map(|at| sets.types.get(*at).cloned()).collect();
         }
         profile
     }
@@ -126,10 +155,7 @@ fn is_provider_wide(pattern: &str) -> bool {
 }
 
 /// `microsoft.storage/storageaccounts` of any operation under it.
-fn resource_type(operation: &str) -> String {
-    let mut parts = operation.splitn(3, '/');
-    match (parts.next(), parts.next()) {
-        (Some(provider), Some(kind)) => [provider, "/", kind].concat(),
-        _ => operation.to_owned(),
-    }
+fn resource_type(operation: &str) -> &str {
+    let mut ends = operation.match_indices('/').map(|(at, _)| at);
+    ends.nth(1).and_then(|end| operation.get(..end)).unwrap_or(operation)
 }
