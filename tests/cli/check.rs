@@ -631,3 +631,23 @@ fn nothing_hides_from_a_check() {
         assert_eq!(gaps.iter().any(|g| g["blocking"] == true), leaves, "{case}: {gaps:?}");
     }
 }
+
+/// Values of sensitive variables reach no output, wherever they are used.
+#[test]
+fn sensitive_values_are_not_shown() {
+    let dir = folder("check-sensitive");
+    std::fs::create_dir_all(dir.join(".git")).unwrap();
+    let id = "11111111-2222-4333-8444-00000000000";
+    write(
+        &dir.join("main.tf"),
+        &format!(
+            "variable \"s\" {{\n  default = \"hunter2\"\n  sensitive = true\n}}\nresource \"azurerm_user_assigned_identity\" \"i\" {{\n  name = \"id-${{var.s}}\"\n  resource_group_name = \"g\"\n}}\nresource \"azurerm_role_assignment\" \"a\" {{\n  scope = \"/subscriptions/{id}1/resourceGroups/${{var.s}}\"\n  role_definition_name = \"Owner\"\n  principal_id = var.s\n}}\n"
+        ),
+    );
+    for format in ["text", "json", "sarif", "markdown", "html", "csv"] {
+        let ran = run(&dir, &["check", "main.tf", "--format", format]);
+        assert!(!(ran.out + &ran.err).contains("hunter2"), "{format}");
+    }
+    // The grant is judged all the same, whoever gets it.
+    assert_eq!(run(&dir, &["check", "main.tf"]).code, 1);
+}

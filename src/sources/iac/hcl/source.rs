@@ -348,6 +348,11 @@ impl Terraform {
     pub(super) fn variable(&self, name: &str, scope: usize, depth: usize) -> Json {
         self.once(scope, format!("var.{name}"), || {
             let declared = self.block(scope, "variable", &[name]);
+            // A secret is nobody's to show: what depends on it is not known.
+            let secret = declared.as_ref().and_then(|d| d.attributes.get("sensitive"));
+            if secret.is_some_and(|s| matches!(&**s, Expr::Literal(Json::Bool(true)))) {
+                return Mark::unknown(&format!("var.{name}, which is sensitive"));
+            }
             let given = match self.scopes.get(scope).and_then(|s| s.call.as_ref()) {
                 Some((outer, call, env)) => {
                     call.attributes.get(name).map(|e| self.evaluate(e, *outer, env, depth + 1))
