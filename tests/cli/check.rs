@@ -640,7 +640,7 @@ fn sensitive_values_are_not_shown() {
     let id = "11111111-2222-4333-8444-00000000000";
     write(
         &dir.join("main.tf"),
-        &format!(
+        format!(
             "variable \"s\" {{\n  default = \"hunter2\"\n  sensitive = true\n}}\nresource \"azurerm_user_assigned_identity\" \"i\" {{\n  name = \"id-${{var.s}}\"\n  resource_group_name = \"g\"\n}}\nresource \"azurerm_role_assignment\" \"a\" {{\n  scope = \"/subscriptions/{id}1/resourceGroups/${{var.s}}\"\n  role_definition_name = \"Owner\"\n  principal_id = var.s\n}}\n"
         ),
     );
