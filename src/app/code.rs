@@ -212,7 +212,7 @@ impl Code {
                     continue;
                 }
                 progress.step(&format!("reading {root}"));
-                let tree = SourceTree { files: &files, root: &root, shown: "" };
+                let tree = SourceTree { files: &files, root: &root };
                 reading.terraform(tree, &request.parameters, &values, catalog);
                 *self.read.entry(Kind::Terraform).or_default() += 1;
             }
@@ -275,7 +275,7 @@ impl Code {
                 error.help("give the folder of the plan's root module with --source"),
             ));
         }
-        let tree = has_source.then_some(SourceTree { files: &files, root: &inside, shown: "" });
+        let tree = has_source.then_some(SourceTree { files: &files, root: &inside });
         let read = reading.plan(text.as_bytes(), tree, catalog);
         read.map_err(|e| Unread::new(&self.shown(path), None, &e.to_string(), Reason::Unparsed))
     }

@@ -17,29 +17,31 @@ fn property(text: &str) -> String {
     message(text).replace(';', "%3B").replace(']', "%5D")
 }
 
+/// The part of a command that says where.
+fn place(at: Option<(&str, u64, u64)>) -> String {
+    let shown = |(path, line, column)| {
+        format!("sourcepath={};linenumber={line};columnnumber={column};", property(path))
+    };
+    at.map(shown).unwrap_or_default()
+}
+
 pub(super) fn write(report: &Report<'_>, to: &mut dyn Write) -> Result<(), RenderError> {
     for row in report.findings().filter(|f| f.disposition() == "open" && f.severity() != "info") {
         let kind = if matches!(row.severity(), "critical" | "high") { "error" } else { "warning" };
-        let place = row.location().map(|(path, line, column)| {
-            format!("sourcepath={};linenumber={line};columnnumber={column};", property(path))
-        });
         writeln!(
             to,
             "##vso[task.logissue type={kind};{}code={};]{}: {}",
-            place.unwrap_or_default(),
+            place(row.location()),
             property(row.rule()),
             row.severity(),
             message(row.message())
         )?;
     }
     for gap in report.gaps().filter(|g| g.blocking) {
-        let place = gap.location.map(|(path, line, column)| {
-            format!("sourcepath={};linenumber={line};columnnumber={column};", property(path))
-        });
         writeln!(
             to,
             "##vso[task.logissue type=error;{}]not read: {}",
-            place.unwrap_or_default(),
+            place(gap.location),
             message(&gap.detail)
         )?;
     }

@@ -20,6 +20,12 @@ fn property(text: &str) -> String {
     data(text).replace(':', "%3A").replace(',', "%2C")
 }
 
+/// The part of a command that says where.
+fn place(at: Option<(&str, u64, u64)>) -> String {
+    let shown = |(path, line, column)| format!("file={},line={line},col={column},", property(path));
+    at.map(shown).unwrap_or_default()
+}
+
 pub(super) fn write(report: &Report<'_>, to: &mut dyn Write) -> Result<(), RenderError> {
     let mut counts = [0usize; 2];
     let mut left_out = 0;
@@ -35,18 +41,12 @@ pub(super) fn write(report: &Report<'_>, to: &mut dyn Write) -> Result<(), Rende
             left_out += 1;
             continue;
         }
-        let place = row
-            .location()
-            .map(|(path, line, column)| format!("file={},line={line},col={column},", property(path)));
         let title = property(&format!("{} ({})", row.rule(), row.severity()));
-        writeln!(to, "::{command} {}title={title}::{}", place.unwrap_or_default(), data(row.message()))?;
+        writeln!(to, "::{command} {}title={title}::{}", place(row.location()), data(row.message()))?;
     }
     for gap in report.gaps().filter(|g| g.blocking) {
-        let place = gap
-            .location
-            .map(|(path, line, column)| format!("file={},line={line},col={column},", property(path)));
         let title = property(&format!("not read: {}", gap.source));
-        writeln!(to, "::error {}title={title}::{}", place.unwrap_or_default(), data(&gap.detail))?;
+        writeln!(to, "::error {}title={title}::{}", place(gap.location), data(&gap.detail))?;
     }
     if left_out > 0 {
         writeln!(to, "::notice title=leastwise::{left_out} more findings are in the report")?;

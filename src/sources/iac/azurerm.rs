@@ -5,7 +5,7 @@
 //! (`plan`).
 
 use super::declare::declare;
-use super::instance::{Configuration, Instance, Value, has_marks, symbol};
+use super::instance::{Configuration, Instance, Value, any_marks, has_marks, symbol};
 use super::types::{UNREAD, arm_type};
 use crate::model::{Gap, Reason, Source};
 use crate::rbac::Catalog;
@@ -77,18 +77,24 @@ impl<'c> Azurerm<'c> {
         }
     }
 
-    /// A symbol for what an address of this root module will be.
-    pub(super) fn symbol(&self, address: &str) -> String {
-        if self.root.is_empty() { symbol(address) } else { symbol(&format!("{}/{address}", self.root)) }
+    /// An address of this root module, from the root of the tree.
+    fn rooted(&self, address: &str) -> String {
+        if self.root.is_empty() { address.to_owned() } else { format!("{}/{address}", self.root) }
     }
 
-    pub(super) fn of(&self, at: usize) -> Instance {
-        self.config.instances().get(at).cloned().unwrap_or_default()
+    /// A symbol for what an address of this root module will be.
+    pub(super) fn symbol(&self, address: &str) -> String {
+        symbol(&self.rooted(address))
+    }
+
+    pub(super) fn of(&self, at: usize) -> &'c Instance {
+        const NONE: &Instance =
+            &Instance { address: String::new(), kind: String::new(), location: None, kept: false };
+        self.config.instances().get(at).unwrap_or(NONE)
     }
 
     fn instance(&mut self, at: usize) {
-        let kind = self.of(at).kind;
-        match kind.as_str() {
+        match self.of(at).kind.as_str() {
             "azurerm_role_assignment" => self.assignment(at, "roleAssignments"),
             "azurerm_pim_active_role_assignment" => self.assignment(at, "roleAssignments"),
             "azurerm_pim_eligible_role_assignment" => self.assignment(at, "roleEligibilityScheduleInstances"),
@@ -112,11 +118,7 @@ impl<'c> Azurerm<'c> {
     /// Takes a record in, and notes where it is declared.
     fn record(&mut self, at: usize, record: &Json) {
         let instance = self.of(at);
-        let address = if self.root.is_empty() {
-            instance.address
-        } else {
-            format!("{}/{}", self.root, instance.address)
-        };
+        let address = self.rooted(&instance.address);
         declare(&mut self.lowering, record, &address, instance.location.as_ref(), instance.kept);
     }
 
@@ -128,8 +130,13 @@ impl<'c> Azurerm<'c> {
     fn unread(&mut self, at: usize) {
         let instance = self.of(at);
         let detail = format!("what `{}` grants is not read by this version", instance.address);
-        let gap = Gap::new(Source::RoleAssignments, "", Reason::Unsupported, detail);
-        self.lowering.estate.gaps.push(Gap { location: instance.location, ..gap });
+        self.gap(at, Source::RoleAssignments, Reason::Unsupported, detail);
+    }
+
+    /// A gap at the block of an instance.
+    fn gap(&mut self, at: usize, source: Source, reason: Reason, detail: String) {
+        let location = self.of(at).location.clone();
+        self.lowering.estate.gaps.push(Gap { location, ..Gap::new(source, "", reason, detail) });
     }
 
     /// The texts of a list; whether any of it is not known is said.
@@ -148,8 +155,7 @@ impl<'c> Azurerm<'c> {
             "{what} of `{}` is not known: {why}; a plan, or the value of a variable (--set, --var-file), would tell",
             instance.address
         );
-        let gap = Gap::new(source, "", Reason::Unresolved, detail);
-        self.lowering.estate.gaps.push(Gap { location: instance.location, ..gap });
+        self.gap(at, source, Reason::Unresolved, detail);
     }
 
     /// A text, or a symbol that stands for it.
@@ -298,11 +304,11 @@ impl<'c> Azurerm<'c> {
 
     fn host(&mut self, at: usize) {
         let identity = self.block(at);
-        let kind = self.of(at).kind;
+        let kind = &self.of(at).kind;
         if identity.is_null() || !kind.starts_with("azurerm_") {
             return;
         }
-        let record = json!({"id": self.id(at, 0), "type": arm_type(&kind).0, "identity": identity,
+        let record = json!({"id": self.id(at, 0), "type": arm_type(kind).0, "identity": identity,
             "location": self.optional(at, "location"), "tags": self.tags(at)});
         self.record(at, &record);
     }
@@ -464,16 +470,6 @@ impl<'c> Azurerm<'c> {
         }
         let record = json!({"id": id, "type": kind, "identity": self.block(at), "tags": self.tags(at), "properties": properties});
         self.record(at, &record);
-    }
-}
-
-/// Whether anything in a body is not known.
-fn any_marks(body: &Json) -> bool {
-    match body {
-        Json::String(text) => has_marks(text),
-        Json::Array(items) => items.iter().any(any_marks),
-        Json::Object(members) => members.values().any(any_marks),
-        _ => false,
     }
 }
 

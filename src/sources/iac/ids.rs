@@ -139,8 +139,11 @@ impl Azurerm<'_> {
                 };
                 // A cluster's kubelet has an identity of its own.
                 let kubelet = attribute.starts_with("kubelet_identity");
-                let whose =
-                    if kubelet { format!("{}.kubelet_identity", instance.address) } else { instance.address };
+                let whose = if kubelet {
+                    format!("{}.kubelet_identity", instance.address)
+                } else {
+                    instance.address.clone()
+                };
                 Some((self.symbol(&whose), Some(kind)))
             }
             Value::Data(kind, address, attribute) => {

@@ -166,6 +166,16 @@ pub(super) fn replace_marks(text: &str, mut with: impl FnMut(Mark) -> String) ->
     out
 }
 
+/// Whether a value, or something in it, has marks inside.
+pub(super) fn any_marks(value: &serde_json::Value) -> bool {
+    match value {
+        serde_json::Value::String(text) => has_marks(text),
+        serde_json::Value::Array(items) => items.iter().any(any_marks),
+        serde_json::Value::Object(members) => members.values().any(any_marks),
+        _ => false,
+    }
+}
+
 /// Whether a text has marks inside it.
 pub(super) fn has_marks(text: &str) -> bool {
     text.contains(EDGE)

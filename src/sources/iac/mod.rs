@@ -95,13 +95,11 @@ pub struct SourceTree<'f> {
     pub files: &'f dyn Files,
     /// The folder of the root module in it.
     pub root: &'f str,
-    /// What paths are shown with before them.
-    pub shown: &'f str,
 }
 
 impl std::fmt::Debug for SourceTree<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "SourceTree({} of {})", self.root, self.shown)
+        write!(f, "SourceTree({})", self.root)
     }
 }
 
@@ -138,7 +136,7 @@ impl Reading {
     ) -> Result<(), PlanError> {
         let mut plan = Plan::read(bytes)?;
         if let Some(tree) = source {
-            let mut places = Places::new(tree.files, tree.root, tree.shown);
+            let mut places = Places::new(tree.files, tree.root);
             plan.place(&mut |configuration, module, kind, name| {
                 places.find(configuration, module, kind, name)
             });
@@ -191,6 +189,16 @@ impl Reading {
         estate.coverage = covered();
         estate.settle();
         estate
+    }
+}
+
+/// How large a value is: a text counts for sixteenths of its bytes, others for their parts.
+fn size_of(value: &serde_json::Value) -> usize {
+    match value {
+        serde_json::Value::String(text) => text.len() / 16,
+        serde_json::Value::Array(items) => items.len(),
+        serde_json::Value::Object(members) => members.len(),
+        _ => 0,
     }
 }
 

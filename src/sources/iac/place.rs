@@ -6,7 +6,6 @@
 use super::plan::{call_source, path_of};
 use crate::model::Location;
 use crate::sources::Files;
-use hcl_edit::Span as _;
 use serde::Deserialize;
 use serde_json::Value as Json;
 use std::collections::HashMap;
@@ -21,9 +20,8 @@ type Blocks = HashMap<String, Location>;
 /// The source of a root module.
 pub(super) struct Places<'f> {
     files: &'f dyn Files,
-    /// The folder of the root module, and what paths begin with for whoever reads the report.
+    /// The folder of the root module.
     root: String,
-    shown: String,
     installed: HashMap<String, String>,
     folders: HashMap<String, Blocks>,
 }
@@ -43,17 +41,10 @@ struct InstalledModule {
 }
 
 impl<'f> Places<'f> {
-    /// Over a tree, from a folder in it; paths are shown with `shown` before them.
-    pub(super) fn new(files: &'f dyn Files, root: &str, shown: &str) -> Places<'f> {
-        let (root, shown) = (root.to_owned(), shown.to_owned());
-        let installed = installed(files, &root);
-        Places { files, root, shown, installed, folders: HashMap::new() }
-    }
-
-    fn text(&self, path: &str) -> Option<String> {
-        let mut text = String::new();
-        self.files.open(path).ok()?.take(LARGEST).read_to_string(&mut text).ok()?;
-        Some(text)
+    /// Over a tree, from a folder in it.
+    pub(super) fn new(files: &'f dyn Files, root: &str) -> Places<'f> {
+        let installed = installed(files, root);
+        Places { files, root: root.to_owned(), installed, folders: HashMap::new() }
     }
 
     /// The block of a resource in a module of a configuration.
@@ -90,32 +81,9 @@ impl<'f> Places<'f> {
 
     fn block(&mut self, folder: &str, key: &str) -> Option<Location> {
         if !self.folders.contains_key(folder) {
-            let blocks = self.read(folder);
-            self.folders.insert(folder.to_owned(), blocks);
+            self.folders.insert(folder.to_owned(), super::hcl::places(self.files, folder));
         }
         self.folders.get(folder)?.get(key).cloned()
-    }
-
-    fn read(&self, folder: &str) -> Blocks {
-        let mut blocks = Blocks::new();
-        for path in self.files.list_in(folder).unwrap_or_default() {
-            if !super::hcl::is_source(&path) {
-                continue;
-            }
-            let Some(text) = self.text(&path) else { continue };
-            let Ok(body) = text.parse::<hcl_edit::structure::Body>() else { continue };
-            let lines = Lines::of(&text);
-            for block in body.blocks() {
-                let labels: Vec<&str> = block.labels.iter().map(|l| l.as_str()).collect();
-                let key = format!("{}.{}", block.ident.as_str(), labels.join("."));
-                let at = block.ident.span().map_or(0, |s| s.start);
-                let (line, column) = lines.position(at);
-                let path =
-                    if self.shown.is_empty() { path.clone() } else { format!("{}/{path}", self.shown) };
-                blocks.entry(key).or_insert(Location { path, line, column });
-            }
-        }
-        blocks
     }
 }
 
@@ -190,7 +158,7 @@ mod tests {
         );
         let configuration = serde_json::json!({"root_module": {"module_calls": {
             "app": {"source": "../modules/app", "module": {}}, "far": {"source": "acme/far/azurerm", "module": {}}}}});
-        let mut places = Places::new(&files, "infra", "");
+        let mut places = Places::new(&files, "infra");
         let mut at = |module: &str, name: &str| {
             places.find(&configuration, module, "a", name).map(|l| (l.path, l.line, l.column))
         };

@@ -6,6 +6,7 @@
 use super::expression::{Content, Expression, content};
 use super::functions;
 use super::json::{Node, Tree};
+use crate::sources::iac::size_of;
 use serde_json::{Map, Value as Json};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -339,13 +340,7 @@ pub(super) fn has_unknown(value: &Json) -> bool {
 
 /// A value of a size that people write: what multiplies without end is not known.
 fn bounded(value: Json) -> Json {
-    let size = match &value {
-        Json::String(text) => text.len() / 16,
-        Json::Array(items) => items.len(),
-        Json::Object(members) => members.len(),
-        _ => 0,
-    };
-    if size > 16_384 { symbol("a value larger than is worked out") } else { value }
+    if size_of(&value) > 16_384 { symbol("a value larger than is worked out") } else { value }
 }
 
 /// A value in words, for symbols.

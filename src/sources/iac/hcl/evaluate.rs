@@ -8,6 +8,7 @@ use super::functions;
 use super::source::{Env, Terraform};
 use super::tree::{Expr, For};
 use crate::sources::iac::instance::Mark;
+use crate::sources::iac::size_of;
 use serde_json::{Map, Value as Json};
 
 const DEEPEST: usize = 120;
@@ -233,13 +234,7 @@ impl Terraform {
 
 /// A value of a size that people write: what multiplies without end is not known.
 fn bounded(value: Json) -> Json {
-    let size = match &value {
-        Json::String(text) => text.len() / 16,
-        Json::Array(items) => items.len(),
-        Json::Object(members) => members.len(),
-        _ => 0,
-    };
-    if size > 8192 { Mark::unknown("a value larger than is worked out") } else { value }
+    if size_of(&value) > 8192 { Mark::unknown("a value larger than is worked out") } else { value }
 }
 
 /// A value inside a text.

@@ -3,18 +3,8 @@
 //! Source: "Built-in functions" of the Terraform language.
 
 use super::evaluate::shown;
-use crate::sources::iac::instance::{Mark, has_marks};
+use crate::sources::iac::instance::{Mark, any_marks, has_marks};
 use serde_json::{Map, Value as Json};
-
-/// Whether a value, or something in it, is not known.
-fn unknown(value: &Json) -> bool {
-    match value {
-        Json::String(text) => has_marks(text),
-        Json::Array(items) => items.iter().any(unknown),
-        Json::Object(members) => members.values().any(unknown),
-        _ => false,
-    }
-}
 
 /// An operator; the right side is only worked out where the left does not decide.
 pub(super) fn binary(operator: &str, left: &Json, right: impl FnOnce() -> Json) -> Json {
@@ -35,7 +25,7 @@ pub(super) fn binary(operator: &str, left: &Json, right: impl FnOnce() -> Json) 
                 (Some(mark), None) | (None, Some(mark)) if left.is_null() || right.is_null() => {
                     if mark.is_unknown() { return nothing() } else { false }
                 }
-                _ if unknown(left) || unknown(&right) => return nothing(),
+                _ if any_marks(left) || any_marks(&right) => return nothing(),
                 // A number and a text of it are not the same, but which one a variable is depends on its type.
                 _ if left.is_string() != right.is_string()
                     && !left.is_null()
@@ -108,7 +98,7 @@ const THROUGH: &[&str] = &[
 
 /// Calls a function.
 pub(super) fn call(name: &str, values: &[Json]) -> Json {
-    let open = !THROUGH.contains(&name) && values.iter().any(unknown);
+    let open = !THROUGH.contains(&name) && values.iter().any(any_marks);
     known(name, values).filter(|_| !open).unwrap_or_else(|| {
         let arguments: Vec<String> = values.iter().map(shown).collect();
         Mark::unknown(&format!("{name}({})", arguments.join(", ")))
@@ -126,7 +116,7 @@ fn list(value: &Json) -> Option<Vec<Json>> {
 /// A set: each once, texts in their order.
 fn set(items: Vec<Json>) -> Vec<Json> {
     let mut items = unique(items);
-    if items.iter().all(|i| i.is_string() && !unknown(i)) {
+    if items.iter().all(|i| i.is_string() && !any_marks(i)) {
         items.sort_by_key(shown);
     }
     items
@@ -162,7 +152,7 @@ fn known(name: &str, values: &[Json]) -> Option<Json> {
             }
             merged.into()
         }
-        "lookup" if unknown(get(1)) => return None,
+        "lookup" if any_marks(get(1)) => return None,
         "lookup" => match get(0).as_object()?.get(&shown(get(1))) {
             Some(found) => found.clone(),
             None => values.get(2)?.clone(),
@@ -188,7 +178,7 @@ fn known(name: &str, values: &[Json]) -> Option<Json> {
             items.get(at)?.clone()
         }
         "one" => list(get(0))?.into_iter().next().unwrap_or_default(),
-        "contains" if !unknown(get(0)) && !unknown(get(1)) => Json::Bool(list(get(0))?.contains(get(1))),
+        "contains" if !any_marks(get(0)) && !any_marks(get(1)) => Json::Bool(list(get(0))?.contains(get(1))),
         "index" => Json::from(list(get(0))?.iter().position(|v| v == get(1))?),
         "zipmap" => {
             let keys = list(get(0))?;
@@ -288,7 +278,7 @@ fn known(name: &str, values: &[Json]) -> Option<Json> {
             let numbers = values.iter().map(Json::as_i64).collect::<Option<Vec<_>>>()?;
             Json::from(if name == "min" { numbers.into_iter().min()? } else { numbers.into_iter().max()? })
         }
-        "alltrue" | "anytrue" if !unknown(get(0)) => {
+        "alltrue" | "anytrue" if !any_marks(get(0)) => {
             let items = list(get(0))?;
             let yes = |v: &Json| v == &Json::Bool(true);
             Json::Bool(if name == "alltrue" { items.iter().all(yes) } else { items.iter().any(yes) })

@@ -11,11 +11,22 @@ mod tree;
 pub(super) use source::Terraform;
 
 use super::place::normal;
+use crate::model::Location;
 use crate::sources::Files;
 use module::Module;
 pub use module::is_source;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
+use std::rc::Rc;
 use tree::Expr;
+
+/// Where the blocks of a folder stand, by `resource.type.name` or `module.name`. What cannot be read has no place.
+pub(super) fn places(files: &dyn Files, folder: &str) -> HashMap<String, Location> {
+    let module = Module::read(files, folder, &mut Vec::new());
+    let place = |((kind, labels), block): ((String, Vec<String>), Rc<tree::Block>)| {
+        (format!("{kind}.{}", labels.join(".")), block.location.clone())
+    };
+    module.named.into_iter().map(place).collect()
+}
 
 /// Of folders with Terraform source, those that no other of them calls as a module: they are applied themselves. And those
 /// that some other calls, but that are made to be applied: a call that is never made must not hide one.
