@@ -25,6 +25,8 @@ pub struct Request {
     pub parameters: HashMap<String, serde_json::Value>,
     /// Files of values of Terraform's variables.
     pub var_files: Vec<PathBuf>,
+    /// Where modules of registries were restored to.
+    pub restored: Option<PathBuf>,
     /// The folder that paths are shown from where there is no repository.
     pub here: Option<PathBuf>,
     /// The instants.
@@ -62,7 +64,7 @@ pub fn check(
         let why =
             code.gaps.first().map_or("nothing there is infrastructure code".to_owned(), |g| g.detail.clone());
         return Err(AppError::usage(format!("nothing could be read: {why}")).help(
-            "give the JSON of a plan (terraform plan -out PLAN && terraform show -json PLAN > plan.json), Terraform source or an ARM template",
+            "give the JSON of a plan (terraform plan -out PLAN && terraform show -json PLAN > plan.json), Terraform source, Bicep or an ARM template",
         ));
     }
     let mut estate = reading.finish();
@@ -71,6 +73,7 @@ pub fn check(
         [Kind::TerraformPlan] => "terraform-plan",
         [Kind::ArmTemplate] => "arm-template",
         [Kind::Terraform] => "terraform",
+        [Kind::Bicep] => "bicep",
         _ => "mixed",
     };
     let name = request.paths.first().map(|p| p.display().to_string()).unwrap_or_default();

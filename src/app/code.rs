@@ -1,6 +1,6 @@
 //! Infrastructure code on disk: what there is, what of it belongs together, and reading it into one estate.
 //!
-//! Not here: what files mean (`sources::iac`), and judging (`check`).
+//! Not here: templates and their parameters (`templates`), what files mean (`sources::iac`), and judging (`check`).
 
 use super::Progress;
 use super::check::Request;
@@ -9,8 +9,8 @@ use super::store::Folder;
 use crate::model::{Gap, Location, Reason, Source};
 use crate::rbac::Catalog;
 use crate::sources::Files as _;
-use crate::sources::iac::{Kind, Reading, SourceTree, Template, is_source, parameters_of, terraform_roots};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use crate::sources::iac::{Kind, Reading, SourceTree, is_source, terraform_roots};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// In bytes: no plan that people make is larger.
@@ -18,12 +18,12 @@ const LARGEST: u64 = 1 << 30;
 /// Folders that hold no code of the repository.
 const NOT_OURS: [&str; 2] = [".git", ".terraform"];
 
-type Values = HashMap<String, serde_json::Value>;
-
 /// The code that a check is about.
 pub(super) struct Code {
     found: Vec<(PathBuf, Kind)>,
     here: Option<PathBuf>,
+    /// The folders that were named.
+    named: Vec<PathBuf>,
     /// What was read, by kind.
     pub(super) read: BTreeMap<Kind, usize>,
     /// What was not.
@@ -34,7 +34,8 @@ impl Code {
     /// Finds it.
     pub(super) fn find(request: &Request, progress: &dyn Progress) -> Result<Code, AppError> {
         let here = request.here.as_ref().and_then(|h| h.canonicalize().ok());
-        let mut code = Code { found: Vec::new(), here, read: BTreeMap::new(), gaps: Vec::new() };
+        let named = request.paths.iter().filter_map(|p| p.canonicalize().ok()).filter(|p| p.is_dir()).collect();
+        let mut code = Code { found: Vec::new(), here, named, read: BTreeMap::new(), gaps: Vec::new() };
         for path in &request.paths {
             progress.step(&format!("looking through {}", path.display()));
             code.recognise(path, path)?;
@@ -44,10 +45,10 @@ impl Code {
 
     /// Whether anything of it takes values from the command line.
     pub(super) fn takes_values(&self) -> bool {
-        self.read.keys().any(|k| matches!(k, Kind::Terraform | Kind::ArmTemplate))
+        self.read.keys().any(|k| matches!(k, Kind::Terraform | Kind::ArmTemplate | Kind::Bicep))
     }
 
-    fn gap(&mut self, path: &Path, reason: Reason, detail: String) {
+    pub(super) fn gap(&mut self, path: &Path, reason: Reason, detail: String) {
         let shown = self.shown(path);
         let location = Location { path: shown, line: 1, column: 1 };
         self.gaps.push(Gap::new(Source::Files, "", reason, detail).at(location));
@@ -64,7 +65,7 @@ impl Code {
             // What lies under what was named is read where it lies.
             let inside = leads.as_ref().is_ok_and(|to| to.starts_with(&whole));
             let ends = |e: &str| path.to_string_lossy().ends_with(e);
-            let code = [".tf", ".tofu", ".json", ".jsonc", ".bicep"].into_iter().any(ends);
+            let code = [".tf", ".tofu", ".json", ".jsonc", ".bicep", ".bicepparam"].into_iter().any(ends);
             // As Terraform does: a file may be linked to, and lies under the name of the link.
             if inside && code && std::fs::metadata(path).is_ok_and(|m| m.is_file()) {
                 return self.file(path, named);
@@ -127,7 +128,7 @@ impl Code {
             Some(kind) => self.found.push((path.to_owned(), kind)),
             None if path == named => {
                 return Err(AppError::usage(format!("`{shown}` is no infrastructure code that is known")).help(
-                    "expected the JSON of a plan (`terraform show -json PLAN`), .tf, or an ARM template with its `$schema`",
+                    "expected the JSON of a plan (`terraform show -json PLAN`), .tf, .bicep, or an ARM template with its `$schema`",
                 ));
             }
             None => {}
@@ -147,7 +148,7 @@ impl Code {
         // Folders of Terraform source, by the root of their repository; and those that a plan speaks for.
         let mut folders: BTreeMap<PathBuf, BTreeSet<String>> = BTreeMap::new();
         let mut planned: BTreeSet<(PathBuf, String)> = BTreeSet::new();
-        let mut bicep = 0;
+        let mut bicep: BTreeMap<PathBuf, Vec<(String, PathBuf)>> = BTreeMap::new();
         for (path, kind) in &found {
             progress.step(&format!("reading {}", path.display()));
             let taken = match kind {
@@ -171,7 +172,7 @@ impl Code {
                     planned.extend(self.in_repository(source));
                     self.plan(path, request.source.as_deref(), catalog, reading)
                 }
-                Kind::ArmTemplate => self.template(path, &found, request, reading),
+                Kind::ArmTemplate => self.template(path, &found, request, catalog, reading),
                 Kind::ArmParameters => continue,
                 Kind::Terraform => {
                     if path.to_string_lossy().ends_with(".json") {
@@ -182,8 +183,12 @@ impl Code {
                     }
                     continue;
                 }
-                Kind::Bicep => {
-                    bicep += 1;
+                Kind::Bicep | Kind::BicepParameters => {
+                    if let Some((repository, inside)) = self.in_repository(folder_of(path)) {
+                        let name = path.file_name().unwrap_or_default().to_string_lossy();
+                        let inside = if inside.is_empty() { name.into_owned() } else { format!("{inside}/{name}") };
+                        bicep.entry(repository).or_default().push((inside, path.clone()));
+                    }
                     continue;
                 }
             };
@@ -217,29 +222,27 @@ impl Code {
                 *self.read.entry(Kind::Terraform).or_default() += 1;
             }
         }
-        if bicep > 0 {
-            let detail = format!(
-                "{bicep} file(s) of Bicep are not read by this version: build them (bicep build FILE)"
-            );
-            self.gaps.push(Gap::new(Source::Files, "", Reason::Unsupported, detail));
+        for (repository, files) in bicep {
+            self.bicep(&repository, &files, &found, request, catalog, reading)?;
         }
         Ok(())
     }
 
     /// The root that paths are shown from, and a folder's path in it: the repository, where those who annotate changes
-    /// look for files, else the folder that the user is in.
+    /// look for files, else the folder that the user is in, or has named.
     fn in_repository(&self, folder: &Path) -> Option<(PathBuf, String)> {
         let full = folder.canonicalize().ok()?;
         let repository = full.ancestors().find(|p| p.join(".git").exists());
         let here = self.here.as_deref().filter(|h| full.starts_with(h));
-        let base = repository.or(here).unwrap_or(&full).to_owned();
+        let named = self.named.iter().find(|n| full.starts_with(n)).map(PathBuf::as_path);
+        let base = repository.or(here).or(named).unwrap_or(&full).to_owned();
         let inside = full.strip_prefix(&base).unwrap_or(Path::new(""));
         let inside = inside.to_string_lossy().replace('\\', "/");
         Some((base, inside))
     }
 
     /// A file as it is shown.
-    fn shown(&self, path: &Path) -> String {
+    pub(super) fn shown(&self, path: &Path) -> String {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         match self.in_repository(folder_of(path)) {
             Some((_, inside)) if !inside.is_empty() => format!("{inside}/{name}"),
@@ -247,7 +250,7 @@ impl Code {
         }
     }
 
-    fn text(&self, path: &Path) -> Result<String, Box<Unread>> {
+    pub(super) fn text(&self, path: &Path) -> Result<String, Box<Unread>> {
         let bytes = super::read_file(path).map_err(Unread::failed)?;
         let not_text =
             || Unread::new(&self.shown(path), None, "it is no text in UTF-8 or UTF-16", Reason::Unparsed);
@@ -279,101 +282,10 @@ impl Code {
         let read = reading.plan(text.as_bytes(), tree, catalog);
         read.map_err(|e| Unread::new(&self.shown(path), None, &e.to_string(), Reason::Unparsed))
     }
-
-    /// Reads a template with what --set and the one file of parameters beside it say.
-    fn template(
-        &mut self,
-        path: &Path,
-        found: &[(PathBuf, Kind)],
-        request: &Request,
-        reading: &mut Reading,
-    ) -> Result<(), Box<Unread>> {
-        let text = self.text(path)?;
-        let mut values = Values::new();
-        let beside = parameters_beside(path, found, request);
-        match beside.as_slice() {
-            [] => {}
-            [one] => {
-                let text = self.text(one)?;
-                values = parameters_of(&text).map_err(|(line, column, expected)| {
-                    let why = format!("not valid JSON: expected {expected}");
-                    Unread::new(&self.shown(one), Some((line, column)), &why, Reason::Unparsed)
-                })?;
-            }
-            many => {
-                let names: Vec<String> = many.iter().map(|p| self.shown(p)).collect();
-                let detail = format!(
-                    "the template has several files of parameters, and none of them is used: name one beside it ({})",
-                    names.join(", ")
-                );
-                self.gap(path, Reason::Unresolved, detail);
-            }
-        }
-        values.extend(request.parameters.clone());
-        let shown = self.shown(path);
-        let template = Template { text: &text, path: &shown, parameters: &values };
-        reading.template(template).map_err(|(line, column, expected)| {
-            let why = format!("not valid JSON: expected {expected}");
-            Unread::new(&shown, Some((line, column)), &why, Reason::Unparsed)
-        })
-    }
-
-    /// Says of files of parameters that no template took them.
-    fn unused_parameters(&mut self, found: &[(PathBuf, Kind)]) {
-        let templates: Vec<&PathBuf> =
-            found.iter().filter(|(_, k)| *k == Kind::ArmTemplate).map(|(p, _)| p).collect();
-        for (path, _) in found.iter().filter(|(_, k)| *k == Kind::ArmParameters) {
-            if !templates.iter().any(|t| belongs(path, t)) && templates.len() != 1 {
-                let detail = format!("`{}` holds parameters of no template that was found", path.display());
-                self.gap(path, Reason::Unresolved, detail);
-            }
-        }
-    }
-}
-
-/// Whether a file of parameters is a template's by its name: `x.parameters.json` or `x.prod.parameters.json` for `x.json`.
-fn belongs(parameters: &Path, template: &Path) -> bool {
-    let stem = |p: &Path| {
-        let name = p.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
-        name.trim_end_matches(".json").to_owned()
-    };
-    let (own, other) = (stem(template), stem(parameters));
-    parameters.parent() == template.parent()
-        && other.strip_prefix(&own).is_some_and(|rest| rest.starts_with('.'))
-}
-
-/// The files of parameters that may be a template's: those that were named, else those beside it.
-fn parameters_beside(path: &Path, found: &[(PathBuf, Kind)], request: &Request) -> Vec<PathBuf> {
-    let all = found.iter().filter(|(_, k)| *k == Kind::ArmParameters).map(|(p, _)| p);
-    let named: Vec<PathBuf> = all.clone().filter(|p| request.paths.contains(p)).cloned().collect();
-    if !named.is_empty() {
-        return named;
-    }
-    let mut own: Vec<PathBuf> = all.filter(|p| belongs(p, path)).cloned().collect();
-    // A template that was named alone has its parameters beside it all the same.
-    if own.is_empty() && request.paths.iter().any(|p| p == path) {
-        let inside =
-            std::fs::read_dir(folder_of(path)).into_iter().flatten().filter_map(|e| Some(e.ok()?.path()));
-        own = inside
-            .filter(|p| {
-                p.extension().is_some_and(|e| e == "json")
-                    && belongs(
-                        &folder_of(path).join(p.file_name().unwrap_or_default()),
-                        &folder_of(path).join(path.file_name().unwrap_or_default()),
-                    )
-            })
-            .collect();
-        own.sort();
-        own.retain(|p| {
-            let text = std::fs::read(p).ok().and_then(|b| decode(&b)).unwrap_or_default();
-            Kind::of(&p.to_string_lossy(), text.as_bytes()) == Some(Kind::ArmParameters)
-        });
-    }
-    own
 }
 
 /// The text of a file: UTF-8, or UTF-16 with a mark, as shells of Windows write it.
-fn decode(bytes: &[u8]) -> Option<String> {
+pub(super) fn decode(bytes: &[u8]) -> Option<String> {
     let wide = |read: fn([u8; 2]) -> u16| {
         let units = bytes
             .get(2..)?
@@ -395,14 +307,14 @@ fn has_source(plan: &Path, found: &[(PathBuf, Kind)]) -> bool {
     found.iter().any(|(path, kind)| *kind == Kind::Terraform && beside(path))
 }
 
-fn folder_of(path: &Path) -> &Path {
+pub(super) fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// A file that was not read: what to say if it was all, and what if it was one of many.
-struct Unread {
-    error: AppError,
-    gap: Gap,
+pub(super) struct Unread {
+    pub(super) error: AppError,
+    pub(super) gap: Gap,
 }
 
 impl Unread {
@@ -411,7 +323,7 @@ impl Unread {
         Box::new(Unread { error, gap })
     }
 
-    fn new(path: &str, place: Option<(u64, u64)>, why: &str, reason: Reason) -> Box<Unread> {
+    pub(super) fn new(path: &str, place: Option<(u64, u64)>, why: &str, reason: Reason) -> Box<Unread> {
         let shown = place.map_or(path.to_owned(), |(line, column)| format!("{path}:{line}:{column}"));
         let (line, column) = place.unwrap_or((1, 1));
         let location = Location { path: path.to_owned(), line, column };

@@ -19,6 +19,7 @@ pub mod roles;
 pub mod rules;
 pub mod schema;
 mod store;
+mod templates;
 pub mod who_can;
 
 pub use error::{AppError, Failure};

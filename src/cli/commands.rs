@@ -271,12 +271,20 @@ fn run_check(
         source: args.source.clone(),
         parameters: parameters(&args.set)?,
         var_files: args.var_file.clone(),
+        restored: restored_modules(),
         here: std::env::current_dir().ok(),
         times: Times { as_of: instant(args.as_of.as_deref())?, now: now() },
         output,
     };
     let outcome = crate::app::check::check(&request, &policy, catalog, out, terminal)?;
     Ok(told(&outcome, &args.output, fail_on, terminal))
+}
+
+/// The folder that `bicep restore` puts modules into.
+fn restored_modules() -> Option<std::path::PathBuf> {
+    let named = std::env::var_os("BICEP_CACHE_DIRECTORY").filter(|d| !d.is_empty());
+    let home = || std::env::home_dir().map(|home| home.join(".bicep"));
+    named.map(std::path::PathBuf::from).or_else(home)
 }
 
 /// `NAME=VALUE`, where the value is JSON or else a text.

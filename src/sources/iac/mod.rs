@@ -1,11 +1,12 @@
 //! Infrastructure code: what a change will grant, before it does. All readers make the records that Azure would show, with
 //! symbols (`${address}`) for what is only known after apply, so that the same rules judge them.
 //!
-//! Read today: plans of Terraform and OpenTofu, Terraform source, and ARM templates. Not here: walking folders (`app`).
+//! Read are plans of Terraform and OpenTofu, Terraform source, ARM templates and Bicep. Not here: walking folders (`app`).
 
 mod address;
 mod arm;
 mod azurerm;
+mod bicep;
 mod declare;
 mod hcl;
 mod ids;
@@ -16,6 +17,7 @@ mod references;
 mod types;
 
 pub use arm::{Template, parameters_of};
+pub use bicep::Bicep;
 pub use hcl::is_source;
 pub use plan::PlanError;
 
@@ -40,6 +42,8 @@ pub enum Kind {
     ArmParameters,
     /// Bicep source.
     Bicep,
+    /// Values for a file of Bicep, in its own language.
+    BicepParameters,
 }
 
 impl Kind {
@@ -51,6 +55,7 @@ impl Kind {
             Kind::ArmTemplate => "ARM template",
             Kind::ArmParameters => "ARM parameters",
             Kind::Bicep => "Bicep",
+            Kind::BicepParameters => "Bicep parameters",
         }
     }
 
@@ -62,6 +67,9 @@ impl Kind {
         }
         if lower.ends_with(".bicep") {
             return Some(Kind::Bicep);
+        }
+        if lower.ends_with(".bicepparam") {
+            return Some(Kind::BicepParameters);
         }
         if !lower.ends_with(".json") && !lower.ends_with(".jsonc") {
             return None;
@@ -175,9 +183,25 @@ impl Reading {
     ///
     /// # Errors
     /// With line, column and what was expected, if it is no JSON that Azure would take.
-    pub fn template(&mut self, template: Template<'_>) -> Result<(), (u64, u64, &'static str)> {
-        self.declared.extend(arm::read(template, &mut self.lowering)?);
+    pub fn template(
+        &mut self,
+        template: Template<'_>,
+        catalog: &'static Catalog,
+    ) -> Result<(), (u64, u64, &'static str)> {
+        self.declared.extend(arm::read(template, catalog, &mut self.lowering)?);
         Ok(())
+    }
+
+    /// Takes a file of Bicep in that was added before, with values for its parameters; gives the files that it deploys.
+    pub fn bicep(
+        &mut self,
+        bicep: &mut Bicep<'_>,
+        path: &str,
+        parameters: &std::collections::HashMap<String, serde_json::Value>,
+    ) -> std::collections::BTreeSet<String> {
+        let (declared, entered) = bicep.deploy(path, parameters, &mut self.lowering);
+        self.declared.extend(declared);
+        entered
     }
 
     /// The estate of all that was declared.

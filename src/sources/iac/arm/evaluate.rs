@@ -4,12 +4,12 @@
 //! Not here: the functions that look at their arguments alone (`functions`).
 
 use super::expression::{Content, Expression, content};
+use super::frame::{Frame, Function, Names, Parameter};
 use super::functions;
 use super::json::{Node, Tree};
+use super::modules::Written;
 use crate::sources::iac::size_of;
 use serde_json::{Map, Value as Json};
-use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 
 /// A text for what is not known.
 pub(super) fn symbol(words: &str) -> Json {
@@ -27,71 +27,34 @@ pub(super) fn number(value: &Json) -> Option<i64> {
     value.as_i64().or_else(|| value.as_str().and_then(|t| t.parse().ok()))
 }
 
-/// Expressions that are worked out in one deployment: no template of people's takes more.
-const FUEL: usize = 2_000_000;
+/// Turns of one loop: Azure allows 800.
+pub(super) const TURNS: usize = 800;
 const DEEPEST: usize = 120;
 
-/// What deployments give back, by id and name.
-pub(super) type Outputs = HashMap<String, HashMap<String, Json>>;
-
-/// What the expressions of one template may refer to.
-pub(super) struct Frame<'t> {
-    pub(super) parameters: HashMap<String, Json>,
-    pub(super) variables: HashMap<String, &'t Node>,
-    pub(super) functions: HashMap<String, &'t Node>,
-    /// Resources by their symbolic names, with their ids.
-    pub(super) symbols: HashMap<String, String>,
-    /// The id of the scope that is deployed to.
-    pub(super) place: String,
-    /// Loops that are under way, by name, the innermost last.
-    pub(super) copies: Vec<(String, usize)>,
-    pub(super) outputs: &'t RefCell<Outputs>,
-    lambdas: RefCell<Vec<(String, Json)>>,
-    known: RefCell<HashMap<String, Json>>,
-    under_way: RefCell<Vec<String>>,
-    fuel: &'t Cell<usize>,
-}
-
 impl<'t> Frame<'t> {
-    pub(super) fn new(place: &str, outputs: &'t RefCell<Outputs>, fuel: &'t Cell<usize>) -> Frame<'t> {
-        Frame {
-            parameters: HashMap::new(),
-            variables: HashMap::new(),
-            functions: HashMap::new(),
-            symbols: HashMap::new(),
-            place: place.to_owned(),
-            copies: Vec::new(),
-            outputs,
-            lambdas: RefCell::default(),
-            known: RefCell::default(),
-            under_way: RefCell::default(),
-            fuel,
-        }
-    }
-
-    /// A full tank.
-    pub(super) fn fuel() -> Cell<usize> {
-        Cell::new(FUEL)
-    }
-
     /// The value of a node, with everything inside it.
     pub(super) fn value(&self, node: &Node) -> Json {
         self.value_at(node, 0)
     }
 
-    fn value_at(&self, node: &Node, depth: usize) -> Json {
+    pub(super) fn value_at(&self, node: &Node, depth: usize) -> Json {
         if depth > DEEPEST || !self.burn() {
             return symbol("too deep to be worked out");
         }
         match &node.value {
             Tree::Leaf(Json::String(text)) => self.text(text, depth),
             Tree::Leaf(leaf) => leaf.clone(),
+            Tree::Expression(expression) => self.work_out(expression, depth + 1),
             Tree::List(items) => items.iter().map(|i| self.value_at(i, depth + 1)).collect(),
             Tree::Object(members) => {
                 let mut object = Map::new();
                 for (key, inner) in members {
                     if key == "copy" && !inner.items().is_empty() {
-                        self.loops(inner, &mut object, depth);
+                        // Members that loops make: `"copy": [{"name", "count", "input"}]`.
+                        for copy in inner.items() {
+                            let (name, value) = self.looped(copy, depth);
+                            object.insert(name, value);
+                        }
                         continue;
                     }
                     let key = match self.text(key, depth) {
@@ -105,61 +68,17 @@ impl<'t> Frame<'t> {
         }
     }
 
-    /// Members that loops make: `"copy": [{"name", "count", "input"}]`.
-    fn loops(&self, copies: &Node, object: &mut Map<String, Json>, depth: usize) {
-        for copy in copies.items() {
-            let (Some(name), Some(input)) = (copy.get("name").and_then(Node::text), copy.get("input")) else {
-                continue;
-            };
-            let count = copy.get("count").map_or(Json::from(0), |c| self.value_at(c, depth + 1));
-            let Some(count) = number(&count).and_then(|c| usize::try_from(c).ok()) else {
-                object.insert(name.to_owned(), symbol(&format!("a loop over {name}")));
-                continue;
-            };
-            let mut items = Vec::new();
-            for n in 0..count.min(800) {
-                let inner = self.inside(name, n);
-                items.push(inner.value_at(input, depth + 1));
+    /// What a loop makes, `{"name", "count", "input"}`, with its name.
+    pub(super) fn looped(&self, copy: &Node, depth: usize) -> (String, Json) {
+        let name = copy.get("name").and_then(Node::text).unwrap_or_default();
+        let count = copy.get("count").map_or(Json::from(0), |c| self.value_at(c, depth + 1));
+        let value = match (number(&count).and_then(|c| usize::try_from(c).ok()), copy.get("input")) {
+            (Some(count), Some(input)) => {
+                (0..count.min(TURNS)).map(|n| self.inside(name, n).value_at(input, depth + 1)).collect()
             }
-            object.insert(name.to_owned(), items.into());
-        }
-    }
-
-    /// The same with one more loop under way.
-    pub(super) fn inside(&self, name: &str, n: usize) -> Frame<'t> {
-        let mut copies = self.copies.clone();
-        copies.push((name.to_owned(), n));
-        Frame {
-            parameters: self.parameters.clone(),
-            variables: self.variables.clone(),
-            functions: self.functions.clone(),
-            symbols: self.symbols.clone(),
-            place: self.place.clone(),
-            copies,
-            outputs: self.outputs,
-            lambdas: RefCell::new(self.lambdas.borrow().clone()),
-            // Variables do not know of loops around resources.
-            known: RefCell::new(self.known.borrow().clone()),
-            under_way: RefCell::new(self.under_way.borrow().clone()),
-            fuel: self.fuel,
-        }
-    }
-
-    /// Notes what a variable is.
-    pub(super) fn know(&self, variable: &str, value: Json) {
-        self.known.borrow_mut().insert(variable.to_ascii_lowercase(), value);
-    }
-
-    fn burn(&self) -> bool {
-        let left = self.fuel.get();
-        self.fuel.set(left.saturating_sub(1));
-        left > 0
-    }
-
-    /// Large values are work, too.
-    fn spend(&self, value: &Json) {
-        let size = value.as_array().map_or(0, Vec::len) + value.as_str().map_or(0, |t| t.len() / 64);
-        self.fuel.set(self.fuel.get().saturating_sub(size));
+            _ => symbol(&format!("a loop over {name}")),
+        };
+        (name.to_owned(), value)
     }
 
     fn text(&self, text: &str, depth: usize) -> Json {
@@ -175,30 +94,84 @@ impl<'t> Frame<'t> {
             return symbol("too deep to be worked out");
         }
         match expression {
-            Expression::Text(text) => Json::String(text.clone()),
-            Expression::Number(number) => Json::from(*number),
+            Expression::Value(value) => value.clone(),
+            Expression::Name(name) => self.bound(name, depth),
             Expression::Member(of, name) => member(self, &self.work_out(of, depth + 1), name),
             Expression::Index(of, index) => {
-                let (of, index) = (self.work_out(of, depth + 1), self.work_out(index, depth + 1));
+                let index = self.work_out(index, depth + 1);
+                // One of the resources that a loop deploys.
+                if let Expression::Name(name) = &**of
+                    && let Some(state) = self.deployed(name, Some(&index))
+                {
+                    return state;
+                }
+                let of = self.work_out(of, depth + 1);
                 match &index {
                     Json::String(name) if !is_unknown(&index) => member(self, &of, name),
-                    index => match number(index).and_then(|n| usize::try_from(n).ok()) {
-                        Some(n) if of.is_array() => of.get(n).cloned().unwrap_or(Json::Null),
-                        _ => symbol(&format!("{}[{}]", words(&of), words(index))),
-                    },
+                    index => indexed(&of, index),
                 }
             }
             Expression::Call(name, arguments) => self.call(name, arguments, depth),
         }
     }
 
+    /// What a name of Bicep stands for.
+    fn bound(&self, name: &str, depth: usize) -> Json {
+        let local = self.locals.borrow().iter().rev().find(|(n, _)| n == name).map(|(_, v)| v.clone());
+        let found = local.or_else(|| self.parameter(name, depth)).or_else(|| self.variable(name, depth));
+        found.or_else(|| self.deployed(name, None)).unwrap_or_else(|| symbol(name))
+    }
+
+    /// The state of what a symbolic name stands for; of a loop that of one turn, or of each.
+    fn deployed(&self, name: &str, turn: Option<&Json>) -> Option<Json> {
+        let node = *self.names.symbols.get(name)?;
+        if self.locals.borrow().iter().any(|(n, _)| n == name) {
+            return None;
+        }
+        let state = |n: usize| Some(state_of(&self.id_of(name, n)?));
+        match (self.turns(node), turn) {
+            (None, None) => state(0),
+            (None, Some(_)) => None,
+            // How often is not known: the first stands for all.
+            (Some(None), _) => state(0),
+            (Some(Some(turns)), None) => (0..turns.min(TURNS)).map(state).collect(),
+            (Some(Some(_)), Some(index)) => match number(index).and_then(|n| usize::try_from(n).ok()) {
+                Some(n) => state(n),
+                None => Some(symbol(&format!("{name}[{}]", words(index)))),
+            },
+        }
+    }
+
     fn call(&self, name: &str, arguments: &[Expression], depth: usize) -> Json {
-        let lower = name.to_ascii_lowercase();
+        let mut lower = name.to_ascii_lowercase();
+        if let Some(own) = self.names.functions.get(&self.names.key(name)) {
+            let values = arguments.iter().map(|a| self.work_out(a, depth + 1)).collect();
+            return self.own_function(*own, values, depth);
+        }
+        if self.names.written == Written::Bicep
+            && let Some((namespace, function)) = name.split_once('.')
+        {
+            if !matches!(namespace, "az" | "sys") {
+                // What a resource gives when it is asked, as its keys.
+                return symbol(&format!("{namespace}.{function}()"));
+            }
+            lower = function.to_ascii_lowercase();
+        }
         let argument = |n: usize| arguments.get(n).map(|a| self.work_out(a, depth + 1));
         let text = |n: usize| argument(n).and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default();
         match lower.as_str() {
-            "parameters" => self.named(&text(0), depth),
-            "variables" => self.variable(&text(0), depth),
+            "parameters" => {
+                let name = text(0);
+                self.parameter(&name, depth).unwrap_or_else(|| symbol(&format!("parameters('{name}')")))
+            }
+            "variables" => {
+                let name = text(0);
+                self.variable(&name, depth).unwrap_or_else(|| symbol(&format!("variables('{name}')")))
+            }
+            "nameof" => match arguments.first() {
+                Some(Expression::Name(name) | Expression::Member(_, name)) => Json::from(name.as_str()),
+                _ => symbol("nameof()"),
+            },
             "copyindex" => {
                 self.copy_index(&arguments.iter().map(|a| self.work_out(a, depth + 1)).collect::<Vec<_>>())
             }
@@ -218,41 +191,16 @@ impl<'t> Frame<'t> {
             "lambdavariables" => {
                 let wanted = text(0);
                 let found =
-                    self.lambdas.borrow().iter().rev().find(|(n, _)| *n == wanted).map(|(_, v)| v.clone());
+                    self.locals.borrow().iter().rev().find(|(n, _)| *n == wanted).map(|(_, v)| v.clone());
                 found.unwrap_or_else(|| symbol(&wanted))
             }
             _ => {
                 let values: Vec<Json> = arguments.iter().map(|a| self.work_out(a, depth + 1)).collect();
-                if let Some(own) = self.functions.get(&lower) {
-                    return self.own_function(own, values, depth);
-                }
                 let value = bounded(functions::call(self, &lower, &values));
                 self.spend(&value);
                 value
             }
         }
-    }
-
-    fn named(&self, name: &str, _depth: usize) -> Json {
-        let found = self.parameters.iter().find(|(k, _)| k.eq_ignore_ascii_case(name));
-        found.map_or_else(|| symbol(&format!("parameters('{name}')")), |(_, v)| v.clone())
-    }
-
-    fn variable(&self, name: &str, depth: usize) -> Json {
-        let key = name.to_ascii_lowercase();
-        if let Some(known) = self.known.borrow().get(&key) {
-            self.spend(known);
-            return known.clone();
-        }
-        let Some(node) = self.variables.get(&key) else { return symbol(&format!("variables('{name}')")) };
-        if self.under_way.borrow().contains(&key) {
-            return symbol(&format!("variables('{name}')"));
-        }
-        self.under_way.borrow_mut().push(key.clone());
-        let value = self.value_at(node, depth + 1);
-        self.under_way.borrow_mut().pop();
-        self.known.borrow_mut().insert(key, value.clone());
-        value
     }
 
     /// `copyIndex()`, `copyIndex('loop')`, each with an offset.
@@ -269,40 +217,55 @@ impl<'t> Frame<'t> {
         }
     }
 
-    fn own_function(&self, own: &Node, values: Vec<Json>, depth: usize) -> Json {
+    fn own_function(&self, (own, from): Function<'t>, values: Vec<Json>, depth: usize) -> Json {
         let names = own.get("parameters").map(Node::items).unwrap_or_default();
-        let names = names.iter().filter_map(|p| p.get("name")?.text());
-        let mut frame = self.inside("", 0);
-        frame.parameters = names.map(str::to_owned).zip(values).collect();
-        frame.variables = HashMap::new();
-        frame.known = RefCell::default();
+        let names = names.iter().filter_map(|p| p.get("name")?.text()).map(str::to_owned);
+        let frame = match (self.names.written, from) {
+            (Written::Bicep, from) => {
+                let frame = from.map_or_else(|| self.clone(), |module| self.elsewhere(module));
+                *frame.locals.borrow_mut() = names.zip(values).collect();
+                frame
+            }
+            (Written::Json, _) => {
+                let parameters = names.zip(values).map(|(n, v)| (self.names.key(&n), Parameter::Given(v)));
+                let mut inner = Names::new(&self.names.place, &self.names.deployment, Written::Json);
+                inner.parameters = parameters.collect();
+                inner.functions.clone_from(&self.names.functions);
+                Frame::new(inner, self.run)
+            }
+        };
         own.get("output").and_then(|o| o.get("value")).map_or(Json::Null, |v| frame.value_at(v, depth + 1))
     }
 
     /// Functions that take a function.
     fn over(&self, name: &str, arguments: &[Expression], depth: usize) -> Json {
         let Some(over) = arguments.first().map(|a| self.work_out(a, depth + 1)) else { return Json::Null };
-        let lambda = arguments.iter().rev().find_map(|a| match a {
+        let mut lambdas = arguments.iter().filter_map(|a| match a {
             Expression::Call(n, parts) if n.eq_ignore_ascii_case("lambda") => Some(parts.as_slice()),
             _ => None,
         });
-        let (Some(items), Some([names @ .., body])) = (over.as_array(), lambda) else {
+        let (lambda, second) = (lambdas.next(), lambdas.next());
+        let listed = match &over {
+            Json::Object(members) if name == "mapvalues" => Some(members.values().cloned().collect()),
+            other => other.as_array().cloned(),
+        };
+        let (Some(items), Some(lambda)) = (listed, lambda) else {
             return symbol(&format!("{name}({})", words(&over)));
         };
-        let names: Vec<String> = names
-            .iter()
-            .map(|n| match self.work_out(n, depth + 1) {
+        let apply_to = |lambda: &[Expression], values: &[Json]| {
+            let Some((body, names)) = lambda.split_last() else { return Json::Null };
+            let names = names.iter().map(|n| match self.work_out(n, depth + 1) {
                 Json::String(text) => text,
                 other => other.to_string(),
-            })
-            .collect();
-        let apply = |values: &[Json]| {
-            let before = self.lambdas.borrow().len();
-            self.lambdas.borrow_mut().extend(names.iter().cloned().zip(values.iter().cloned()));
+            });
+            let names: Vec<String> = names.collect();
+            let before = self.locals.borrow().len();
+            self.locals.borrow_mut().extend(names.iter().cloned().zip(values.iter().cloned()));
             let value = self.work_out(body, depth + 1);
-            self.lambdas.borrow_mut().truncate(before);
+            self.locals.borrow_mut().truncate(before);
             value
         };
+        let apply = |values: &[Json]| apply_to(lambda, values);
         let each = items.iter().enumerate().map(|(n, item)| apply(&[item.clone(), Json::from(n)]));
         match name {
             "map" => bounded(each.collect()),
@@ -319,7 +282,15 @@ impl<'t> Frame<'t> {
             }
             "toobject" => {
                 let keys = each.map(|k| k.as_str().map_or_else(|| k.to_string(), str::to_owned));
-                Json::Object(keys.zip(items.iter().cloned()).collect())
+                let values = items.iter().map(|i| match second {
+                    Some(second) => apply_to(second, std::slice::from_ref(i)),
+                    None => i.clone(),
+                });
+                Json::Object(keys.zip(values).collect())
+            }
+            "mapvalues" => {
+                let keys = over.as_object().into_iter().flat_map(Map::keys).cloned();
+                Json::Object(keys.zip(each).collect())
             }
             // The order changes nothing about what is granted.
             "sort" => over,
@@ -366,6 +337,15 @@ pub(super) fn principal_of(id: &str) -> Json {
     Json::String(format!("${{{}{STATE}principalId}}", id.to_ascii_lowercase()))
 }
 
+/// An item of a list.
+pub(super) fn indexed(of: &Json, index: &Json) -> Json {
+    match number(index).and_then(|n| usize::try_from(n).ok()) {
+        Some(n) if of.is_array() => of.get(n).cloned().unwrap_or(Json::Null),
+        _ if of.is_null() => Json::Null,
+        _ => symbol(&format!("{}[{}]", words(of), words(index))),
+    }
+}
+
 /// A member of a value; of a resource's state, what stands for it.
 fn member(frame: &Frame<'_>, of: &Json, name: &str) -> Json {
     if let Json::Object(members) = of {
@@ -373,22 +353,34 @@ fn member(frame: &Frame<'_>, of: &Json, name: &str) -> Json {
         return found.map_or(Json::Null, |(_, v)| v.clone());
     }
     let Some(text) = of.as_str().filter(|_| is_unknown(of)) else { return Json::Null };
-    let inner = text.trim_start_matches("${").trim_end_matches('}');
-    let Some((id, path)) = inner.split_once(STATE) else { return symbol(&format!("{inner}.{name}")) };
-    let outputs = frame.outputs.borrow();
-    if let Some(given) = outputs.get(&id.to_ascii_lowercase()) {
-        let mut steps = path.split('.').filter(|s| !s.is_empty());
-        match (steps.next(), steps.next(), name) {
-            (Some("outputs"), Some(output), "value") => {
-                let found = given.iter().find(|(k, _)| k.eq_ignore_ascii_case(output));
-                return found.map_or_else(|| symbol(&format!("{inner}.{name}")), |(_, v)| v.clone());
-            }
-            _ => return Json::String(format!("${{{id}{STATE}{}}}", join(path, name))),
+    let inner = text.strip_prefix("${").and_then(|t| t.strip_suffix('}')).unwrap_or_default();
+    // Names may have the mark in them, paths of members do not.
+    let Some((id, path)) = inner.rsplit_once(STATE) else { return symbol(&format!("{inner}.{name}")) };
+    let outputs = frame.run.outputs.borrow();
+    match outputs.get(&id.to_ascii_lowercase()) {
+        // What is not deployed has no state.
+        Some(None) => return Json::Null,
+        Some(Some(given)) => {
+            let output = match path.split_once("outputs.") {
+                Some((_, output)) if name == "value" => Some(output),
+                // Bicep leaves out what stands between.
+                None if path == "outputs" && frame.names.written == Written::Bicep => Some(name),
+                _ => None,
+            };
+            let Some(output) = output else {
+                return Json::String(format!("${{{id}{STATE}{}}}", join(path, name)));
+            };
+            let found = given.iter().find(|(k, _)| k.eq_ignore_ascii_case(output));
+            return found.map_or_else(|| symbol(&format!("{inner}.{name}")), |(_, v)| v.clone());
         }
+        None => {}
     }
     match name {
         "principalId" => principal_of(id),
         "id" | "resourceId" if path.is_empty() => Json::String(id.to_owned()),
+        "name" if path.is_empty() && frame.names.written == Written::Bicep => {
+            Json::from(id.rsplit('/').next().unwrap_or_default())
+        }
         // `reference(…, 'full').identity.principalId` and `.properties.…` are ways to the same.
         "identity" | "properties" => of.clone(),
         _ => Json::String(format!("${{{id}{STATE}{}}}", join(path, name))),

@@ -2,14 +2,23 @@
 //!
 //! Source: "Syntax and expressions in ARM templates". Not here: what functions give (`evaluate`).
 
+use serde_json::Value as Json;
+
 /// An expression.
 #[derive(Clone, PartialEq, Debug)]
-pub(super) enum Expression {
-    Text(String),
-    Number(i64),
+pub(in crate::sources::iac) enum Expression {
+    /// A value as it is written.
+    Value(Json),
+    /// What a name stands for, in Bicep.
+    Name(String),
     Call(String, Vec<Expression>),
     Member(Box<Expression>, String),
     Index(Box<Expression>, Box<Expression>),
+}
+
+/// A text as it is written.
+pub(in crate::sources::iac) fn text(text: &str) -> Expression {
+    Expression::Value(Json::String(text.to_owned()))
 }
 
 /// What a text in a template is.
@@ -110,13 +119,13 @@ impl Parser<'_> {
     fn primary(&mut self, depth: usize) -> Option<Expression> {
         self.space();
         match self.peek()? {
-            b'\'' => self.string().map(Expression::Text),
+            b'\'' => self.string().map(|t| text(&t)),
             b'-' | b'0'..=b'9' => {
                 let end = self.text.get(self.at + 1..)?.iter().position(|b| !b.is_ascii_digit());
                 let end = end.map_or(self.text.len(), |n| self.at + 1 + n);
-                let number = self.source.get(self.at..end)?.parse().ok()?;
+                let number: i64 = self.source.get(self.at..end)?.parse().ok()?;
                 self.at = end;
-                Some(Expression::Number(number))
+                Some(Expression::Value(Json::from(number)))
             }
             _ => {
                 let mut name = self.name()?;
@@ -193,12 +202,12 @@ mod tests {
         assert_eq!(content("[[abc]"), Content::Plain("[abc]".to_owned()));
         assert_eq!(content("[abc] x"), Content::Plain("[abc] x".to_owned()));
         let found = content("[concat(parameters('a''b').c[0], -1)]");
-        let parameter = Expression::Call("parameters".into(), vec![Expression::Text("a'b".into())]);
+        let parameter = Expression::Call("parameters".into(), vec![super::text("a'b")]);
         let member = Expression::Member(Box::new(parameter), "c".into());
-        let index = Expression::Index(Box::new(member), Box::new(Expression::Number(0)));
+        let index = Expression::Index(Box::new(member), Box::new(Expression::Value(Json::from(0))));
         assert_eq!(
             found,
-            Content::Expression(Expression::Call("concat".into(), vec![index, Expression::Number(-1)]))
+            Content::Expression(Expression::Call("concat".into(), vec![index, Expression::Value(Json::from(-1))]))
         );
         assert!(
             matches!(content("[contoso.unique(variables('x'))]"), Content::Expression(Expression::Call(n, _)) if n == "contoso.unique")

@@ -2,7 +2,8 @@
 //!
 //! Source: "ARM template functions". What is not here, or would need a value that is not known, gives a symbol.
 
-use super::evaluate::{Frame, has_unknown, is_unknown, number, state_of, symbol, words};
+use super::evaluate::{has_unknown, is_unknown, number, state_of, symbol, words};
+use super::frame::Frame;
 use serde_json::{Map, Value as Json, json};
 use sha2::{Digest as _, Sha256};
 
@@ -32,27 +33,40 @@ fn known(frame: &Frame<'_>, name: &str, values: &[Json]) -> Option<Json> {
         | "extensionresourceid"
         | "managementgroupresourceid" => return resource_id(frame, name, values),
         "reference" => state_of(&id_of(frame, text(0)?)),
+        // With a name, one is a scope of Bicep.
         "subscription" => {
-            let id = subscription_of(&frame.place);
+            let id = text(0).map_or_else(|| subscription_of(&frame.names.place), str::to_owned);
             json!({"id": format!("/subscriptions/{id}"), "subscriptionId": id, "tenantId": "${tenant}", "displayName": "${subscription name}"})
         }
         "resourcegroup" => {
-            let group = frame.place.to_ascii_lowercase().find("/resourcegroups/").map(|at| {
-                let end = frame
-                    .place
-                    .get(at + 16..)
-                    .and_then(|r| r.find('/'))
-                    .map_or(frame.place.len(), |e| at + 16 + e);
-                frame.place.get(..end).unwrap_or_default().to_owned()
-            });
-            let id = group.unwrap_or_else(|| {
-                format!("/subscriptions/{}/resourceGroups/${{resourceGroup}}", subscription_of(&frame.place))
-            });
+            let place = &frame.names.place;
+            let id = match (text(0), text(1)) {
+                (Some(subscription), Some(group)) => {
+                    format!("/subscriptions/{subscription}/resourceGroups/{group}")
+                }
+                (Some(group), None) => {
+                    format!("/subscriptions/{}/resourceGroups/{group}", subscription_of(place))
+                }
+                _ => own_group(place),
+            };
             json!({"id": id, "name": id.rsplit('/').next(), "location": "${location}", "tags": "${tags}"})
         }
-        "managementgroup" => json!({"id": frame.place, "name": frame.place.rsplit('/').next()}),
-        "tenant" => json!({"tenantId": "${tenant}"}),
-        "deployment" => json!({"name": "${deployment}", "location": "${location}", "properties": {}}),
+        "managementgroup" => {
+            let named = |name: &str| format!("/providers/Microsoft.Management/managementGroups/{name}");
+            let id = text(0).map_or_else(|| frame.names.place.clone(), named);
+            json!({"id": id, "name": id.rsplit('/').next()})
+        }
+        "tenant" => json!({"tenantId": "${tenant}", "id": "/"}),
+        "deployer" => json!({"objectId": "${deployer}", "tenantId": "${tenant}", "userPrincipalName": "${deployer name}"}),
+        "deployment" => {
+            json!({"name": frame.names.deployment, "location": "${location}", "properties": {}})
+        }
+        // A built-in role by its name.
+        "roledefinitions" => {
+            let role = frame.run.catalog.role_by_name(text(0)?)?.guid;
+            json!({"id": format!("/providers/Microsoft.Authorization/roleDefinitions/{role}"), "roleDefinitionId": role})
+        }
+        "any" => get(0).clone(),
         "environment" => {
             json!({"name": "AzureCloud", "suffixes": {"storage": "core.windows.net"}, "authentication": {"loginEndpoint": "https://login.microsoftonline.com/"}, "resourceManager": "https://management.azure.com/"})
         }
@@ -69,6 +83,8 @@ fn known(frame: &Frame<'_>, name: &str, values: &[Json]) -> Option<Json> {
             values.iter().flat_map(|v| v.as_array().cloned().unwrap_or_default()).collect()
         }
         "concat" => Json::String(values.iter().map(shown).collect()),
+        // A text of Bicep with values put in.
+        "interpolate" => Json::String(values.iter().map(put_in).collect()),
         "format" => Json::String(format(text(0)?, values.get(1..)?)),
         "string" if values.first().is_some_and(Json::is_string) => get(0).clone(),
         "string" => Json::String(get(0).to_string()),
@@ -77,7 +93,15 @@ fn known(frame: &Frame<'_>, name: &str, values: &[Json]) -> Option<Json> {
             Json::String(key) => at.get(key).cloned().unwrap_or_default(),
             key => number(key).and_then(|n| at.get(usize::try_from(n).ok()?).cloned()).unwrap_or_default(),
         }),
-        "union" | "shallowmerge" => return union(values),
+        "union" => return union(values),
+        "shallowmerge" => {
+            let objects = get(0).as_array()?;
+            if objects.iter().any(is_unknown) {
+                return None;
+            }
+            let members = objects.iter().filter_map(Json::as_object).flatten();
+            Json::Object(members.map(|(k, v)| (k.clone(), v.clone())).collect())
+        }
         "equals" if all_known => Json::Bool(equal(get(0), get(1))?),
         // The same words are the same, whatever they will be.
         "equals" if get(0) == get(1) => Json::Bool(true),
@@ -251,6 +275,16 @@ fn shown(value: &Json) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
+/// A value put into a text: words begin large, and null is nothing.
+fn put_in(value: &Json) -> String {
+    match value {
+        Json::Bool(true) => "True".to_owned(),
+        Json::Bool(false) => "False".to_owned(),
+        Json::Null => String::new(),
+        other => shown(other),
+    }
+}
+
 /// `None` for a number and a text of it: which one a parameter is depends on who gives it.
 fn equal(a: &Json, b: &Json) -> Option<bool> {
     let same = number(a).is_some() && number(a) == number(b);
@@ -281,7 +315,7 @@ fn format(pattern: &str, values: &[Json]) -> String {
                 let width = how.strip_prefix(['D', 'd']).and_then(|w| w.parse::<usize>().ok()).unwrap_or(0);
                 out.push_str(&match number(value).filter(|_| width > 0) {
                     Some(number) => format!("{number:0>width$}", width = width.min(50)),
-                    None => shown(value),
+                    None => put_in(value),
                 });
             }
             None => out.push_str(close.and_then(|c| rest.get(..=c)).unwrap_or(rest)),
@@ -339,13 +373,25 @@ fn subscription_of(place: &str) -> String {
     inside.unwrap_or("${subscription}").to_owned()
 }
 
-/// The id behind what `reference` is given: an id, or a symbolic name.
+/// The id of the resource group that is deployed to.
+fn own_group(place: &str) -> String {
+    let group = place.to_ascii_lowercase().find("/resourcegroups/").and_then(|at| {
+        let end = place.get(at + 16..)?.find('/').map_or(place.len(), |e| at + 16 + e);
+        place.get(..end)
+    });
+    group.map_or_else(
+        || format!("/subscriptions/{}/resourceGroups/${{resourceGroup}}", subscription_of(place)),
+        str::to_owned,
+    )
+}
+
+/// The id behind what `reference` is given: an id, or a symbolic name, `name[0]` in a loop.
 fn id_of(frame: &Frame<'_>, text: &str) -> String {
     if text.starts_with('/') || text.starts_with("${") {
         return text.to_owned();
     }
-    let found = frame.symbols.iter().find(|(k, _)| k.eq_ignore_ascii_case(text));
-    found.map_or_else(|| text.to_owned(), |(_, id)| id.clone())
+    let (name, turn) = text.strip_suffix(']').and_then(|t| t.split_once('[')).unwrap_or((text, ""));
+    frame.id_of(name, turn.parse().unwrap_or(0)).unwrap_or_else(|| text.to_owned())
 }
 
 fn resource_id(frame: &Frame<'_>, name: &str, values: &[Json]) -> Option<Json> {
@@ -359,24 +405,24 @@ fn resource_id(frame: &Frame<'_>, name: &str, values: &[Json]) -> Option<Json> {
         "extensionresourceid" => values.first().map(shown)?,
         "managementgroupresourceid" => match before.first() {
             Some(group) => format!("/providers/Microsoft.Management/managementGroups/{group}"),
-            None => frame.place.clone(),
+            None => frame.names.place.clone(),
         },
         "subscriptionresourceid" => {
-            let own = subscription_of(&frame.place);
+            let own = subscription_of(&frame.names.place);
             format!("/subscriptions/{}", before.first().unwrap_or(&own))
         }
         _ => {
-            let own = subscription_of(&frame.place);
-            let folded = frame.place.to_ascii_lowercase();
-            let group = folded.find("/resourcegroups/").and_then(|at| frame.place.get(at + 16..));
+            let own = subscription_of(&frame.names.place);
+            let folded = frame.names.place.to_ascii_lowercase();
+            let group = folded.find("/resourcegroups/").and_then(|at| frame.names.place.get(at + 16..));
             let group = group.and_then(|g| g.split('/').next());
             match (before, group) {
                 ([subscription, group], _) => format!("/subscriptions/{subscription}/resourceGroups/{group}"),
                 ([group], Some(_)) => format!("/subscriptions/{own}/resourceGroups/{group}"),
                 ([subscription], None) => format!("/subscriptions/{subscription}"),
                 ([], Some(group)) => format!("/subscriptions/{own}/resourceGroups/{group}"),
-                _ if frame.place.starts_with("/subscriptions/") => format!("/subscriptions/{own}"),
-                _ => frame.place.trim_end_matches('/').to_owned(),
+                _ if frame.names.place.starts_with("/subscriptions/") => format!("/subscriptions/{own}"),
+                _ => frame.names.place.trim_end_matches('/').to_owned(),
             }
         }
     };
@@ -398,21 +444,17 @@ pub(super) fn below(base: &str, kind: &str, names: &[String]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::frame::{Names, Run};
+    use super::super::modules::{Modules, Written};
     use super::*;
-    use std::cell::RefCell;
-
-    fn frame_at<'f>(
-        place: &str,
-        outputs: &'f RefCell<super::super::evaluate::Outputs>,
-        fuel: &'f std::cell::Cell<usize>,
-    ) -> Frame<'f> {
-        Frame::new(place, outputs, fuel)
-    }
+    use crate::rbac::Catalog;
 
     #[test]
     fn functions_give_what_their_pages_say() {
-        let (outputs, fuel) = (RefCell::default(), Frame::fuel());
-        let frame = frame_at("/subscriptions/s/resourceGroups/g", &outputs, &fuel);
+        let (modules, catalog) = (Modules::default(), Catalog::embedded());
+        let run = Run::new(&modules, catalog);
+        let names = Names::new("/subscriptions/s/resourceGroups/g", "d", Written::Json);
+        let frame = Frame::new(names, &run);
         let is = |name: &str, values: Json, expected: Json| {
             let values = values.as_array().unwrap().clone();
             assert_eq!(call(&frame, name, &values), expected, "{name} {values:?}");

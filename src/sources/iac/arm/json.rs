@@ -3,19 +3,22 @@
 //!
 //! Not here: what expressions in texts mean (`expression`).
 
+use super::expression::Expression;
 use serde_json::{Map, Value as Json};
 
 /// A value with where it begins, as a byte.
 #[derive(Clone, PartialEq, Debug)]
-pub(super) struct Node {
-    pub(super) at: usize,
-    pub(super) value: Tree,
+pub(in crate::sources::iac) struct Node {
+    pub(in crate::sources::iac) at: usize,
+    pub(in crate::sources::iac) value: Tree,
 }
 
 #[derive(Clone, PartialEq, Debug)]
-pub(super) enum Tree {
+pub(in crate::sources::iac) enum Tree {
     /// Anything without parts.
     Leaf(Json),
+    /// What another language says in place of a text in brackets.
+    Expression(Expression),
     List(Vec<Node>),
     Object(Vec<(String, Node)>),
 }
@@ -34,7 +37,7 @@ impl Node {
     }
 
     /// A member, in any case: Azure does not mind.
-    pub(super) fn get(&self, key: &str) -> Option<&Node> {
+    pub(in crate::sources::iac) fn get(&self, key: &str) -> Option<&Node> {
         match &self.value {
             Tree::Object(members) => {
                 members.iter().find(|(k, _)| k.eq_ignore_ascii_case(key)).map(|(_, n)| n)
@@ -43,14 +46,14 @@ impl Node {
         }
     }
 
-    pub(super) fn text(&self) -> Option<&str> {
+    pub(in crate::sources::iac) fn text(&self) -> Option<&str> {
         match &self.value {
             Tree::Leaf(Json::String(text)) => Some(text),
             _ => None,
         }
     }
 
-    pub(super) fn members(&self) -> &[(String, Node)] {
+    pub(in crate::sources::iac) fn members(&self) -> &[(String, Node)] {
         match &self.value {
             Tree::Object(members) => members,
             _ => &[],
@@ -65,9 +68,10 @@ impl Node {
     }
 
     /// The value without places.
-    pub(super) fn json(&self) -> Json {
+    pub(in crate::sources::iac) fn json(&self) -> Json {
         match &self.value {
             Tree::Leaf(leaf) => leaf.clone(),
+            Tree::Expression(_) => Json::Null,
             Tree::List(items) => items.iter().map(Node::json).collect(),
             Tree::Object(members) => {
                 Json::Object(members.iter().map(|(k, n)| (k.clone(), n.json())).collect::<Map<_, _>>())
@@ -78,16 +82,16 @@ impl Node {
 
 /// What was expected where.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Broken {
-    pub(super) at: usize,
-    pub(super) expected: &'static str,
+pub(in crate::sources::iac) struct Broken {
+    pub(in crate::sources::iac) at: usize,
+    pub(in crate::sources::iac) expected: &'static str,
 }
 
 /// Deeper than anything that people nest.
 const DEEPEST: usize = 200;
 
 /// Reads a document.
-pub(super) fn parse(text: &str) -> Result<Node, Broken> {
+pub(in crate::sources::iac) fn parse(text: &str) -> Result<Node, Broken> {
     let mut parser = Parser { text: text.as_bytes(), source: text, at: 0 };
     if text.starts_with('\u{feff}') {
         parser.at = 3;

@@ -2,20 +2,30 @@
 //! would show of it.
 //!
 //! Source: "Understand the structure and syntax of ARM templates". Read are parameters with their defaults and given values,
-//! variables, loops, nested templates with both scopes of evaluation, symbolic names, functions of one's own, conditions.
-//! Not here: linked templates at other addresses.
+//! variables, loops, nested templates with both scopes of evaluation, symbolic names, functions of one's own, conditions,
+//! and what policies deploy. Bicep becomes such templates, too. Not here: linked templates at other addresses.
 
 mod evaluate;
 mod expression;
+mod frame;
 mod functions;
+mod identify;
 mod json;
+mod modules;
+mod record;
 mod template;
 
+pub(super) use expression::{Expression, text};
+pub(super) use json::{Broken, Node, Tree, parse as parse_json};
+pub(super) use modules::{Import, Module, Modules, Written};
+
+use super::place::{Lines, position};
 use crate::model::{Gap, Location, Reason, Source};
+use crate::rbac::Catalog;
 use crate::sources::arm::Lowering;
-use std::cell::RefCell;
-use std::collections::HashMap;
-use template::Walk;
+use frame::{Frame, Names, Parameter, Run};
+use std::collections::{BTreeSet, HashMap};
+use template::{Deployment, Walk};
 
 /// A template, and what is known besides.
 #[derive(Clone, Copy, Debug)]
@@ -34,30 +44,83 @@ pub struct Template<'t> {
 /// With line, column and what was expected, if it is no JSON that Azure would take.
 pub(super) fn read(
     template: Template<'_>,
+    catalog: &'static Catalog,
     lowering: &mut Lowering,
 ) -> Result<Vec<String>, (u64, u64, &'static str)> {
-    let root = json::parse(template.text).map_err(|broken| {
-        let (line, column) = super::place::position(template.text, broken.at);
+    let module = module_of(template.text, template.path, false)?;
+    let modules = Modules::from([(template.path.to_owned(), module)]);
+    let _entered = deploy(&modules, template.path, template.parameters, catalog, lowering);
+    Ok(modules.get(template.path).map(Module::parameters).unwrap_or_default())
+}
+
+/// A template in JSON.
+///
+/// # Errors
+/// With line, column and what was expected, if it is no JSON that Azure would take.
+pub(super) fn module_of(text: &str, path: &str, outside: bool) -> Result<Module, (u64, u64, &'static str)> {
+    let root = parse_json(text).map_err(|broken| {
+        let (line, column) = position(text, broken.at);
         (line, column, broken.expected)
     })?;
-    let outputs = RefCell::default();
-    let fuel = evaluate::Frame::fuel();
-    let folder = template.path.rsplit_once('/').map_or("", |(folder, _)| folder);
-    let place = template::place_of(&root, template.path);
-    // What modules give back is known once they were walked: others may have asked before.
-    let lines = super::place::Lines::of(template.text);
-    let mut first = Walk::new((template, &lines), Lowering::default(), &outputs, &fuel);
-    first.template(&root, template.parameters, &place, folder, 0);
-    let mut walk = Walk::new((template, &lines), std::mem::take(lowering), &outputs, &fuel);
-    walk.template(&root, template.parameters, &place, folder, 0);
+    let (lines, path) = (Lines::of(text), path.to_owned());
+    Ok(Module { path, root, lines, written: Written::Json, outside, imports: Vec::new() })
+}
+
+/// Deploys one of the templates that are known; gives the keys of those that it deploys in turn.
+pub(super) fn deploy(
+    modules: &Modules,
+    root: &str,
+    parameters: &HashMap<String, serde_json::Value>,
+    catalog: &'static Catalog,
+    lowering: &mut Lowering,
+) -> BTreeSet<String> {
+    let Some(module) = modules.get(root) else { return BTreeSet::new() };
+    let run = Run::new(modules, catalog);
+    let folder = module.path.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let place = template::place_of(module);
+    let to = Deployment { place: &place, name: "${deployment}", address: folder, depth: 0 };
+    // What nested templates give back is known once they were walked: others may have asked before. Bicep's resources come
+    // in the order in which they ask for each other.
+    if modules.values().any(|m| m.written == Written::Json) {
+        let mut first = Walk { run: &run, module, called: None, lowering: Lowering::default() };
+        first.template(&module.root, Some(module), parameters, to);
+    }
+    let mut walk = Walk { run: &run, module, called: None, lowering: std::mem::take(lowering) };
+    walk.template(&module.root, Some(module), parameters, to);
     *lowering = walk.lowering;
-    if fuel.get() == 0 {
-        let location = Location { path: template.path.to_owned(), line: 1, column: 1 };
+    if run.spent() {
+        let location = Location { path: module.path.clone(), line: 1, column: 1 };
         let detail = "the template takes more steps to work out than are taken";
         lowering.estate.gaps.push(Gap::new(Source::Files, "", Reason::Unsupported, detail).at(location));
     }
-    let declared = root.get("parameters").map(json::Node::members).unwrap_or_default();
-    Ok(declared.iter().map(|(name, _)| name.clone()).collect())
+    run.entered.into_inner()
+}
+
+/// What a file of Bicep's parameters gives, as far as it is known.
+pub(super) fn given(
+    module: &Module,
+    modules: &Modules,
+    catalog: &'static Catalog,
+    depth: usize,
+) -> HashMap<String, serde_json::Value> {
+    // What a file of parameters adds to comes first.
+    let below = module.imports.iter().filter(|i| i.alias.as_deref() == Some(""));
+    let mut values = HashMap::new();
+    for extended in below.filter_map(|i| modules.get(&i.from)).filter(|m| m.path != module.path) {
+        if depth < 8 {
+            values.extend(given(extended, modules, catalog, depth + 1));
+        }
+    }
+    let run = Run::new(modules, catalog);
+    let mut names = Names::new("${scope}", "${deployment}", Written::Bicep);
+    let parameters = module.root.get("parameters").map(Node::members).unwrap_or_default();
+    for (name, declared) in parameters {
+        names.parameters.insert(name.clone(), Parameter::Declared(declared));
+    }
+    names.declare(&module.root, Some(module), modules);
+    let frame = Frame::new(names, &run);
+    values.extend(parameters.iter().filter_map(|(name, _)| Some((name.clone(), frame.parameter(name, 0)?))));
+    values
 }
 
 /// The values in a file of parameters. Those that lie in a vault are not known.
@@ -65,10 +128,7 @@ pub(super) fn read(
 /// # Errors
 /// With line, column and what was expected, if it is no JSON that Azure would take.
 pub fn parameters_of(text: &str) -> Result<HashMap<String, serde_json::Value>, (u64, u64, &'static str)> {
-    let root = json::parse(text).map_err(|broken| {
-        let (line, column) = super::place::position(text, broken.at);
-        (line, column, broken.expected)
-    })?;
+    let root = module_of(text, "", false)?.root;
     let given = root.get("parameters").map(json::Node::members).unwrap_or_default();
     let value = |(name, node): &(String, json::Node)| {
         let value = node.get("value").map(json::Node::json);

@@ -1,0 +1,165 @@
+//! Resources of a template as the records that Azure would show of them.
+//!
+//! Not here: which resources there are (`template`).
+
+use super::evaluate::{principal_of, symbol};
+use super::frame::Frame;
+use super::identify::Identified;
+use super::json::Node;
+use super::template::{Deployment, Walk};
+use crate::model::{Reason, Source};
+use crate::sources::iac::declare::declare;
+use serde_json::{Map, Value as Json, json};
+use std::collections::HashMap;
+
+impl<'w> Walk<'w> {
+    pub(super) fn record(&mut self, node: &'w Node, frame: &Frame<'w>, found: &Identified, address: &str) {
+        let value = |key: &str| node.get(key).map(|n| frame.value(n)).unwrap_or_default();
+        let id = found.id.as_str();
+        let mut properties = match value("properties") {
+            Json::Object(members) => members,
+            _ => Map::new(),
+        };
+        let mut identity = value("identity");
+        if let Some(block) = identity.as_object_mut()
+            && block
+                .get("type")
+                .and_then(Json::as_str)
+                .is_some_and(|t| t.to_ascii_lowercase().contains("systemassigned"))
+        {
+            block.insert("principalId".to_owned(), principal_of(id));
+        }
+        if !identity.is_object() {
+            identity = Json::Null;
+        }
+        match found.kind.to_ascii_lowercase().as_str() {
+            "microsoft.managedidentity/userassignedidentities" => {
+                properties.insert("principalId".to_owned(), principal_of(id));
+                properties.insert("clientId".to_owned(), symbol(&format!("{id}#clientId")));
+            }
+            "microsoft.authorization/roleassignments" => {
+                if !self.assignment(node, &mut properties, id, address) {
+                    return;
+                }
+            }
+            _ => {}
+        }
+        let tags = match value("tags") {
+            Json::Object(tags) => Json::Object(tags.into_iter().filter(|(_, v)| v.is_string()).collect()),
+            _ => json!({}),
+        };
+        let place = value("location");
+        let record = json!({"id": id, "type": found.kind, "identity": identity, "tags": tags, "properties": properties,
+            "location": place.as_str()});
+        let location = self.location(node);
+        declare(&mut self.lowering, &record, address, Some(&location), false);
+    }
+
+    /// Fills in what a role assignment's place says. `false` if where it holds is not known.
+    fn assignment(&mut self, node: &Node, object: &mut Map<String, Json>, id: &str, address: &str) -> bool {
+        let marker = "/providers/microsoft.authorization/roleassignments/";
+        let at = id.to_ascii_lowercase().rfind(marker);
+        let scope = at.and_then(|at| id.get(..at)).map(|s| if s.is_empty() { "/" } else { s });
+        let Some(scope) = scope.filter(|s| s.starts_with('/')) else {
+            let detail = format!(
+                "the scope of `{address}` is not known: give its parameters with --set NAME=VALUE or a parameter file"
+            );
+            self.gap(node, Source::RoleAssignments, Reason::Unresolved, detail);
+            return false;
+        };
+        object.insert("scope".to_owned(), scope.into());
+        let role = object.get("roleDefinitionId").cloned().unwrap_or_default();
+        let open = |r: &str| r.starts_with("${") || r.rsplit('/').next().is_some_and(|r| r.contains("${"));
+        if role.as_str().is_none_or(open) {
+            let detail = format!(
+                "the role of `{address}` is not known ({}): give its parameters with --set NAME=VALUE",
+                role.as_str().unwrap_or("nothing")
+            );
+            self.gap(node, Source::RoleDefinitions, Reason::Unresolved, detail);
+            let Some(text) = role.as_str() else { return false };
+            if text.starts_with("${") {
+                // One segment of an id, whatever is in it.
+                object.insert("roleDefinitionId".to_owned(), text.replace('/', "\u{2215}").into());
+            }
+        }
+        match object.get("principalId").and_then(Json::as_str) {
+            Some(principal) if principal.starts_with("${") && !principal.ends_with("#principalId}") => {
+                let detail = format!(
+                    "the principal of `{address}` is not known ({principal}): whoever it is, the grant is judged"
+                );
+                self.gap(node, Source::Principals, Reason::Unresolved, detail);
+            }
+            Some(_) => {}
+            None => {
+                let own = symbol(&format!("{address} principal").replace('/', "\u{2215}"));
+                object.insert("principalId".to_owned(), own);
+            }
+        }
+        true
+    }
+
+    /// A policy that deploys: its identity is given the roles that it asks for, wherever it is assigned, and what it
+    /// deploys may grant more.
+    ///
+    /// Source: "Remediate noncompliant resources with Azure Policy".
+    pub(super) fn policy(
+        &mut self,
+        node: &'w Node,
+        frame: &Frame<'w>,
+        found: &Identified,
+        to: Deployment<'_>,
+    ) {
+        let properties = node.get("properties").map(|p| frame.value(p)).unwrap_or_default();
+        let member = |of: &Json, key: &str| {
+            let mut members = of.as_object().into_iter().flatten();
+            members.find(|(k, _)| k.eq_ignore_ascii_case(key)).map(|(_, v)| v.clone()).unwrap_or_default()
+        };
+        let details = member(&member(&member(&properties, "policyRule"), "then"), "details");
+        let (roles, deployment) = (member(&details, "roleDefinitionIds"), member(&details, "deployment"));
+        let at = found.id.to_ascii_lowercase().rfind("/providers/microsoft.authorization/policydefinitions/");
+        let scope = at.and_then(|at| found.id.get(..at)).filter(|s| !s.is_empty()).unwrap_or("/");
+        if !roles.is_array() && !(roles.is_null() && deployment.is_null()) {
+            let detail = format!("which roles the policy `{}` asks for is not known", to.address);
+            self.gap(node, Source::RoleAssignments, Reason::Unresolved, detail);
+        }
+        for (n, role) in roles.as_array().into_iter().flatten().enumerate() {
+            let name = symbol(&format!("{} role {n}", found.id).replace('/', "\u{2215}"));
+            let base = scope.trim_end_matches('/');
+            let name = name.as_str().unwrap_or_default();
+            let id = format!("{base}/providers/Microsoft.Authorization/roleAssignments/{name}");
+            let mut properties = Map::new();
+            properties.insert("roleDefinitionId".to_owned(), role.clone());
+            properties.insert("principalId".to_owned(), principal_of(&found.id));
+            properties.insert("principalType".to_owned(), "ServicePrincipal".into());
+            if self.assignment(node, &mut properties, &id, to.address) {
+                let record =
+                    json!({"id": id, "type": "Microsoft.Authorization/roleAssignments", "properties": properties});
+                let location = self.location(node);
+                declare(&mut self.lowering, &record, to.address, Some(&location), false);
+            }
+        }
+        let template = member(&member(&deployment, "properties"), "template");
+        if template.is_null() {
+            return;
+        }
+        let own = symbol(&to.address.replace('/', "\u{2215}"));
+        let own = own.as_str().unwrap_or_default();
+        let whole = member(&details, "deploymentScope").as_str().is_some_and(|s| s.eq_ignore_ascii_case("subscription"));
+        let place = match (scope.starts_with("/subscriptions/"), whole) {
+            (true, true) => scope.to_owned(),
+            (true, false) => format!("{scope}/resourceGroups/{own}"),
+            (false, true) => format!("/subscriptions/{own}"),
+            (false, false) => format!("/subscriptions/{own}/resourceGroups/{own}"),
+        };
+        let given = member(&member(&deployment, "properties"), "parameters");
+        let given: HashMap<String, Json> =
+            given.as_object().into_iter().flatten().map(|(k, v)| (k.clone(), member(v, "value"))).collect();
+        // What a policy asks of the resource that it is about is only known when it finds one.
+        let open = |v: &Json| v.as_str().is_some_and(|t| t.starts_with('[') && !t.starts_with("[["));
+        let given = given.into_iter().map(|(k, v)| {
+            let value = if open(&v) { symbol(&format!("parameters('{k}')")) } else { v };
+            (k, value)
+        });
+        self.loaded(node, &template, &given.collect(), Deployment { place: &place, name: own, depth: to.depth + 1, ..to });
+    }
+}
