@@ -34,7 +34,8 @@ impl Code {
     /// Finds it.
     pub(super) fn find(request: &Request, progress: &dyn Progress) -> Result<Code, AppError> {
         let here = request.here.as_ref().and_then(|h| h.canonicalize().ok());
-        let named = request.paths.iter().filter_map(|p| p.canonicalize().ok()).filter(|p| p.is_dir()).collect();
+        let named =
+            request.paths.iter().filter_map(|p| p.canonicalize().ok()).filter(|p| p.is_dir()).collect();
         let mut code = Code { found: Vec::new(), here, named, read: BTreeMap::new(), gaps: Vec::new() };
         for path in &request.paths {
             progress.step(&format!("looking through {}", path.display()));
@@ -186,7 +187,8 @@ impl Code {
                 Kind::Bicep | Kind::BicepParameters => {
                     if let Some((repository, inside)) = self.in_repository(folder_of(path)) {
                         let name = path.file_name().unwrap_or_default().to_string_lossy();
-                        let inside = if inside.is_empty() { name.into_owned() } else { format!("{inside}/{name}") };
+                        let inside =
+                            if inside.is_empty() { name.into_owned() } else { format!("{inside}/{name}") };
                         bicep.entry(repository).or_default().push((inside, path.clone()));
                     }
                     continue;

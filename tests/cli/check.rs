@@ -170,16 +170,15 @@ fn what_is_no_plan_is_said() {
     let ran = run(&dir, &["check", "broken.json"]);
     assert!(ran.code == 2 && ran.err.contains("broken.json"), "{}", ran.err);
     assert_eq!(run(&dir, &["check", "nothing-there"]).code, 2);
-    write(&dir.join("tree/main.bicep"), "param x string");
-    let ran = run(&dir, &["check", "tree"]);
-    assert!(ran.code == 2 && ran.err.contains("Bicep are not read by this version"), "{}", ran.err);
     // Beside a plan, what is not read blocks: it could hide anything.
+    write(&dir.join("tree/main.bicep"), "param x");
     write(
         &dir.join("tree/plan.json"),
         r#"{"format_version":"1.0","terraform_version":"1","resource_changes":[]}"#,
     );
+    write(&dir.join("tree/x.tf.json"), "{}");
     let ran = run(&dir, &["check", "tree"]);
-    assert!(ran.code == 3 && ran.out.contains("Bicep are not read"), "{}{}", ran.out, ran.err);
+    assert!(ran.code == 3 && ran.out.contains("JSON syntax is not read"), "{}{}", ran.out, ran.err);
 }
 
 /// What a finding says, whatever language the change is written in: severity, rule, identity, role, level of the scope.
@@ -207,6 +206,25 @@ fn the_same_change_is_judged_alike_in_every_language() {
     let arm: Value = serde_json::from_str(&ran.out).unwrap();
     assert_eq!(arm["source"]["kind"], "arm-template");
     assert_eq!(said(&terraform), said(&arm));
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/check/bicep");
+    let modules = ["access", "deployer", "group", "roles"].map(|m| format!("modules/{m}.bicep"));
+    for file in modules.iter().map(String::as_str).chain(["main.bicep", "main.bicepparam"]) {
+        std::fs::create_dir_all(dir.join("bicep/modules")).unwrap();
+        write(&dir.join("bicep").join(file), std::fs::read(from.join(file)).unwrap());
+    }
+    let ran = run(&dir, &["check", "bicep", "--format", "json", "--as-of", "2026-06-01T08:00:00Z"]);
+    assert_eq!(ran.code, 1, "{}", ran.err);
+    let bicep: Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(bicep["source"]["kind"], "bicep");
+    assert_eq!(said(&bicep), said(&arm));
+    let places = lines(&bicep);
+    for expected in [
+        "critical owner-equivalent-grant bicep/main.bicep:25 open",
+        "critical role-assignment-write bicep/modules/access.bicep:6 open",
+        "high federated-pull-request bicep/modules/deployer.bicep:7 open",
+    ] {
+        assert!(places.contains(&expected.to_owned()), "{expected} in {places:#?}");
+    }
     // From source alone, without a plan.
     std::fs::remove_file(dir.join("infra/plan.json")).unwrap();
     let ran = run(&dir, &["check", "infra", "--format", "json", "--as-of", "2026-06-01T08:00:00Z"]);

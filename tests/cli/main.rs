@@ -8,6 +8,7 @@
 )]
 
 mod audit;
+mod bicep;
 mod check;
 mod commands;
 mod deny;

@@ -19,7 +19,43 @@ pub(super) fn symbol(words: &str) -> Json {
 
 /// Whether a value is not known.
 pub(super) fn is_unknown(value: &Json) -> bool {
-    value.as_str().is_some_and(|t| t.starts_with("${") && t.ends_with('}'))
+    value.as_str().is_some_and(|t| t.starts_with("${") && symbol_in(t).len() == t.len())
+}
+
+/// The symbol that a text begins with, with those inside of it.
+fn symbol_in(text: &str) -> &str {
+    let mut depth = 0_usize;
+    let mut before = b' ';
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            b'{' if before == b'$' => depth += 1,
+            b'}' if depth == 1 => return text.get(..=at).unwrap_or(text),
+            b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        before = byte;
+    }
+    text
+}
+
+/// The segments of a name or an id; a slash in a symbol parts nothing.
+pub(super) fn segments(text: &str) -> Vec<String> {
+    let mut found = vec![String::new()];
+    let mut rest = text;
+    while let Some(next) = rest.chars().next() {
+        let part = if rest.starts_with("${") {
+            symbol_in(rest)
+        } else {
+            rest.get(..next.len_utf8()).unwrap_or(rest)
+        };
+        match (part, found.last_mut()) {
+            ("/", _) => found.push(String::new()),
+            (part, Some(last)) => last.push_str(part),
+            (_, None) => {}
+        }
+        rest = rest.get(part.len()..).unwrap_or_default();
+    }
+    found
 }
 
 /// A number as templates have it.
@@ -29,7 +65,8 @@ pub(super) fn number(value: &Json) -> Option<i64> {
 
 /// Turns of one loop: Azure allows 800.
 pub(super) const TURNS: usize = 800;
-const DEEPEST: usize = 120;
+/// Values inside each other.
+pub(super) const DEEPEST: usize = 120;
 
 impl<'t> Frame<'t> {
     /// The value of a node, with everything inside it.
@@ -389,4 +426,18 @@ fn member(frame: &Frame<'_>, of: &Json, name: &str) -> Json {
 
 fn join(path: &str, name: &str) -> String {
     if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_symbol_is_one_thing() {
+        let unknown = |t: &str| is_unknown(&Json::from(t));
+        assert!(unknown("${a}") && unknown("${/x/${b}#}"));
+        assert!(!unknown("${a}/${b}") && !unknown("a${b}") && !unknown("a"));
+        assert_eq!(segments("${a/b}/c${/d${e/f}}/"), ["${a/b}", "c${/d${e/f}}", ""]);
+        assert_eq!(segments("${a/b"), ["${a/b"]);
+    }
 }

@@ -207,7 +207,10 @@ mod tests {
         let index = Expression::Index(Box::new(member), Box::new(Expression::Value(Json::from(0))));
         assert_eq!(
             found,
-            Content::Expression(Expression::Call("concat".into(), vec![index, Expression::Value(Json::from(-1))]))
+            Content::Expression(Expression::Call(
+                "concat".into(),
+                vec![index, Expression::Value(Json::from(-1))]
+            ))
         );
         assert!(
             matches!(content("[contoso.unique(variables('x'))]"), Content::Expression(Expression::Call(n, _)) if n == "contoso.unique")

@@ -3,7 +3,7 @@
 //!
 //! Everything is worked out when it is asked for, once. Not here: what expressions come to (`evaluate`).
 
-use super::evaluate::symbol;
+use super::evaluate::{DEEPEST, symbol};
 use super::json::Node;
 use super::modules::{Module, Modules, Written};
 use crate::rbac::Catalog;
@@ -176,8 +176,9 @@ impl<'t> Frame<'t> {
                 // A secret is nobody's to show, and decides no grant.
                 let default = declared.get("defaultValue").filter(|_| !kind.starts_with("secure"));
                 Some(match default {
-                    Some(default) => self
-                        .once(format!("p:{key}"), unknown, || self.outside().value_at(default, depth + 1)),
+                    Some(default) => {
+                        self.once(format!("p:{key}"), unknown, || self.outside().value_at(default, depth + 1))
+                    }
                     None if declared.get("nullable").is_some() => Json::Null,
                     None => unknown(),
                 })
@@ -190,6 +191,10 @@ impl<'t> Frame<'t> {
         let key = self.names.key(name);
         let unknown = || symbol(&format!("variables('{name}')"));
         let variable = *self.names.variables.get(&key)?;
+        // Files may import from each other in circles.
+        if depth > DEEPEST {
+            return Some(unknown());
+        }
         Some(self.once(format!("v:{key}"), unknown, || match variable {
             Variable::Plain(node) => self.outside().value_at(node, depth + 1),
             Variable::Loop(copy) => self.outside().looped(copy, depth).1,
@@ -200,7 +205,8 @@ impl<'t> Frame<'t> {
             Variable::Namespace(module) => {
                 let there = self.elsewhere(module);
                 let names = module.root.get("variables").map(Node::members).unwrap_or_default();
-                let pair = |(name, _): &(String, Node)| Some((name.clone(), there.variable(name, depth + 1)?));
+                let pair =
+                    |(name, _): &(String, Node)| Some((name.clone(), there.variable(name, depth + 1)?));
                 Json::Object(names.iter().filter_map(pair).collect())
             }
         }))
@@ -210,7 +216,7 @@ impl<'t> Frame<'t> {
     pub(super) fn elsewhere(&self, module: &'t Module) -> Frame<'t> {
         let mut names = Names::new(&self.names.place, &self.names.deployment, module.written);
         names.declare(&module.root, Some(module), self.run.modules);
-        Frame { under_way: Rc::clone(&self.under_way), ..Frame::new(names, self.run) }
+        Frame::new(names, self.run)
     }
 
     /// The turns of a resource's loop, if it is in one; inside, `None` if their number is not known.
@@ -245,7 +251,8 @@ impl<'t> Frame<'t> {
         let node: &'t Node = self.names.symbols.get(&self.names.key(name)).copied()?;
         let unknown = || symbol(name);
         let id = self.once(format!("s:{}[{turn}]", self.names.key(name)), unknown, || {
-            let frame = if node.get("copy").is_some() { self.outside().turn(node, turn) } else { self.outside() };
+            let frame =
+                if node.get("copy").is_some() { self.outside().turn(node, turn) } else { self.outside() };
             Json::String(super::identify::identify(node, &frame, None).id)
         });
         id.as_str().map(str::to_owned)

@@ -57,7 +57,9 @@ fn known(frame: &Frame<'_>, name: &str, values: &[Json]) -> Option<Json> {
             json!({"id": id, "name": id.rsplit('/').next()})
         }
         "tenant" => json!({"tenantId": "${tenant}", "id": "/"}),
-        "deployer" => json!({"objectId": "${deployer}", "tenantId": "${tenant}", "userPrincipalName": "${deployer name}"}),
+        "deployer" => {
+            json!({"objectId": "${deployer}", "tenantId": "${tenant}", "userPrincipalName": "${deployer name}"})
+        }
         "deployment" => {
             json!({"name": frame.names.deployment, "location": "${location}", "properties": {}})
         }

@@ -2,7 +2,7 @@
 //!
 //! Source: "Set name and type for child resources", "Set scope for extension resources in ARM templates".
 
-use super::evaluate::is_unknown;
+use super::evaluate::{is_unknown, segments};
 use super::frame::Frame;
 use super::functions::below;
 use super::json::Node;
@@ -44,7 +44,7 @@ pub(super) fn identify(node: &Node, frame: &Frame<'_>, parent: Option<&Parent>) 
     let mut names: Vec<String> = if is_unknown(&Json::String(name.clone())) || single {
         vec![name.replace('/', "\u{2215}")]
     } else {
-        name.split('/').map(str::to_owned).collect()
+        segments(&name)
     };
     if let Some(parent) = parent
         && !kind.contains('.')
@@ -54,7 +54,9 @@ pub(super) fn identify(node: &Node, frame: &Frame<'_>, parent: Option<&Parent>) 
     }
     let place = &frame.names.place;
     let base = match node.get("scope").map(|n| frame.value(n)) {
-        Some(Json::String(scope)) if scope.starts_with('/') || is_unknown(&Json::String(scope.clone())) => scope,
+        Some(Json::String(scope)) if scope.starts_with('/') || is_unknown(&Json::String(scope.clone())) => {
+            scope
+        }
         Some(Json::String(scope)) if scope.contains('/') => relative(place, &scope),
         _ => match parent {
             // An extension of the resource around it.
@@ -67,7 +69,8 @@ pub(super) fn identify(node: &Node, frame: &Frame<'_>, parent: Option<&Parent>) 
     // `Microsoft.Storage/storageAccounts/providers/roleAssignments`, named `account/Microsoft.Authorization/guid`.
     let folded = kind.to_ascii_lowercase();
     if let Some(at) = folded.find("/providers/") {
-        let (outer, extension) = (kind.get(..at).unwrap_or_default(), kind.get(at + 11..).unwrap_or_default());
+        let (outer, extension) =
+            (kind.get(..at).unwrap_or_default(), kind.get(at + 11..).unwrap_or_default());
         let inner = outer.matches('/').count();
         let (own, rest) = names.split_at(inner.min(names.len()));
         let provider = rest.first().cloned().unwrap_or_default();

@@ -37,10 +37,10 @@ impl<'w> Walk<'w> {
                 properties.insert("principalId".to_owned(), principal_of(id));
                 properties.insert("clientId".to_owned(), symbol(&format!("{id}#clientId")));
             }
-            "microsoft.authorization/roleassignments" => {
-                if !self.assignment(node, &mut properties, id, address) {
-                    return;
-                }
+            "microsoft.authorization/roleassignments"
+                if !self.assignment(node, &mut properties, id, address) =>
+            {
+                return;
             }
             _ => {}
         }
@@ -118,7 +118,7 @@ impl<'w> Walk<'w> {
         let (roles, deployment) = (member(&details, "roleDefinitionIds"), member(&details, "deployment"));
         let at = found.id.to_ascii_lowercase().rfind("/providers/microsoft.authorization/policydefinitions/");
         let scope = at.and_then(|at| found.id.get(..at)).filter(|s| !s.is_empty()).unwrap_or("/");
-        if !roles.is_array() && !(roles.is_null() && deployment.is_null()) {
+        if !(roles.is_array() || roles.is_null() && deployment.is_null()) {
             let detail = format!("which roles the policy `{}` asks for is not known", to.address);
             self.gap(node, Source::RoleAssignments, Reason::Unresolved, detail);
         }
@@ -132,8 +132,7 @@ impl<'w> Walk<'w> {
             properties.insert("principalId".to_owned(), principal_of(&found.id));
             properties.insert("principalType".to_owned(), "ServicePrincipal".into());
             if self.assignment(node, &mut properties, &id, to.address) {
-                let record =
-                    json!({"id": id, "type": "Microsoft.Authorization/roleAssignments", "properties": properties});
+                let record = json!({"id": id, "type": "Microsoft.Authorization/roleAssignments", "properties": properties});
                 let location = self.location(node);
                 declare(&mut self.lowering, &record, to.address, Some(&location), false);
             }
@@ -144,7 +143,9 @@ impl<'w> Walk<'w> {
         }
         let own = symbol(&to.address.replace('/', "\u{2215}"));
         let own = own.as_str().unwrap_or_default();
-        let whole = member(&details, "deploymentScope").as_str().is_some_and(|s| s.eq_ignore_ascii_case("subscription"));
+        let whole = member(&details, "deploymentScope")
+            .as_str()
+            .is_some_and(|s| s.eq_ignore_ascii_case("subscription"));
         let place = match (scope.starts_with("/subscriptions/"), whole) {
             (true, true) => scope.to_owned(),
             (true, false) => format!("{scope}/resourceGroups/{own}"),
@@ -160,6 +161,11 @@ impl<'w> Walk<'w> {
             let value = if open(&v) { symbol(&format!("parameters('{k}')")) } else { v };
             (k, value)
         });
-        self.loaded(node, &template, &given.collect(), Deployment { place: &place, name: own, depth: to.depth + 1, ..to });
+        self.loaded(
+            node,
+            &template,
+            &given.collect(),
+            Deployment { place: &place, name: own, depth: to.depth + 1, ..to },
+        );
     }
 }

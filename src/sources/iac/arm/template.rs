@@ -140,9 +140,8 @@ impl<'w> Walk<'w> {
             return;
         }
         let written = |key: &str| node.get(key).and_then(Node::text).unwrap_or_default();
-        let own = declared
-            .symbol
-            .map_or_else(|| format!("{}/{}", written("type"), written("name")), str::to_owned);
+        let own =
+            declared.symbol.map_or_else(|| format!("{}/{}", written("type"), written("name")), str::to_owned);
         let turn = turn.map(|n| format!("[{n}]")).unwrap_or_default();
         let above = if to.address.is_empty() { String::new() } else { format!("{}/", to.address) };
         let address = format!("{above}{own}{turn}");

@@ -264,3 +264,56 @@ impl Parser<'_> {
         there
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sources::iac::arm::{Expression, text};
+
+    const FILE: &str = "targetScope = 'subscription'\n@secure()\nparam p string?\nvar v = [for (x, i) in p ?? []: '${x}-${i}']\nresource r 'a.b/c@1' existing = [for x in v: if (x != 'y') {\n  name: '''z'''\n  resource s 'd' = {\n    name: x\n  }\n}]\nmodule m './m.bicep' = { params: { ...v, a: 1 } }\nfunc f(a string) { *: int[] }? => a\nimport * as n from 'x.bicep'\noutput o 'a' | 'b' = m!.outputs.?o[^1]\n";
+
+    #[test]
+    fn what_a_file_declares_is_read() {
+        let found = parse(FILE).unwrap();
+        let names: Vec<&str> = found.iter().map(|d| d.name.as_str()).collect();
+        assert_eq!(names, ["", "p", "v", "r", "m", "f", "", "o"]);
+        assert!(matches!(&found[1].what, What::Parameter { secure: true, nullable: true, default: None }));
+        let resource = if let What::Resource(r) = &found[3].what { Some(r) } else { None }.unwrap();
+        assert!(resource.existing && resource.copy.is_some() && resource.condition.is_some());
+        assert_eq!(resource.body.members, [("name".to_owned(), text("z"))]);
+        assert_eq!(resource.body.nested.len(), 1);
+    }
+
+    #[test]
+    fn operators_bind_as_their_page_says() {
+        let value = |source: &str| match parse(&format!("var v = {source}\n")).unwrap().remove(0).what {
+            What::Variable(value) => value,
+            _ => Expression::Value(serde_json::Value::Null),
+        };
+        for (one, other) in [
+            ("a || b && c == d + e * f", "a || (b && (c == (d + (e * f))))"),
+            ("a ?? b ? c : d ? e : f", "(a ?? b) ? c : (d ? e : f)"),
+            ("a - b - c", "(a - b) - c"),
+            ("!a.b[0]!.c", "!(((a.b)[0]).c)"),
+            ("a != b", "!(a == b)"),
+            ("-1", "- 1"),
+            ("[a, b]", "[\n  a\n  b\n]"),
+            ("{a: b, 'c': d}", "{\n  a: b\n  c: d // x\n}"),
+        ] {
+            assert_eq!(value(one), value(other), "{one}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_is_too_odd(words in proptest::collection::vec("(param|var|resource|module|output|func|type|import|for|in|if|existing|@|=|=>|'|'''|\\$\\{|\\{|\\}|\\[|\\]|\\(|\\)|\\?|:|::|\\.|!|,|\\||<|>|a|1|\n| |/\\*|//|#|é)", 0..40)) {
+            let _any = parse(&words.concat());
+        }
+        #[test]
+        fn a_file_may_end_anywhere(end in 0..FILE.len()) {
+            if let Some(cut) = FILE.get(..end) {
+                let _any = parse(cut);
+            }
+        }
+    }
+}

@@ -45,7 +45,11 @@ impl std::fmt::Debug for Bicep<'_> {
 
 impl<'f> Bicep<'f> {
     /// Over a tree; `restored` is where modules of registries were put.
-    pub fn new(files: &'f dyn Files, restored: Option<&'f dyn Files>, catalog: &'static Catalog) -> Bicep<'f> {
+    pub fn new(
+        files: &'f dyn Files,
+        restored: Option<&'f dyn Files>,
+        catalog: &'static Catalog,
+    ) -> Bicep<'f> {
         Bicep {
             files,
             registry: Registry::new(files, restored),
@@ -179,8 +183,14 @@ impl<'f> Bicep<'f> {
         } else {
             self.called.extend(references.iter().cloned());
         }
-        let module =
-            Module { path: key.to_owned(), root, lines, written: Written::Bicep, outside: false, imports: found };
+        let module = Module {
+            path: key.to_owned(),
+            root,
+            lines,
+            written: Written::Bicep,
+            outside: false,
+            imports: found,
+        };
         self.modules.insert(key.to_owned(), module);
         Ok(references)
     }
@@ -263,7 +273,9 @@ fn load_value(expression: &mut Expression, files: &dyn Files, folder: &str) {
             (is_json, arguments)
         }
     };
-    let (is_json, [Expression::Value(Json::String(path)), steps @ ..]) = (arguments.0, arguments.1.as_slice()) else {
+    let (is_json, [Expression::Value(Json::String(path)), steps @ ..]) =
+        (arguments.0, arguments.1.as_slice())
+    else {
         return;
     };
     let Some(text) = Bicep::read(files, &normal(&format!("{folder}/{path}"))) else { return };

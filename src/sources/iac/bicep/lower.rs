@@ -125,7 +125,9 @@ fn member(of: Expression, name: &str) -> Expression {
 /// A resource, and those that are declared inside of it, which lie in it.
 fn flatten(mut declared: Declaration, around: Option<&Declaration>, into: &mut Vec<Declaration>) {
     let What::Resource(own) = &mut declared.what else { return into.push(declared) };
-    if let Some((Declaration { name: parent, what: What::Resource(outer), .. }, true)) = around.map(|a| (a, true)) {
+    if let Some((Declaration { name: parent, what: What::Resource(outer), .. }, true)) =
+        around.map(|a| (a, true))
+    {
         declared.name = format!("{parent}::{}", declared.name);
         if !own.of.split('/').next().unwrap_or_default().contains('.') {
             let kind = outer.of.split('@').next().unwrap_or_default();
@@ -187,7 +189,10 @@ fn members(at: usize, deployed: Deployed) -> Node {
     for (key, value) in members {
         let value = if matches!(key.as_str(), "scope" | "parent") { member(value, "id") } else { value };
         // What templates have of their own is not what a member of the same name says here.
-        if !matches!(key.as_str(), "type" | "existing" | "copy" | "condition" | "module" | "missing" | "resources") {
+        if !matches!(
+            key.as_str(),
+            "type" | "existing" | "copy" | "condition" | "module" | "missing" | "resources"
+        ) {
             all.push((key, expression(at, value)));
         }
     }
@@ -233,7 +238,9 @@ fn order(flat: &[Declaration]) -> (Vec<usize>, HashSet<String>) {
 /// Every name that the expressions of a declaration ask for.
 fn each_expression(declared: &Declaration, found: &mut dyn FnMut(&str)) {
     match &declared.what {
-        What::Target(e) | What::Variable(e) | What::Output(e) | What::Function { body: e, .. } => names(e, found),
+        What::Target(e) | What::Variable(e) | What::Output(e) | What::Function { body: e, .. } => {
+            names(e, found)
+        }
         What::Parameter { default, .. } => default.iter().for_each(|e| names(e, found)),
         What::Resource(deployed) | What::Module(deployed) => {
             deployed.copy.iter().for_each(|c| names(&c.over, found));

@@ -7,6 +7,7 @@ mod load;
 mod lower;
 mod parser;
 mod registry;
+mod strings;
 mod syntax;
 mod types;
 

@@ -2,7 +2,7 @@
 //!
 //! Source: the language grammar that the Bicep project publishes, and "Bicep operators", "Strings in Bicep". Spaces never
 //! matter, line breaks end a declaration and part items. Operators become the functions of templates that they compile to.
-//! Not here: declarations (`declarations`) and types (`types`).
+//! Not here: texts (`strings`), declarations (`declarations`) and types (`types`).
 
 use crate::sources::iac::arm::{Broken, Expression, text};
 use serde_json::Value as Json;
@@ -42,7 +42,7 @@ impl<'t> Parser<'t> {
         Err(Broken { at: self.at, expected })
     }
 
-    fn rest(&self) -> &'t str {
+    pub(super) fn rest(&self) -> &'t str {
         self.source.get(self.at..).unwrap_or_default()
     }
 
@@ -55,8 +55,8 @@ impl<'t> Parser<'t> {
         loop {
             match self.byte(0) {
                 Some(b' ' | b'\t') => self.at += 1,
-                Some(b'#') => self.to_end_of_line(),
-                Some(b'/') if self.byte(1) == Some(b'/') => self.to_end_of_line(),
+                Some(b'#') => self.skip_line(),
+                Some(b'/') if self.byte(1) == Some(b'/') => self.skip_line(),
                 Some(b'/') if self.byte(1) == Some(b'*') => {
                     let rest = self.rest();
                     self.at += rest.find("*/").map_or(rest.len(), |n| n + 2);
@@ -66,7 +66,7 @@ impl<'t> Parser<'t> {
         }
     }
 
-    fn to_end_of_line(&mut self) {
+    fn skip_line(&mut self) {
         let rest = self.rest();
         self.at += rest.find(['\n', '\r']).unwrap_or(rest.len());
     }
@@ -197,9 +197,9 @@ impl<'t> Parser<'t> {
             Some(b'-') => {
                 self.at += 1;
                 Ok(match self.unary(depth + 1)? {
-                    Expression::Value(Json::Number(n)) => {
-                        Expression::Value(n.as_i64().and_then(i64::checked_neg).map_or(Json::Null, Json::from))
-                    }
+                    Expression::Value(Json::Number(n)) => Expression::Value(
+                        n.as_i64().and_then(i64::checked_neg).map_or(Json::Null, Json::from),
+                    ),
                     other => call("sub", [Expression::Value(Json::from(0)), other]),
                 })
             }
@@ -396,7 +396,8 @@ impl<'t> Parser<'t> {
                 parts.push(Expression::Call("createObject".to_owned(), std::mem::take(&mut members)));
                 parts.push(self.expression(depth + 1)?);
             } else {
-                let key = if self.byte(0) == Some(b'\'') { self.string(depth + 1)? } else { text(&self.name()?) };
+                let key =
+                    if self.byte(0) == Some(b'\'') { self.string(depth + 1)? } else { text(&self.name()?) };
                 self.expect(":", "`:`")?;
                 self.lines();
                 members.extend([key, self.expression(depth + 1)?]);
@@ -425,7 +426,8 @@ impl<'t> Parser<'t> {
 
     /// Items are parted by commas or line breaks.
     pub(super) fn parted(&mut self, end: u8) -> Parsed<()> {
-        let parted = self.eat(",") || self.byte(0) == Some(end) || matches!(self.byte(0), Some(b'\n' | b'\r'));
+        let parted =
+            self.eat(",") || self.byte(0) == Some(end) || matches!(self.byte(0), Some(b'\n' | b'\r'));
         if parted { Ok(()) } else { self.broken("a new line, or a comma") }
     }
 
@@ -498,128 +500,4 @@ impl<'t> Parser<'t> {
         self.lines();
         Ok(condition)
     }
-
-    /// A text that nothing is put into, as names of types and paths are.
-    pub(super) fn plain_text(&mut self) -> Parsed<String> {
-        self.space();
-        let before = self.at;
-        match self.string(0)? {
-            Expression::Value(Json::String(text)) => Ok(text),
-            _ => {
-                self.at = before;
-                self.broken("a text without `${…}`")
-            }
-        }
-    }
-
-    /// `'…'`, `'''…'''` and `$'''…'''`.
-    pub(super) fn string(&mut self, depth: usize) -> Parsed<Expression> {
-        let rest = self.rest();
-        let dollars = rest.bytes().take_while(|b| *b == b'$').count();
-        if rest.get(dollars..).is_some_and(|r| r.starts_with("'''")) {
-            self.at += dollars + 3;
-            return self.long_string(dollars, depth);
-        }
-        if dollars > 0 || self.byte(0) != Some(b'\'') {
-            return self.broken("a text in quotes");
-        }
-        self.at += 1;
-        let mut parts = Vec::new();
-        let mut plain = String::new();
-        loop {
-            let rest = self.rest();
-            let Some(next) = rest.find(['\'', '\\', '$', '\n', '\r']) else {
-                return self.broken("the end of a text");
-            };
-            plain.push_str(rest.get(..next).unwrap_or_default());
-            self.at += next;
-            match (self.byte(0), self.byte(1)) {
-                (Some(b'\''), _) => {
-                    self.at += 1;
-                    return Ok(joined(parts, plain));
-                }
-                (Some(b'$'), Some(b'{')) => {
-                    self.at += 2;
-                    self.put_in(&mut parts, &mut plain, depth)?;
-                }
-                (Some(b'$'), _) => {
-                    plain.push('$');
-                    self.at += 1;
-                }
-                (Some(b'\\'), _) => {
-                    let (char, length) = self.escape()?;
-                    plain.push(char);
-                    self.at += length;
-                }
-                _ => return self.broken("the end of a text"),
-            }
-        }
-    }
-
-    /// `${…}`, behind its opening.
-    fn put_in(&mut self, parts: &mut Vec<Expression>, plain: &mut String, depth: usize) -> Parsed<()> {
-        parts.push(text(&std::mem::take(plain)));
-        self.lines();
-        parts.push(self.expression(depth + 1)?);
-        self.lines();
-        self.expect("}", "`}`")
-    }
-
-    fn escape(&self) -> Parsed<(char, usize)> {
-        Ok(match self.byte(1) {
-            Some(b'n') => ('\n', 2),
-            Some(b'r') => ('\r', 2),
-            Some(b't') => ('\t', 2),
-            Some(c @ (b'\\' | b'\'' | b'$')) => (char::from(c), 2),
-            Some(b'u') => {
-                let inside = self.rest().get(2..).and_then(|r| r.strip_prefix('{')?.split_once('}'));
-                let digits = inside.map(|(digits, _)| digits).unwrap_or_default();
-                match u32::from_str_radix(digits, 16).ok().and_then(char::from_u32) {
-                    Some(char) => (char, digits.len() + 4),
-                    None => return self.broken("a code point, as in `\\u{1F600}`"),
-                }
-            }
-            _ => return self.broken("an escape that Bicep has"),
-        })
-    }
-
-    /// Behind `'''`: as it stands, but for what as many dollars as stood before it put in.
-    fn long_string(&mut self, dollars: usize, depth: usize) -> Parsed<Expression> {
-        let mut parts = Vec::new();
-        let mut plain = String::new();
-        let mark = format!("{}{{", "$".repeat(dollars));
-        let first = self.rest();
-        let begun = first.strip_prefix("\r\n").or_else(|| first.strip_prefix('\n'));
-        self.at += first.len() - begun.unwrap_or(first).len();
-        loop {
-            let rest = self.rest();
-            let Some(end) = rest.find("'''") else { return self.broken("`'''`") };
-            let inside = rest.get(..end).unwrap_or_default();
-            match inside.find(&mark).filter(|_| dollars > 0) {
-                Some(open) => {
-                    plain.push_str(inside.get(..open).unwrap_or_default());
-                    self.at += open + mark.len();
-                    self.put_in(&mut parts, &mut plain, depth)?;
-                }
-                None => {
-                    plain.push_str(inside);
-                    self.at += end + 3;
-                    // Quotes before the last three belong to the text.
-                    while self.byte(0) == Some(b'\'') {
-                        plain.push('\'');
-                        self.at += 1;
-                    }
-                    return Ok(joined(parts, plain));
-                }
-            }
-        }
-    }
-}
-
-fn joined(mut parts: Vec<Expression>, plain: String) -> Expression {
-    if parts.is_empty() {
-        return text(&plain);
-    }
-    parts.push(text(&plain));
-    Expression::Call("interpolate".to_owned(), parts)
 }

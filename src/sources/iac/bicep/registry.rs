@@ -1,7 +1,7 @@
 //! Modules of registries, where `bicep restore` has put them.
 //!
 //! Source: "Private registry for Bicep modules", "Add module settings in the Bicep config file". Below the folder of restored
-//! modules, one lies at `br/REGISTRY/PATH/TAG$/main.json`, with `$` for the slashes of its path.
+//! modules, one lies at `br/REGISTRY/PATH/TAG$/main.json`, with `$` for the slashes of its path and the colon before a port.
 
 use crate::sources::Files;
 use crate::sources::iac::arm;
@@ -47,6 +47,7 @@ impl<'f> Registry<'f> {
             _ => return None,
         };
         let (registry, path) = whole.split_once('/')?;
+        let registry = registry.to_ascii_lowercase().replace(':', "$");
         let place = format!("br/{registry}/{}/{tag}$/main.json", path.replace('/', "$"));
         // Names in addresses are no way out of the folder.
         let safe = !place.split('/').any(|step| matches!(step, "" | "." | ".."));
@@ -67,7 +68,11 @@ impl<'f> Registry<'f> {
     fn alias(&mut self, from: &str, alias: &str) -> Option<(String, String)> {
         let mut folder = from.rsplit_once('/').map_or("", |(folder, _)| folder);
         loop {
-            let path = if folder.is_empty() { "bicepconfig.json".to_owned() } else { format!("{folder}/bicepconfig.json") };
+            let path = if folder.is_empty() {
+                "bicepconfig.json".to_owned()
+            } else {
+                format!("{folder}/bicepconfig.json")
+            };
             let known = self.aliases.entry(folder.to_owned()).or_insert_with(|| aliases(self.files, &path));
             if let Some(found) = known.get(alias) {
                 return Some(found.clone());
@@ -86,7 +91,9 @@ fn aliases(files: &dyn Files, path: &str) -> HashMap<String, (String, String)> {
     let mut text = String::new();
     let read = files.open(path).map(|f| f.take(LARGEST).read_to_string(&mut text));
     let (Ok(Ok(_)), Ok(root)) = (read, arm::parse_json(&text)) else { return HashMap::new() };
-    let found = root.get("moduleAliases").and_then(|a| a.get("br")).map(arm::Node::members).unwrap_or_default();
-    let text = |of: &arm::Node, key: &str| of.get(key).and_then(arm::Node::text).unwrap_or_default().to_owned();
+    let found =
+        root.get("moduleAliases").and_then(|a| a.get("br")).map(arm::Node::members).unwrap_or_default();
+    let text =
+        |of: &arm::Node, key: &str| of.get(key).and_then(arm::Node::text).unwrap_or_default().to_owned();
     found.iter().map(|(name, a)| (name.clone(), (text(a, "registry"), text(a, "modulePath")))).collect()
 }
