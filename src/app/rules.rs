@@ -120,9 +120,11 @@ fn one(slug: &str, path: &str, text: &str, more: &[(String, String)]) -> Result<
     let config = parse_config(path, &case.config).map_err(|e| wrong(&e))?;
     let waivers = parse_waivers(path, &case.waivers).map_err(|e| wrong(&e))?;
     let all = RuleSet::load(more, &config, (path, &case.waivers, &waivers)).map_err(|e| wrong(&e))?;
-    if all.get(slug).is_none() {
+    let Some(rule) = all.get(slug) else {
         return Err(AppError::usage(format!("`{path}` is a case of `{slug}`, and there is no such rule")));
-    }
+    };
+    // A rule is tried where it is meaningful.
+    let source = rule.sources.iter().find(|s| *s == "snapshot").or(rule.sources.first()).cloned();
     let mut slugs = vec![slug];
     slugs.extend(case.with.iter().map(String::as_str));
     let rules = all.only(&slugs);
@@ -131,7 +133,7 @@ fn one(slug: &str, path: &str, text: &str, more: &[(String, String)]) -> Result<
         rules: &rules,
         config: &config,
         waivers: &waivers,
-        source: "snapshot",
+        source: source.as_deref().unwrap_or("snapshot"),
         judged_at: case.now,
         decided_at: case.now,
         threshold: Severity::High,

@@ -54,6 +54,10 @@ impl<'s> Text<'s> {
         let principals: Vec<Sym> = block.user.iter().filter_map(|u| u.principal).collect();
         self.raw(&block.system).opt(block.principal).opt(block.tenant).list(&ids).list(&principals)
     }
+    fn settings(self, settings: Option<&Settings<Sym>>) -> Self {
+        let Some(settings) = settings else { return self };
+        self.list(&settings.azure).list(&settings.other).raw(&settings.shared_keys)
+    }
     fn principal_type(self, kind: PrincipalType) -> Self {
         match kind {
             PrincipalType::Other(name) => self.sym(name),
@@ -93,7 +97,7 @@ canonical!(Assignment, r, t => {
 });
 canonical!(DenyAssignment, r, t => t.sym(r.name).permissions(&r.permissions).sym(r.scope).raw(&r.this_scope_only)
     .list(&r.principals).list(&r.excluded).raw(&r.enforced).opt(r.condition));
-canonical!(Resource, r, t => t.block(r.identity.as_deref()).sym(r.kind).opt(r.location).list(&r.mentions).tags(r.tags).raw(&r.created));
+canonical!(Resource, r, t => t.block(r.identity.as_deref()).sym(r.kind).opt(r.location).list(&r.mentions).settings(r.settings.as_deref()).tags(r.tags).raw(&r.created));
 canonical!(UserAssignedIdentity, r, t => {
     let restricted = r.restricted_to.clone().unwrap_or_default();
     t.opt(r.principal).opt(r.client).opt(r.tenant).opt(r.location).tags(r.tags).opt(r.isolation)

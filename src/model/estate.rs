@@ -33,6 +33,8 @@ pub struct Declaration {
     pub location: Option<Location>,
     /// Whether the change leaves it as it was.
     pub kept: bool,
+    /// What is wrong with how it is written, whatever it says.
+    pub remarks: Vec<String>,
 }
 
 /// An Azure tenant, or the part of it that was read.

@@ -121,6 +121,17 @@ pub struct IdentityBlock {
     pub user: Vec<AttachedIdentity>,
 }
 
+/// What the settings of a resource say of secrets: names of settings, never values.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Settings<T> {
+    /// Those with a key, a connection string or a client secret that an identity could stand in for.
+    pub azure: Vec<T>,
+    /// Those with other secrets.
+    pub other: Vec<T>,
+    /// Whether it takes requests that are signed with its own keys, where that is known.
+    pub shared_keys: Option<bool>,
+}
+
 /// A resource that can matter: a host of identities, or something that grants apply to.
 #[derive(Clone, Debug)]
 pub struct Resource {
@@ -136,6 +147,8 @@ pub struct Resource {
     pub identity: Option<Box<IdentityBlock>>,
     /// User-assigned identities that its properties name: a kubelet's, a customer-managed key's.
     pub mentions: Vec<Sym>,
+    /// What its settings say of secrets, if anything.
+    pub settings: Option<Box<Settings<Sym>>>,
     /// When it was made.
     pub created: Option<Instant>,
 }

@@ -221,7 +221,11 @@ impl<'a, 'g> Run<'a, 'g> {
             }
             SubjectKind::Resource => {
                 let hosts = estate.resources.iter().enumerate();
-                let hosts = hosts.filter(|(_, r)| r.identity.as_ref().is_some_and(|b| !b.user.is_empty()));
+                let hosts = hosts.filter(|(_, r)| {
+                    r.settings.is_some()
+                        || r.identity.as_ref().is_some_and(|b| !b.user.is_empty())
+                        || lens.takes_keys(r)
+                });
                 subjects.extend(hosts.map(|(at, _)| Subject { resource: Some(at), ..Subject::default() }));
             }
             SubjectKind::Waiver => {

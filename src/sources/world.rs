@@ -6,8 +6,9 @@
 
 use super::build::{Builder, NewGrant, NewLocal};
 use crate::model::{
-    AccessPolicy, Coverage, Estate, Extent, GrantState, IdentityBlock, Instant, LocalSystem,
-    PolicyAssignment, PolicyDefinition, Principal, PrincipalType, SignIn, SignInWindow, Source, Sym, Vault,
+    AccessPolicy, Coverage, Declaration, Estate, Extent, GrantState, IdentityBlock, Instant, LocalSystem,
+    PolicyAssignment, PolicyDefinition, Principal, PrincipalType, Settings, SignIn, SignInWindow, Source,
+    Sym, Vault,
 };
 use crate::rbac::Catalog;
 use serde::Deserialize;
@@ -157,6 +158,12 @@ struct ResourceRow {
     mentions: Vec<String>,
     #[serde(default)]
     tags: TagRow,
+    /// Settings with secrets of Azure services, and with others.
+    #[serde(default)]
+    azure_secrets: Vec<String>,
+    #[serde(default)]
+    other_secrets: Vec<String>,
+    shared_keys: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -172,6 +179,9 @@ struct GrantRow {
     eligible: bool,
     delegated: Option<String>,
     created: Option<String>,
+    /// What is wrong with how it is written, where it comes from code.
+    #[serde(default)]
+    remarks: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -381,6 +391,14 @@ fn make(
         if let Some(last) = b.estate.resources.last_mut() {
             last.mentions = mentions;
         }
+        if !(row.azure_secrets.is_empty() && row.other_secrets.is_empty() && row.shared_keys.is_none()) {
+            let [azure, other] = [&row.azure_secrets, &row.other_secrets]
+                .map(|names| names.iter().map(|n| b.sym(n)).collect());
+            let made = Settings { azure, other, shared_keys: row.shared_keys };
+            if let Some(last) = b.estate.resources.last_mut() {
+                last.settings = Some(Box::new(made));
+            }
+        }
     }
     for row in &file.role {
         let scopes: Vec<String> = row.on.iter().map(|s| scope(s)).collect();
@@ -397,12 +415,9 @@ fn make(
             None if file.group.iter().any(|g| g.name == row.to) => PrincipalType::Group,
             _ => PrincipalType::ServicePrincipal,
         };
+        let grant_id = format!("providers/Microsoft.Authorization/roleAssignments/grant-{}", n + 1);
         b.grant(&NewGrant {
-            id: &format!(
-                "{}/providers/Microsoft.Authorization/roleAssignments/grant-{}",
-                on.trim_end_matches('/'),
-                n + 1
-            ),
+            id: &format!("{}/{grant_id}", on.trim_end_matches('/')),
             principal: &row.to,
             kind,
             role: &role_id(&row.role),
@@ -413,6 +428,13 @@ fn make(
             delegated: row.delegated.as_deref(),
             description: None,
         });
+        if !row.remarks.is_empty() {
+            let id = format!("{}/{grant_id}", on.trim_end_matches('/')).to_ascii_lowercase();
+            let (address, stable) = (grant_id.clone(), grant_id.clone());
+            let made =
+                Declaration { address, stable, location: None, kept: false, remarks: row.remarks.clone() };
+            b.estate.declarations.insert(id, made);
+        }
     }
     for row in &file.group {
         b.group(&row.name, &row.name, &row.members);

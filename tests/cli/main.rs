@@ -12,5 +12,6 @@ mod bicep;
 mod check;
 mod commands;
 mod deny;
+mod secrets;
 mod snapshot;
 mod support;

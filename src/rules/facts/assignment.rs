@@ -96,6 +96,18 @@ pub(super) const FACTS: &[Fact] = &[
     }),
     of_grant!(
         "assignment",
+        "remarks",
+        List,
+        "what is wrong with how it is written in code, whatever it says",
+        |lens, _at, grant| {
+            let estate = lens.graph.estate();
+            let id = lens.graph.record(grant).map(|r| estate.strings.show_id(r.id).to_ascii_lowercase());
+            let declared = id.and_then(|id| estate.declarations.get(&id));
+            declared.map_or(Value::List(&[]), |d| Value::List(&d.remarks))
+        }
+    ),
+    of_grant!(
+        "assignment",
         "state",
         Text,
         "active, time-bound or eligible",

@@ -1,6 +1,7 @@
 //! Looks at a graph through the user's configuration: works out, once, everything that facts are read from.
 
 use super::federation::credential_facts;
+use super::resource::ResourceFacts;
 use super::tables::{CredentialFacts, IdentityFacts, PolicyFacts, RoleFacts};
 use crate::graph::{AccessGraph, Grant, Held, Identity, IdentityKind, PartyKind, Role, ScopeNode};
 use crate::model::{Extent, GrantState, Instant, Ix, Level, Operation, RoleKind, Source, Sym, Tags};
@@ -43,7 +44,7 @@ pub(crate) struct Lens<'g> {
     pub(crate) scope_environment: Vec<Option<&'g str>>,
     pub(crate) scope_names: HashMap<usize, Sym>,
     pub(crate) authorization: HashMap<Ix<Grant>, (&'static str, Vec<String>)>,
-    pub(crate) dangling: HashMap<usize, Vec<String>>,
+    pub(crate) resources: HashMap<usize, ResourceFacts>,
     pub(crate) waivers: Vec<WaiverFacts>,
     pub(crate) naming_judged: usize,
     pub(crate) naming_failures: usize,
@@ -71,7 +72,7 @@ impl<'g> Lens<'g> {
             scope_environment: Vec::new(),
             scope_names: HashMap::new(),
             authorization: HashMap::new(),
-            dangling: HashMap::new(),
+            resources: HashMap::new(),
             waivers: Vec::new(),
             naming_judged: 0,
             naming_failures: 0,
@@ -93,7 +94,7 @@ impl<'g> Lens<'g> {
             lens.credentials.iter().filter_map(|c| c.organisation.clone()).collect();
         lens.organisations = known.into_iter().collect();
         lens.policy_facts();
-        lens.dangling();
+        lens.resource_facts();
         lens
     }
 
@@ -411,19 +412,6 @@ impl<'g> Lens<'g> {
     }
 
     /// Resources whose identity block names an identity that the inventory does not have.
-    fn dangling(&mut self) {
-        let estate = self.graph.estate();
-        let known: BTreeSet<Sym> = estate.identities.iter().map(|i| estate.strings.class(i.id)).collect();
-        for (at, resource) in estate.resources.iter().enumerate() {
-            let Some(block) = resource.identity.as_deref() else { continue };
-            let gone = block.user.iter().filter(|u| !known.contains(&estate.strings.class(u.id)));
-            let gone: Vec<String> = gone.map(|u| self.graph.text(u.id).to_owned()).collect();
-            if !gone.is_empty() {
-                self.dangling.insert(at, gone);
-            }
-        }
-    }
-
     /// Notes what the waivers did, for the rules about waivers.
     pub(crate) fn note_waivers(&mut self, waivers: &[Waiver], matches: &[usize], decided_at: Instant) {
         let facts = waivers.iter().zip(matches).map(|(waiver, matches)| WaiverFacts {

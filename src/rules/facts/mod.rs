@@ -8,6 +8,7 @@ mod federation;
 mod identity;
 mod lens;
 mod other;
+mod resource;
 mod tables;
 
 pub(crate) use lens::Lens;
@@ -114,7 +115,8 @@ pub struct Fact {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub(crate) struct FactId(u16);
 
-const TABLES: [&[Fact]; 4] = [identity::FACTS, assignment::FACTS, federation::FACTS, other::FACTS];
+const TABLES: [&[Fact]; 5] =
+    [identity::FACTS, assignment::FACTS, federation::FACTS, resource::FACTS, other::FACTS];
 
 /// Every fact, by table.
 pub fn vocabulary() -> impl Iterator<Item = &'static Fact> {

@@ -1,7 +1,6 @@
-//! Facts of vaults, policy assignments, resources, waivers and the estate as a whole.
+//! Facts of vaults, policy assignments, waivers and the estate as a whole.
 
 use super::{Fact, Type, Value};
-use crate::model::Source;
 
 macro_rules! fact {
     ($root:literal, $field:literal, $kind:ident, $meaning:literal, |$lens:ident, $subject:ident| $value:expr) => {
@@ -58,26 +57,6 @@ pub(super) const FACTS: &[Fact] = &[
         "roles that it holds and nobody asks for; missing if the definitions were not read",
         |lens, s| {
             s.policy.and_then(|at| lens.policies.get(&at)).filter(|p| p.known).map(|p| Value::List(&p.excess))
-        }
-    ),
-    fact!("resource", "name", Text, "its name", |lens, s| {
-        s.resource
-            .and_then(|at| lens.graph.estate().resources.get(at))
-            .map(|r| Value::Text(crate::model::role_key(lens.graph.text(r.id))))
-    }),
-    fact!("resource", "type", Text, "its type", |lens, s| {
-        s.resource
-            .and_then(|at| lens.graph.estate().resources.get(at))
-            .map(|r| Value::Text(lens.graph.text(r.kind)))
-    }),
-    fact!(
-        "resource",
-        "dangling",
-        List,
-        "identities that its identity block names and that are gone",
-        |lens, s| {
-            let at = s.resource.filter(|_| lens.read(Source::Identities));
-            at.map(|at| lens.dangling.get(&at).map_or(Value::List(&[]), |d| Value::List(d)))
         }
     ),
     fact!("waiver", "id", Text, "its id", |lens, s| {

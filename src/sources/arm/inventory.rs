@@ -45,6 +45,20 @@ impl Lowering {
         Ok((block.system || !block.user.is_empty()).then(|| Box::new(block)))
     }
 
+    /// What the settings of a resource say of secrets.
+    fn settings(
+        &mut self,
+        kind: Sym,
+        properties: Option<&RawValue>,
+    ) -> Option<Box<crate::model::Settings<Sym>>> {
+        let kind = self.estate.strings.text(kind);
+        let raw = properties.filter(|_| super::settings::matter(kind))?;
+        let found = super::settings::settings(kind, &serde_json::from_str(raw.get()).ok()?)?;
+        let mut syms = |names: Vec<String>| names.iter().map(|n| self.estate.strings.intern(n)).collect();
+        let (azure, other) = (syms(found.azure), syms(found.other));
+        Some(Box::new(crate::model::Settings { azure, other, shared_keys: found.shared_keys }))
+    }
+
     /// User-assigned identities that stand anywhere in the properties: a kubelet's, a customer-managed key's, a pool's.
     fn mentions(&mut self, properties: Option<&RawValue>) -> Vec<Sym> {
         let Some(raw) = properties else { return Vec::new() };
@@ -94,6 +108,7 @@ impl Lowering {
             tags: self.tags(&wire.tags),
             identity: self.block(wire.identity)?,
             mentions: self.mentions(wire.properties),
+            settings: self.settings(kind, wire.properties),
             created: self.created(&wire.system_data)?,
             id: self.estate.strings.intern(id.0.trim_end_matches('/')),
         };

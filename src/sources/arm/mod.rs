@@ -9,6 +9,7 @@ mod inventory;
 mod kind;
 mod local;
 mod lower;
+mod settings;
 mod wire;
 
 pub(super) use lower::table_rows;

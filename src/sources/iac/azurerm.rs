@@ -305,11 +305,12 @@ impl<'c> Azurerm<'c> {
     fn host(&mut self, at: usize) {
         let identity = self.block(at);
         let kind = &self.of(at).kind;
-        if identity.is_null() || !kind.starts_with("azurerm_") {
+        let settings = self.settings(at);
+        if identity.is_null() && settings.is_null() || !kind.starts_with("azurerm_") {
             return;
         }
         let record = json!({"id": self.id(at, 0), "type": arm_type(kind).0, "identity": identity,
-            "location": self.optional(at, "location"), "tags": self.tags(at)});
+            "location": self.optional(at, "location"), "tags": self.tags(at), "properties": settings});
         self.record(at, &record);
     }
 

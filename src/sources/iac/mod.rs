@@ -14,6 +14,7 @@ mod instance;
 mod place;
 mod plan;
 mod references;
+mod settings;
 mod types;
 
 pub use arm::{Template, parameters_of};
@@ -212,7 +213,28 @@ impl Reading {
         estate.gaps = gaps;
         estate.coverage = covered();
         estate.settle();
+        remark_on_principals(&mut estate);
         estate
+    }
+}
+
+/// Notes role assignments of templates that do not say what a principal is that is made with them: until the directory has
+/// heard of it everywhere, Azure refuses them.
+///
+/// Source: "Troubleshoot Azure RBAC", new principals.
+fn remark_on_principals(estate: &mut Estate) {
+    let untyped =
+        estate.assignments.iter().filter(|a| a.principal_type == crate::model::PrincipalType::Absent);
+    let made = untyped.filter_map(|a| {
+        let principal = estate.strings.text(a.principal).strip_prefix("${")?.strip_suffix("#principalId}")?;
+        estate.declarations.contains_key(&principal.to_ascii_lowercase()).then_some(a)?;
+        Some(estate.strings.show_id(a.id).to_ascii_lowercase())
+    });
+    for id in made.collect::<Vec<String>>() {
+        if let Some(declaration) = estate.declarations.get_mut(&id) {
+            let remark = "it says no `principalType`, although its principal is made with it";
+            declaration.remarks.push(remark.to_owned());
+        }
     }
 }
 

@@ -181,6 +181,14 @@ impl Writer<'_> {
                 if let (false, Some(members)) = (r.mentions.is_empty(), properties.as_object_mut()) {
                     members.insert("identities".to_owned(), self.list(&r.mentions));
                 }
+                if let (Some(settings), Some(members)) = (r.settings.as_deref(), properties.as_object_mut()) {
+                    let said = object(vec![
+                        ("azure", self.list(&settings.azure)),
+                        ("other", self.list(&settings.other)),
+                        ("sharedKeys", settings.shared_keys.into()),
+                    ]);
+                    members.insert("secretSettings".to_owned(), said);
+                }
                 object(vec![
                     ("id", self.t(r.id)),
                     ("type", self.t(r.kind)),

@@ -53,6 +53,13 @@ impl<'w> Walk<'w> {
             "location": place.as_str()});
         let location = self.location(node);
         declare(&mut self.lowering, &record, address, Some(&location), false);
+        let random = ["${newguid", "${utcnow"];
+        let made = self.lowering.estate.declarations.get_mut(&id.to_ascii_lowercase());
+        if let Some(made) = made.filter(|_| found.names.iter().any(|n| random.iter().any(|r| n.contains(r))))
+        {
+            made.remarks
+                .push("its name is another with each deployment (`newGuid()` or `utcNow()`)".to_owned());
+        }
     }
 
     /// Fills in what a role assignment's place says. `false` if where it holds is not known.
