@@ -9,5 +9,6 @@ pub mod policy;
 pub mod rbac;
 pub mod render;
 pub mod report;
+pub mod review;
 pub mod rules;
 pub mod sources;

@@ -9,7 +9,8 @@ use crate::finding::{Confidence, Disposition, Severity};
 use crate::graph::AccessGraph;
 use crate::rbac::Catalog;
 use crate::render::{CsvOptions, Format, Options, RenderError};
-use crate::report::Report;
+use crate::report::{Overlay, Report};
+use crate::review::{diff, sort_findings};
 use crate::rules::{Judging, run};
 use std::io::Write;
 use std::path::PathBuf;
@@ -109,6 +110,7 @@ pub(super) fn judge(
     let provenance = loaded.provenance;
     let judged_at = provenance.judged_at.unwrap_or(times.now);
     let graph = AccessGraph::build(loaded.estate, catalog, Some(judged_at));
+    let before = loaded.before.map(|estate| AccessGraph::build(estate, catalog, Some(judged_at)));
     progress.step("running the rules");
     let threshold = request.fail_on.unwrap_or(Severity::High);
     let judging = Judging {
@@ -121,6 +123,12 @@ pub(super) fn judge(
         threshold,
     };
     let mut judged = run(&graph, &judging);
+    let change = before.map(|before| {
+        progress.step("comparing with the tenant");
+        let old = run(&before, &judging).findings;
+        let sorted = sort_findings((&before, old), (&graph, &mut judged.findings));
+        Overlay { diff: diff(&before, &graph), sorted }
+    });
     let new = match &request.previous {
         Some(path) => Some(previous::apply(path, &mut judged.findings, &judged_at.to_string())?),
         None => None,
@@ -133,7 +141,8 @@ pub(super) fn judge(
         open.filter(|f| f.severity >= level && f.confidence >= request.min_confidence).count()
     });
     let waiver_expired = judged.findings.iter().any(|f| f.rule.slug == "waiver-expired");
-    let report = Report::new(&graph, &judged, &policy.rules, provenance, threshold);
+    let mut report = Report::new(&graph, &judged, &policy.rules, provenance, threshold);
+    report.change = change.as_ref();
     let mut outcome = Outcome {
         failing,
         blocked: report.blocked(),

@@ -4,7 +4,7 @@ use super::Progress;
 use super::audit::{Outcome, Output, judge};
 use super::code::Code;
 use super::error::AppError;
-use super::estate::{Loaded, Times};
+use super::estate::{Input, Loaded, Times, load};
 use super::lookup::closest;
 use super::policy::Policy;
 use crate::rbac::Catalog;
@@ -25,6 +25,10 @@ pub struct Request {
     pub parameters: HashMap<String, serde_json::Value>,
     /// Files of values of Terraform's variables.
     pub var_files: Vec<PathBuf>,
+    /// The tenant that the change is laid over.
+    pub against: Option<PathBuf>,
+    /// The ARM id of the scope that is deployed to.
+    pub at: Option<String>,
     /// Where modules of registries were restored to.
     pub restored: Option<PathBuf>,
     /// The folder that paths are shown from where there is no repository.
@@ -47,7 +51,8 @@ pub fn check(
     progress: &dyn Progress,
 ) -> Result<Outcome, AppError> {
     let mut code = Code::find(request, progress)?;
-    let mut reading = Reading::default();
+    let at = request.at.as_deref();
+    let mut reading = Reading::to(at);
     code.read(request, catalog, &mut reading, progress)?;
     let wrong = request.parameters.keys().find(|name| {
         let known = |declared: &String| declared.eq_ignore_ascii_case(name);
@@ -67,8 +72,21 @@ pub fn check(
             "give the JSON of a plan (terraform plan -out PLAN && terraform show -json PLAN > plan.json), Terraform source, Bicep or an ARM template",
         ));
     }
+    let gone = std::mem::take(&mut reading.gone);
     let mut estate = reading.finish();
-    estate.gaps.extend(code.gaps);
+    let mut before = None;
+    let mut source = "check";
+    if let Some(path) = &request.against {
+        let live = load(&Input::Snapshot(path.clone()), &[], request.times, progress)?.estate;
+        before = Some(live.clone());
+        // What is known of the tenant decides what symbols mean: the same files are read once more, onto it.
+        let mut over = Reading::over(live, &estate, &gone, at);
+        code.again();
+        code.read(request, catalog, &mut over, progress)?;
+        estate = over.finish();
+        source = "check-against";
+    }
+    estate.gaps.append(&mut code.gaps);
     let kind = match code.read.keys().collect::<Vec<_>>().as_slice() {
         [Kind::TerraformPlan] => "terraform-plan",
         [Kind::ArmTemplate] => "arm-template",
@@ -85,6 +103,6 @@ pub fn check(
         judged_at: Some(now),
         decided_at: Some(now),
     };
-    let loaded = Loaded { estate, provenance };
-    judge(loaded, "check", request.times, &request.output, policy, catalog, to, progress)
+    let loaded = Loaded { estate, provenance, before };
+    judge(loaded, source, request.times, &request.output, policy, catalog, to, progress)
 }

@@ -28,6 +28,8 @@ pub(super) struct Code {
     pub(super) read: BTreeMap<Kind, usize>,
     /// What was not.
     pub(super) gaps: Vec<Gap>,
+    /// How many of them there were before anything was read.
+    found_gaps: usize,
 }
 
 impl Code {
@@ -36,12 +38,20 @@ impl Code {
         let here = request.here.as_ref().and_then(|h| h.canonicalize().ok());
         let named =
             request.paths.iter().filter_map(|p| p.canonicalize().ok()).filter(|p| p.is_dir()).collect();
-        let mut code = Code { found: Vec::new(), here, named, read: BTreeMap::new(), gaps: Vec::new() };
+        let mut code =
+            Code { found: Vec::new(), here, named, read: BTreeMap::new(), gaps: Vec::new(), found_gaps: 0 };
         for path in &request.paths {
             progress.step(&format!("looking through {}", path.display()));
             code.recognise(path, path)?;
         }
+        code.found_gaps = code.gaps.len();
         Ok(code)
+    }
+
+    /// Forgets what was read, so that it can be read once more.
+    pub(super) fn again(&mut self) {
+        self.read.clear();
+        self.gaps.truncate(self.found_gaps);
     }
 
     /// Whether anything of it takes values from the command line.
@@ -145,7 +155,7 @@ impl Code {
         reading: &mut Reading,
         progress: &dyn Progress,
     ) -> Result<(), AppError> {
-        let found = std::mem::take(&mut self.found);
+        let found = self.found.clone();
         // Folders of Terraform source, by the root of their repository; and those that a plan speaks for.
         let mut folders: BTreeMap<PathBuf, BTreeSet<String>> = BTreeMap::new();
         let mut planned: BTreeSet<(PathBuf, String)> = BTreeSet::new();

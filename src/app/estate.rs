@@ -49,6 +49,8 @@ pub struct Loaded {
     pub estate: Estate,
     /// Where it came from, with the instants that it is judged at.
     pub provenance: Provenance,
+    /// The tenant as it is without the change that was laid over it.
+    pub before: Option<Estate>,
 }
 
 /// Reads an estate, and sign-in logs into it.
@@ -118,7 +120,7 @@ pub fn load(
         judged_at: Some(times.as_of.or(demo).or(estate.collected_at).unwrap_or(times.now)),
         decided_at: Some(times.as_of.or(demo).unwrap_or(times.now)),
     };
-    Ok(Loaded { estate, provenance })
+    Ok(Loaded { estate, provenance, before: None })
 }
 
 /// The last part of a path: where on somebody's machine it lies belongs in no report.

@@ -98,8 +98,28 @@ fn findings() -> Value {
         "verdict": {"enum": ["clean", "findings", "incomplete"]},
         "coverage": whole(json!({"complete": {"type": "boolean"}, "counts": counts, "gaps": list(gap)})),
         "rules": list(whole(json!({"rule": text(), "status": text(), "subjects": count(), "findings": count(), "inconclusive": count(), "needs": texts()}))),
+        "change": or_null(change()),
         "findings": list(finding),
     }))
+}
+
+/// What a change does to the tenant that it was laid over.
+fn change() -> Value {
+    let grant = whole(json!({
+        "change": text(), "identity": text(), "principal_id": text(), "kind": text(), "role": text(), "role_id": text(),
+        "scope": text(), "scope_level": text(), "condition": maybe("string"), "state": text(),
+        "was": or_null(whole(json!({"role": text(), "scope": text()}))), "redundant": {"type": "boolean"},
+    }));
+    let gain = whole(json!({"class": text(), "scope": text(), "count": count(), "operations": texts()}));
+    let identity = whole(json!({
+        "name": text(), "principal_id": text(), "kind": text(), "change": text(), "gained": list(gain.clone()), "lost": list(gain),
+    }));
+    let fixed = whole(
+        json!({"rule": text(), "severity": text(), "message": text(), "subject": text(), "fingerprint": text()}),
+    );
+    whole(
+        json!({"grants": list(grant), "identities": list(identity), "fixed": list(fixed), "untouched": count()}),
+    )
 }
 
 fn snapshot() -> Value {

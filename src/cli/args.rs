@@ -346,6 +346,12 @@ pub(super) struct Check {
     /// A file of values of Terraform's variables, besides those that Terraform takes by itself (repeatable).
     #[arg(long, value_name = "FILE")]
     pub(super) var_file: Vec<PathBuf>,
+    /// A snapshot of the tenant that the change is laid over: what identities gain and lose, and what it ends.
+    #[arg(long, value_name = "SNAPSHOT")]
+    pub(super) against: Option<PathBuf>,
+    /// The ARM id of the scope that is deployed to; what names no other lies there.
+    #[arg(long, value_name = "SCOPE")]
+    pub(super) at: Option<String>,
     /// An earlier findings.json: what it has does not count.
     #[arg(long, value_name = "FINDINGS.json")]
     pub(super) baseline: Option<PathBuf>,

@@ -271,6 +271,8 @@ fn run_check(
         source: args.source.clone(),
         parameters: parameters(&args.set)?,
         var_files: args.var_file.clone(),
+        against: args.against.clone(),
+        at: args.at.clone(),
         restored: restored_modules(),
         here: std::env::current_dir().ok(),
         times: Times { as_of: instant(args.as_of.as_deref())?, now: now() },

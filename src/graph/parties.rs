@@ -21,6 +21,20 @@ pub enum PartyKind {
     Other,
 }
 
+impl PartyKind {
+    /// The name in reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            PartyKind::ManagedIdentity => "managed-identity",
+            PartyKind::Application => "application",
+            PartyKind::Unknown => "unknown",
+            PartyKind::User => "user",
+            PartyKind::Group => "group",
+            PartyKind::Other => "other",
+        }
+    }
+}
+
 /// Whoever has an object id.
 #[derive(Clone, Debug)]
 pub struct Party {

@@ -266,6 +266,24 @@ impl AccessGraph {
     }
 
     /// The party itself and, for a group, every member below it with the chain that leads here.
+    /// Whether a grant holds at the scope of this id, whether that is known or only something above it.
+    pub fn reaches(&self, grant: &Grant, scope: &str) -> bool {
+        let mut at = Some(scope);
+        while let Some(id) = at {
+            let known = self.estate.strings.find(id).and_then(|s| self.scopes.find(&self.estate, s));
+            if let Some(known) = known {
+                return self.scopes.contains(grant.scope, known);
+            }
+            at = id.rfind('/').and_then(|end| id.get(..end)).filter(|id| !id.is_empty());
+        }
+        grant.scope == self.scopes.root()
+    }
+
+    /// A party, and if it is a group everyone who is in it.
+    pub fn holders_of(&self, holder: Ix<Party>) -> Vec<Ix<Party>> {
+        self.holders(holder).into_iter().map(|(party, _)| party).collect()
+    }
+
     fn holders(&self, holder: Ix<Party>) -> Vec<(Ix<Party>, Vec<Ix<Party>>)> {
         let mut found = vec![(holder, Vec::new())];
         if self.parties[holder].kind != PartyKind::Group {

@@ -38,7 +38,12 @@ pub(super) fn write(report: &Report<'_>, to: &mut dyn Write) -> Result<(), Rende
             let _ = writeln!(out, "\n{} more are in the report.", open.len() - ROWS);
         }
         out.push('\n');
-        gains(&mut out, &open);
+        if report.change.is_none() {
+            gains(&mut out, &open);
+        }
+    }
+    if let Some(change) = report.change {
+        super::overlay::markdown(&mut out, change);
     }
     for (disposition, title) in [
         ("existing", "Left as they are by this change"),

@@ -292,6 +292,8 @@ pub(super) fn write(report: &Report<'_>, to: &mut dyn Write) -> Result<(), Rende
         }),
         |rule, to| put(to, &rule),
     )?;
+    to.write_all(b",\n\"change\":")?;
+    put(to, &report.change.map(super::overlay::Json::new))?;
     to.write_all(b",\n\"findings\":")?;
     let mut parts = Parts::default();
     list(to, report.findings(), |row, to| parts.write(&row, to))?;

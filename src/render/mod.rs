@@ -13,6 +13,7 @@ mod json;
 mod junit;
 mod kept;
 mod markdown;
+mod overlay;
 mod sarif;
 mod text;
 

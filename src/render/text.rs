@@ -29,6 +29,9 @@ pub(super) fn write(report: &Report<'_>, to: &mut dyn Write) -> Result<(), Rende
             .unwrap_or_default();
         writeln!(to, "{mark:<8} {:<26} {place}{}{times}", gap.source, clean(&gap.detail))?;
     }
+    if let Some(change) = report.change {
+        write!(to, "{}", super::overlay::text(change))?;
+    }
     writeln!(to, "{}", summary(report))?;
     Ok(())
 }

@@ -18,6 +18,7 @@ pub use totals::{HeatRow, Queue, Totals};
 use crate::finding::{Disposition, Severity, SubjectKind};
 use crate::graph::AccessGraph;
 use crate::model::Instant;
+use crate::review::{Diff, Sorted};
 use crate::rules::{Judged, RuleSet};
 use std::collections::HashMap;
 
@@ -51,6 +52,15 @@ pub struct Counts {
     pub resources: usize,
 }
 
+/// What a change does to a tenant.
+#[derive(Debug)]
+pub struct Overlay {
+    /// Grants and what identities can do.
+    pub diff: Diff,
+    /// Findings that it ends, and how many it does not touch.
+    pub sorted: Sorted,
+}
+
 /// A report.
 #[derive(Debug)]
 pub struct Report<'a> {
@@ -61,6 +71,8 @@ pub struct Report<'a> {
     pub provenance: Provenance,
     /// The severity from which a finding decides the verdict.
     pub threshold: Severity,
+    /// What a change does to the tenant that it was laid over, if it was.
+    pub change: Option<&'a Overlay>,
     open_by_grant: Vec<u32>,
     open_by_principal: HashMap<&'a str, usize, foldhash::fast::RandomState>,
     identities: Vec<IdentityRow<'a>>,
@@ -94,6 +106,7 @@ impl<'a> Report<'a> {
             rules,
             provenance,
             threshold,
+            change: None,
             open_by_grant,
             open_by_principal,
             identities,

@@ -7,6 +7,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod against;
 mod audit;
 mod bicep;
 mod check;

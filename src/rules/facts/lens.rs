@@ -112,7 +112,11 @@ impl<'g> Lens<'g> {
         let node = &self.graph.scopes().nodes()[at];
         match self.scope_names.get(&at.index()) {
             Some(name) => self.graph.text(*name),
-            None => crate::model::role_key(self.graph.text(node.id)),
+            // The root is called by its id.
+            None => match crate::model::role_key(self.graph.text(node.id)) {
+                "" => "/",
+                name => name,
+            },
         }
     }
 

@@ -49,6 +49,14 @@ impl<'c> Azurerm<'c> {
         Azurerm { config, catalog, root, lowering, own_subscription, role_names, own_roles, vaults, groups }
     }
 
+    /// Takes the subscription from the id of a scope, where the configuration names none.
+    pub(super) fn deploy_to(&mut self, scope: Option<&str>) {
+        let named = scope.and_then(|s| s.trim_start_matches('/').split_once('/'));
+        let named = named.filter(|(kind, _)| kind.eq_ignore_ascii_case("subscriptions"));
+        let id = named.and_then(|(_, rest)| rest.split('/').next()).filter(|id| !id.is_empty());
+        self.own_subscription = self.own_subscription.take().or_else(|| id.map(str::to_owned));
+    }
+
     /// Takes every instance in.
     pub(super) fn lower(&mut self) {
         for (at, instance) in self.config.instances().iter().enumerate() {

@@ -11,6 +11,7 @@ mod declare;
 mod hcl;
 mod ids;
 mod instance;
+mod over;
 mod place;
 mod plan;
 mod references;
@@ -27,6 +28,7 @@ use super::arm::Lowering;
 use crate::model::{Coverage, Estate, Extent, Source};
 use crate::rbac::Catalog;
 use azurerm::Azurerm;
+use over::Below;
 use place::Places;
 use plan::Plan;
 
@@ -124,8 +126,12 @@ pub fn terraform_roots(
 #[derive(Debug, Default)]
 pub struct Reading {
     lowering: Lowering,
-    /// How many resources a change takes away.
-    pub gone: usize,
+    /// The tenant that the change is laid over.
+    below: Option<Below>,
+    /// The scope that is deployed to, if somebody says.
+    at: Option<String>,
+    /// Ids of what a change takes away, or says anew.
+    pub gone: Vec<String>,
     /// Names of variables and parameters that could be given.
     pub declared: std::collections::BTreeSet<String>,
     /// Folders of Terraform source that were read as a root or as a module of one.
@@ -133,6 +139,21 @@ pub struct Reading {
 }
 
 impl Reading {
+    /// Deploys to a scope, by its ARM id: what names no other lies there.
+    #[must_use]
+    pub fn to(at: Option<&str>) -> Reading {
+        Reading { at: at.map(str::to_owned), ..Reading::default() }
+    }
+
+    /// Lays what is read over a tenant. `change` and `gone` are what the same files gave before.
+    #[must_use]
+    pub fn over(mut live: Estate, change: &Estate, gone: &[String], at: Option<&str>) -> Reading {
+        let below = Below::prepare(&mut live, change, gone);
+        let mut reading = Reading { below: Some(below), ..Reading::to(at) };
+        reading.lowering.estate = live;
+        reading
+    }
+
     /// Takes a plan in; `source` says where its blocks stand, where somebody knows.
     ///
     /// # Errors
@@ -150,13 +171,14 @@ impl Reading {
                 places.find(configuration, module, kind, name)
             });
         }
-        self.gone += plan.gone;
+        self.gone.append(&mut plan.gone);
         for why in &plan.unsaid {
             let gap = crate::model::Gap::new(Source::Files, "", crate::model::Reason::Unresolved, *why);
             self.lowering.estate.gaps.push(gap);
         }
         let root = source.map_or("", |s| s.root);
         let mut azurerm = Azurerm::new(&plan, catalog, root, std::mem::take(&mut self.lowering));
+        azurerm.deploy_to(self.at.as_deref());
         azurerm.lower();
         self.lowering = azurerm.lowering;
         Ok(())
@@ -176,6 +198,7 @@ impl Reading {
         self.entered.extend(source.entered().map(str::to_owned));
         self.lowering.estate.gaps.append(&mut source.gaps);
         let mut azurerm = Azurerm::new(&source, catalog, tree.root, std::mem::take(&mut self.lowering));
+        azurerm.deploy_to(self.at.as_deref());
         azurerm.lower();
         self.lowering = azurerm.lowering;
     }
@@ -189,7 +212,7 @@ impl Reading {
         template: Template<'_>,
         catalog: &'static Catalog,
     ) -> Result<(), (u64, u64, &'static str)> {
-        self.declared.extend(arm::read(template, catalog, &mut self.lowering)?);
+        self.declared.extend(arm::read(template, self.at.as_deref(), catalog, &mut self.lowering)?);
         Ok(())
     }
 
@@ -200,7 +223,7 @@ impl Reading {
         path: &str,
         parameters: &std::collections::HashMap<String, serde_json::Value>,
     ) -> std::collections::BTreeSet<String> {
-        let (declared, entered) = bicep.deploy(path, parameters, &mut self.lowering);
+        let (declared, entered) = bicep.deploy(path, parameters, self.at.as_deref(), &mut self.lowering);
         self.declared.extend(declared);
         entered
     }
@@ -208,10 +231,15 @@ impl Reading {
     /// The estate of all that was declared.
     pub fn finish(mut self) -> Estate {
         let gaps = std::mem::take(&mut self.lowering.estate.gaps);
+        let coverage = self.lowering.estate.coverage.clone();
         let mut estate = self.lowering.finish();
         // That a change holds single records of a kind is no gap of it.
         estate.gaps = gaps;
         estate.coverage = covered();
+        if let Some(below) = self.below {
+            below.settle(&mut estate);
+            estate.coverage = coverage;
+        }
         estate.settle();
         remark_on_principals(&mut estate);
         estate

@@ -47,6 +47,11 @@ struct Wire<'a> {
 }
 
 #[derive(Deserialize)]
+struct Before {
+    before: Option<Json>,
+}
+
+#[derive(Deserialize)]
 struct Head<'a> {
     #[serde(borrow)]
     address: std::borrow::Cow<'a, str>,
@@ -98,8 +103,8 @@ pub(super) struct Plan {
     pub(super) data: HashMap<String, Json>,
     /// Where resources stand in the configuration of their modules, once somebody asked.
     pub(super) written: std::cell::RefCell<HashMap<String, HashMap<String, usize>>>,
-    /// Instances that go away.
-    pub(super) gone: usize,
+    /// Ids of what goes away, and of assignments that the plan says anew.
+    pub(super) gone: Vec<String>,
     /// Why there may be more than the plan says.
     pub(super) unsaid: Vec<&'static str>,
 }
@@ -137,7 +142,7 @@ impl Plan {
             variables: json(wire.variables)?,
             data: HashMap::new(),
             written: std::cell::RefCell::default(),
-            gone: 0,
+            gone: Vec::new(),
             unsaid: Vec::new(),
         };
         let planned = if wire.resource_changes.is_none() { json(wire.planned_values)? } else { Json::Null };
@@ -188,8 +193,14 @@ impl Plan {
         if does("forget") {
             return Ok(());
         }
+        let anew = head.kind.ends_with("_role_assignment");
+        if does("delete") || anew {
+            let before: Before = serde_json::from_str(head.change.get())?;
+            let id = before.before.as_ref().and_then(|b| b.get("id")).and_then(Json::as_str);
+            // A custom role's id goes on with the scope that it was made at.
+            self.gone.extend(id.and_then(|id| id.split('|').next()).map(str::to_owned));
+        }
         if does("delete") && !does("create") {
-            self.gone += 1;
             return Ok(());
         }
         let change: Change = serde_json::from_str(head.change.get())?;

@@ -44,12 +44,13 @@ pub struct Template<'t> {
 /// With line, column and what was expected, if it is no JSON that Azure would take.
 pub(super) fn read(
     template: Template<'_>,
+    at: Option<&str>,
     catalog: &'static Catalog,
     lowering: &mut Lowering,
 ) -> Result<Vec<String>, (u64, u64, &'static str)> {
     let module = module_of(template.text, template.path, false)?;
     let modules = Modules::from([(template.path.to_owned(), module)]);
-    let _entered = deploy(&modules, template.path, template.parameters, catalog, lowering);
+    let _entered = deploy(&modules, template.path, template.parameters, at, catalog, lowering);
     Ok(modules.get(template.path).map(Module::parameters).unwrap_or_default())
 }
 
@@ -71,13 +72,14 @@ pub(super) fn deploy(
     modules: &Modules,
     root: &str,
     parameters: &HashMap<String, serde_json::Value>,
+    at: Option<&str>,
     catalog: &'static Catalog,
     lowering: &mut Lowering,
 ) -> BTreeSet<String> {
     let Some(module) = modules.get(root) else { return BTreeSet::new() };
     let run = Run::new(modules, catalog);
     let folder = module.path.rsplit_once('/').map_or("", |(folder, _)| folder);
-    let place = template::place_of(module);
+    let place = template::place_of(module, at);
     let to = Deployment { place: &place, name: "${deployment}", address: folder, depth: 0 };
     // What nested templates give back is known once they were walked: others may have asked before. Bicep's resources come
     // in the order in which they ask for each other.

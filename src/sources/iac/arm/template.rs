@@ -324,17 +324,26 @@ fn place_within(node: &Node, frame: &Frame<'_>) -> String {
     }
 }
 
-/// The scope that a template is for, by its schema. Which one it will be is not known, so that it goes by the file.
-pub(super) fn place_of(module: &Module) -> String {
+/// The scope that a template is for, by its schema. Which one it will be is known if somebody says, else it goes by the file.
+pub(super) fn place_of(module: &Module, at: Option<&str>) -> String {
     let schema = module.root.get("$schema").and_then(Node::text).unwrap_or_default().to_ascii_lowercase();
     let own = module.path.replace('/', "\u{2215}");
+    let at = at.unwrap_or_default().trim_end_matches('/');
+    let inside = |marker: &str| {
+        let begin = at.to_ascii_lowercase().find(marker)? + marker.len();
+        at.get(begin..)?.split('/').next().filter(|name| !name.is_empty())
+    };
+    let unsaid = format!("${{{own}}}");
+    let subscription = inside("/subscriptions/").unwrap_or(&unsaid);
     if schema.contains("subscriptiondeploymenttemplate") {
-        format!("/subscriptions/${{{own}}}")
+        format!("/subscriptions/{subscription}")
     } else if schema.contains("managementgroupdeploymenttemplate") {
-        format!("/providers/Microsoft.Management/managementGroups/${{{own}}}")
+        let group = inside("/managementgroups/").unwrap_or(&unsaid);
+        format!("/providers/Microsoft.Management/managementGroups/{group}")
     } else if schema.contains("tenantdeploymenttemplate") {
         "/".to_owned()
     } else {
-        format!("/subscriptions/${{{own}}}/resourceGroups/${{{own}}}")
+        let group = inside("/resourcegroups/").unwrap_or(&unsaid);
+        format!("/subscriptions/{subscription}/resourceGroups/{group}")
     }
 }

@@ -108,10 +108,11 @@ impl<'f> Bicep<'f> {
         &mut self,
         path: &str,
         parameters: &HashMap<String, Json>,
+        at: Option<&str>,
         lowering: &mut Lowering,
     ) -> (Vec<String>, BTreeSet<String>) {
         lowering.estate.gaps.append(&mut self.gaps);
-        let entered = arm::deploy(&self.modules, path, parameters, self.catalog, lowering);
+        let entered = arm::deploy(&self.modules, path, parameters, at, self.catalog, lowering);
         (self.modules.get(path).map(Module::parameters).unwrap_or_default(), entered)
     }
 

@@ -1,0 +1,210 @@
+//! What a change does to the tenant that it was laid over, for each format that tells it.
+
+use super::markdown::escape;
+use super::text::clean;
+use crate::report::Overlay;
+use crate::review::{GrantChange, IdentityChange, Power};
+use serde::Serialize;
+use std::fmt::Write as _;
+
+const ROWS: usize = 50;
+
+#[derive(Serialize)]
+struct Was<'a> {
+    role: &'a str,
+    scope: &'a str,
+}
+
+#[derive(Serialize)]
+struct Grant<'a> {
+    change: &'a str,
+    identity: &'a str,
+    principal_id: &'a str,
+    kind: &'a str,
+    role: &'a str,
+    role_id: &'a str,
+    scope: &'a str,
+    scope_level: &'a str,
+    condition: Option<&'a str>,
+    state: &'a str,
+    was: Option<Was<'a>>,
+    redundant: bool,
+}
+
+#[derive(Serialize)]
+struct Gain<'a> {
+    class: &'a str,
+    scope: &'a str,
+    count: usize,
+    operations: &'a [String],
+}
+
+#[derive(Serialize)]
+struct Identity<'a> {
+    name: &'a str,
+    principal_id: &'a str,
+    kind: &'a str,
+    change: &'a str,
+    gained: Vec<Gain<'a>>,
+    lost: Vec<Gain<'a>>,
+}
+
+#[derive(Serialize)]
+struct Fixed<'a> {
+    rule: &'a str,
+    severity: &'a str,
+    message: &'a str,
+    subject: &'a str,
+    fingerprint: &'a str,
+}
+
+/// The member `change` of findings.json.
+#[derive(Serialize)]
+pub(super) struct Json<'a> {
+    grants: Vec<Grant<'a>>,
+    identities: Vec<Identity<'a>>,
+    fixed: Vec<Fixed<'a>>,
+    untouched: usize,
+}
+
+impl<'a> Json<'a> {
+    pub(super) fn new(overlay: &'a Overlay) -> Json<'a> {
+        let grant = |g: &'a GrantChange| Grant {
+            change: g.change.name(),
+            identity: &g.identity,
+            principal_id: &g.principal,
+            kind: g.holder,
+            role: &g.role,
+            role_id: &g.role_id,
+            scope: &g.scope,
+            scope_level: g.level,
+            condition: g.condition.as_deref(),
+            state: g.state,
+            was: g.was.as_ref().map(|(role, scope)| Was { role, scope }),
+            redundant: g.redundant,
+        };
+        let gain = |p: &'a Power| Gain {
+            class: p.class,
+            scope: &p.scope,
+            count: p.count,
+            operations: &p.operations,
+        };
+        let identity = |i: &'a IdentityChange| Identity {
+            name: &i.name,
+            principal_id: &i.principal,
+            kind: i.kind,
+            change: i.change,
+            gained: i.gained.iter().map(gain).collect(),
+            lost: i.lost.iter().map(gain).collect(),
+        };
+        let fixed = overlay.sorted.fixed.iter().map(|f| Fixed {
+            rule: &f.rule.slug,
+            severity: f.severity.name(),
+            message: &f.message,
+            subject: &f.subject,
+            fingerprint: &f.fingerprint,
+        });
+        Json {
+            grants: overlay.diff.grants.iter().map(grant).collect(),
+            identities: overlay.diff.identities.iter().map(identity).collect(),
+            fixed: fixed.collect(),
+            untouched: overlay.sorted.untouched,
+        }
+    }
+}
+
+/// `authorization: microsoft.authorization/roleassignments/write and 3 more`, the worst first.
+fn words(powers: &[Power], shown: fn(&str) -> String) -> Vec<String> {
+    let mut lines = Vec::new();
+    for power in powers {
+        let named: Vec<String> = power.operations.iter().take(3).map(|o| shown(o)).collect();
+        let more = power.count.saturating_sub(named.len());
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        lines.push(format!("{} on {}: {}{more}", power.class, shown(&power.scope), named.join(", ")));
+    }
+    lines
+}
+
+fn grant(g: &GrantChange, shown: fn(&str) -> String) -> String {
+    let was = g.was.as_ref().map(|(role, scope)| format!(", was {} on {}", shown(role), shown(scope)));
+    let condition = if g.condition.is_some() { " under a condition" } else { "" };
+    let redundant = if g.redundant { " (gives nothing that it did not have)" } else { "" };
+    let state = if g.state == "active" { String::new() } else { format!(" ({})", g.state) };
+    let (role, scope) = (shown(&g.role), shown(&g.scope));
+    format!(
+        "{} {role} on {} {scope}{condition}{state}{}{redundant}",
+        g.change.name(),
+        g.level,
+        was.unwrap_or_default()
+    )
+}
+
+/// For a comment on a change.
+pub(super) fn markdown(out: &mut String, overlay: &Overlay) {
+    let _ = writeln!(out, "### What the change does to the tenant\n");
+    let plain = |text: &str| escape(text);
+    if overlay.diff.grants.is_empty() && overlay.diff.identities.is_empty() {
+        let _ = writeln!(out, "Nobody can do more or less.\n");
+    }
+    for identity in overlay.diff.identities.iter().take(ROWS) {
+        let _ = writeln!(out, "- **{}** ({}, {})", escape(&identity.name), identity.kind, identity.change);
+        for g in overlay.diff.grants.iter().filter(|g| g.principal == identity.principal).take(ROWS) {
+            let _ = writeln!(out, "  - {}", grant(g, plain));
+        }
+        for (title, powers) in [("can now", &identity.gained), ("can no longer", &identity.lost)] {
+            for line in words(powers, plain).iter().rev().take(ROWS).rev() {
+                let _ = writeln!(out, "  - {title}: {line}");
+            }
+        }
+    }
+    let known: Vec<&str> = overlay.diff.identities.iter().map(|i| i.principal.as_str()).collect();
+    for g in overlay.diff.grants.iter().filter(|g| !known.contains(&g.principal.as_str())).take(ROWS) {
+        let _ = writeln!(out, "- **{}** ({}): {}", escape(&g.identity), g.holder, grant(g, plain));
+    }
+    out.push('\n');
+    if !overlay.sorted.fixed.is_empty() {
+        let _ = writeln!(out, "Findings that it ends: {}\n", overlay.sorted.fixed.len());
+        for finding in overlay.sorted.fixed.iter().take(ROWS) {
+            let _ = writeln!(
+                out,
+                "- {} {}: {}",
+                finding.severity.name(),
+                finding.rule.slug,
+                escape(&finding.message)
+            );
+        }
+        out.push('\n');
+    }
+    let _ = writeln!(
+        out,
+        "Findings of the tenant that it has nothing to do with: {}\n",
+        overlay.sorted.untouched
+    );
+}
+
+/// For a terminal.
+pub(super) fn text(overlay: &Overlay) -> String {
+    let mut out = String::new();
+    let plain = |text: &str| clean(text);
+    for g in &overlay.diff.grants {
+        let _ = writeln!(out, "{:<8} {:<26} {}", "change", clean(&g.identity), grant(g, plain));
+    }
+    for identity in &overlay.diff.identities {
+        for (title, powers) in [("gains", &identity.gained), ("loses", &identity.lost)] {
+            for line in words(powers, plain) {
+                let _ = writeln!(out, "{title:<8} {:<26} {line}", clean(&identity.name));
+            }
+        }
+    }
+    for finding in &overlay.sorted.fixed {
+        let _ = writeln!(out, "{:<8} {:<26} {}", "ends", finding.rule.slug, clean(&finding.message));
+    }
+    if overlay.sorted.untouched > 0 {
+        let _ = writeln!(
+            out,
+            "{} finding(s) of the tenant have nothing to do with the change",
+            overlay.sorted.untouched
+        );
+    }
+    out
+}

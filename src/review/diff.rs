@@ -1,0 +1,227 @@
+//! Grants of two graphs, compared by who holds what where: ids and dates do not count.
+
+use super::power::{IdentityChange, powers};
+use crate::graph::{AccessGraph, Grant, PartyKind};
+use crate::model::{GrantState, Ix};
+use crate::rbac::OpSet;
+use std::collections::{BTreeMap, HashMap};
+
+/// How a grant changed.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Change {
+    /// It was not there.
+    Added,
+    /// It reaches or gives more than one that it takes the place of.
+    Widened,
+    /// It reaches or gives less.
+    Narrowed,
+    /// It is no longer there.
+    Removed,
+}
+
+impl Change {
+    /// The word in reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Change::Added => "added",
+            Change::Widened => "widened",
+            Change::Narrowed => "narrowed",
+            Change::Removed => "removed",
+        }
+    }
+}
+
+/// A grant that changed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct GrantChange {
+    /// How.
+    pub change: Change,
+    /// Whose: a name to show.
+    pub identity: String,
+    /// The object id of the holder.
+    pub principal: String,
+    /// What the holder is.
+    pub holder: &'static str,
+    /// The role, after the change; of a removed one, what it was.
+    pub role: String,
+    /// Its GUID.
+    pub role_id: String,
+    /// The scope.
+    pub scope: String,
+    /// Its level.
+    pub level: &'static str,
+    /// The condition, if there is one.
+    pub condition: Option<String>,
+    /// Whether it is active, time-bound or eligible.
+    pub state: &'static str,
+    /// What it takes the place of: role and scope.
+    pub was: Option<(String, String)>,
+    /// The ARM id of its record.
+    pub record: String,
+    /// Whether everything that it gives was held there already.
+    pub redundant: bool,
+}
+
+/// What is different.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Diff {
+    /// Grants, by holder, then how they changed.
+    pub grants: Vec<GrantChange>,
+    /// Identities that are new, gone, or can do more or less.
+    pub identities: Vec<IdentityChange>,
+}
+
+/// A grant by what it says.
+pub(super) type Key = (String, String, String, String, &'static str);
+
+pub(super) fn key(graph: &AccessGraph, grant: &Grant) -> Key {
+    let condition = graph.condition(grant).map_or("", |c| graph.text(c.text));
+    (
+        graph.text(graph.parties()[grant.party].principal).to_ascii_lowercase(),
+        graph.roles()[grant.role].key.clone(),
+        graph.text(graph.scopes().nodes()[grant.scope].id).to_ascii_lowercase(),
+        condition.to_owned(),
+        grant.state.name(),
+    )
+}
+
+/// Compares two graphs.
+pub fn diff(before: &AccessGraph, after: &AccessGraph) -> Diff {
+    let (mut removed, mut added) = one_sided(before, after);
+    let mut grants = Vec::new();
+    // Of one holder, one that goes and one that comes may be the same grant, wider or narrower.
+    added.retain(|new| {
+        let same = removed.iter().position(|old| turned(before, *old, after, *new).is_some());
+        let Some((change, old)) =
+            same.map(|at| removed.remove(at)).and_then(|old| Some((turned(before, old, after, *new)?, old)))
+        else {
+            return true;
+        };
+        let old = &before.grants()[old];
+        let scope = before.text(before.scopes().nodes()[old.scope].id).to_owned();
+        let was = Some((before.roles()[old.role].name.clone(), scope));
+        grants.push(GrantChange { was, ..shown(after, *new, change) });
+        false
+    });
+    for at in added {
+        let redundant = held_already(before, after, at);
+        grants.push(GrantChange { redundant, ..shown(after, at, Change::Added) });
+    }
+    grants.extend(removed.into_iter().map(|at| shown(before, at, Change::Removed)));
+    grants.sort_by(|a, b| {
+        let by = |g: &GrantChange| {
+            (g.identity.clone(), g.principal.clone(), g.change, g.role.clone(), g.scope.clone())
+        };
+        by(a).cmp(&by(b)).then_with(|| a.record.cmp(&b.record))
+    });
+    Diff { identities: powers(before, after, &grants), grants }
+}
+
+/// Grants that only the one graph has, and those that only the other has.
+fn one_sided(before: &AccessGraph, after: &AccessGraph) -> (Vec<Ix<Grant>>, Vec<Ix<Grant>>) {
+    let mut counts: HashMap<Key, Vec<Ix<Grant>>> = HashMap::new();
+    for (at, grant) in before.grants().iter() {
+        counts.entry(key(before, grant)).or_default().push(at);
+    }
+    let mut added = Vec::new();
+    for (at, grant) in after.grants().iter() {
+        match counts.get_mut(&key(after, grant)).and_then(Vec::pop) {
+            Some(_) => {}
+            None => added.push(at),
+        }
+    }
+    let mut removed: Vec<Ix<Grant>> = counts.into_values().flatten().collect();
+    removed.sort_unstable();
+    (removed, added)
+}
+
+/// Whether a new grant is an old one that became wider or narrower: one of role, scope and condition changed, in one
+/// direction.
+fn turned(before: &AccessGraph, old: Ix<Grant>, after: &AccessGraph, new: Ix<Grant>) -> Option<Change> {
+    let (old, new) = (&before.grants()[old], &after.grants()[new]);
+    let ((principal, role, scope, condition, state), other) = (key(before, old), key(after, new));
+    if principal != other.0 || state != other.4 {
+        return None;
+    }
+    let contains = |outer: &str, inner: &str| {
+        outer == "/" || inner.strip_prefix(outer).is_some_and(|rest| rest.starts_with('/'))
+    };
+    if (&role, &condition) == (&other.1, &other.3) {
+        return match () {
+            () if contains(&other.2, &scope) => Some(Change::Widened),
+            () if contains(&scope, &other.2) => Some(Change::Narrowed),
+            () => None,
+        };
+    }
+    if scope != other.2 {
+        return None;
+    }
+    if role == other.1 {
+        return match (condition.is_empty(), other.3.is_empty()) {
+            (false, true) => Some(Change::Widened),
+            (true, false) => Some(Change::Narrowed),
+            // Which of two conditions lets more through is not worked out here.
+            _ => None,
+        };
+    }
+    let (was, is) = (&before.roles()[old.role].compiled.most, &after.roles()[new.role].compiled.most);
+    match (is.covers(was), was.covers(is)) {
+        (true, false) => Some(Change::Widened),
+        (false, true) => Some(Change::Narrowed),
+        _ => None,
+    }
+}
+
+fn shown(graph: &AccessGraph, at: Ix<Grant>, change: Change) -> GrantChange {
+    let grant = &graph.grants()[at];
+    let (role, node) = (&graph.roles()[grant.role], &graph.scopes().nodes()[grant.scope]);
+    let party = &graph.parties()[grant.party];
+    let record = graph.record(grant).map(|r| graph.estate().strings.show_id(r.id));
+    GrantChange {
+        change,
+        identity: graph.party_name(grant.party).to_owned(),
+        principal: graph.text(party.principal).to_owned(),
+        holder: match party.identity {
+            Some(identity) if party.kind != PartyKind::Group => graph.identities()[identity].kind.name(),
+            _ => party.kind.name(),
+        },
+        role: role.name.clone(),
+        role_id: role.key.clone(),
+        scope: graph.text(node.id).to_owned(),
+        level: node.level.name(),
+        condition: graph.condition(grant).map(|c| graph.text(c.text).to_owned()),
+        state: grant.state.name(),
+        was: None,
+        record: record.unwrap_or_default(),
+        redundant: false,
+    }
+}
+
+/// Whether others that were in force before, without a condition, gave all that a new grant gives, there and above.
+fn held_already(before: &AccessGraph, after: &AccessGraph, at: Ix<Grant>) -> bool {
+    let grant = &after.grants()[at];
+    let principal = after.text(after.parties()[grant.party].principal);
+    let Some(party) = before.estate().strings.find(principal).and_then(|s| before.party_of(s)) else {
+        return false;
+    };
+    let scope = after.text(after.scopes().nodes()[grant.scope].id);
+    let gives = &after.roles()[grant.role].compiled.most;
+    let mut held = OpSet::new();
+    for way in before.held_by(party) {
+        let other = &before.grants()[way.grant];
+        let covers = before.reaches(other, scope);
+        if covers && other.condition.is_none() && other.state != GrantState::Eligible {
+            held.union(&before.roles()[other.role].compiled.sure);
+        }
+    }
+    after.roles()[grant.role].defined && held.covers(gives)
+}
+
+/// The grants of a graph that changed, by the principal that holds them.
+pub(super) fn by_principal(grants: &[GrantChange]) -> BTreeMap<String, Vec<&GrantChange>> {
+    let mut all: BTreeMap<String, Vec<&GrantChange>> = BTreeMap::new();
+    for grant in grants {
+        all.entry(grant.principal.to_ascii_lowercase()).or_default().push(grant);
+    }
+    all
+}

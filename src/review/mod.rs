@@ -1,0 +1,11 @@
+//! What is different between two estates: grants, what identities can do, and what rules find.
+//!
+//! The one comparison for reviews, history and changes that are laid over a tenant. Not here: formats and storage.
+
+mod diff;
+mod findings;
+mod power;
+
+pub use diff::{Change, Diff, GrantChange, diff};
+pub use findings::{Sorted, sort_findings};
+pub use power::{IdentityChange, Power};

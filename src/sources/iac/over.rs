@@ -1,0 +1,153 @@
+//! A change laid over a tenant: what it declares takes the place of what is there, what it takes away goes, and symbols for
+//! what is there already become what Azure calls it.
+//!
+//! Not here: comparing the two (`review`).
+
+use crate::model::{AccessPolicy, Assignment, Estate, Sym, role_key};
+use std::collections::{HashMap, HashSet};
+
+/// A tenant that a change is to be laid over.
+#[derive(Debug)]
+pub(super) struct Below {
+    /// Object ids by the ARM id of the identity, or of the host whose own it is.
+    principals: HashMap<String, String>,
+    /// The same by the symbols that the change has for them.
+    symbols: HashMap<String, String>,
+    /// Members of groups and policies of vaults that the change adds to.
+    members: Vec<(String, Vec<String>)>,
+    policies: Vec<(String, Vec<AccessPolicy>)>,
+}
+
+impl Below {
+    /// Takes out of a tenant what a change declares or takes away.
+    pub(super) fn prepare(live: &mut Estate, change: &Estate, gone: &[String]) -> Below {
+        let mut below = Below {
+            principals: principals(live),
+            symbols: HashMap::new(),
+            members: Vec::new(),
+            policies: Vec::new(),
+        };
+        let made = principals(change).into_iter();
+        below.symbols = made
+            .filter_map(|(id, symbol)| {
+                Some((symbol.to_ascii_lowercase(), below.principals.get(&id)?.clone()))
+            })
+            .collect();
+        let mut declared: HashSet<String> = change.declarations.keys().cloned().collect();
+        declared.extend(gone.iter().map(|id| id.trim_end_matches('/').to_ascii_lowercase()));
+        let same: HashSet<[String; 4]> =
+            change.assignments.iter().chain(&change.schedules).map(|a| said(change, a, &below)).collect();
+        let stays = |live: &Estate, a: &Assignment| {
+            !declared.contains(&live.strings.show_id(a.id).to_ascii_lowercase())
+                && !same.contains(&said(live, a, &below))
+        };
+        let kept = |rows: &[Assignment]| -> Vec<Assignment> {
+            rows.iter().filter(|a| stays(live, a)).cloned().collect()
+        };
+        let (assignments, schedules) = (kept(&live.assignments), kept(&live.schedules));
+        (live.assignments, live.schedules) = (assignments, schedules);
+        let Estate {
+            strings,
+            resources,
+            identities,
+            federated,
+            roles,
+            vaults,
+            groups,
+            policy_assignments,
+            ..
+        } = live;
+        let text = |sym: Sym| strings.text(sym).to_ascii_lowercase();
+        resources.retain(|r| !declared.contains(&text(r.id)));
+        identities.retain(|i| !declared.contains(&text(i.id)));
+        federated.retain(|f| !declared.contains(&strings.show_id(f.id).to_ascii_lowercase()));
+        roles.retain(|r| !declared.contains(&strings.show_id(r.id).to_ascii_lowercase()));
+        policy_assignments.retain(|p| !declared.contains(&text(p.id)));
+        let added_to: HashSet<String> =
+            change.vaults.iter().map(|v| change.strings.text(v.id).to_ascii_lowercase()).collect();
+        vaults.retain(|v| {
+            let id = text(v.id);
+            // A policy may be declared beside its vault: those that are there stay.
+            if added_to.contains(&id) {
+                below.policies.push((id.clone(), v.policies.clone()));
+            }
+            !added_to.contains(&id) && !declared.contains(&id)
+        });
+        let grown: HashSet<String> =
+            change.groups.iter().map(|g| change.strings.text(g.id).to_ascii_lowercase()).collect();
+        groups.retain(|g| {
+            let grows = grown.contains(&text(g.id));
+            if grows {
+                below
+                    .members
+                    .push((text(g.id), g.members.iter().map(|m| strings.text(*m).to_owned()).collect()));
+            }
+            !grows
+        });
+        below
+    }
+
+    /// Calls principals what the tenant calls them, and joins what the change only adds to.
+    pub(super) fn settle(&self, estate: &mut Estate) {
+        let mut known: HashMap<Sym, Option<Sym>> = HashMap::new();
+        let mut strings = std::mem::take(&mut estate.strings);
+        let mut rename = |sym: &mut Sym| {
+            let renamed = *known.entry(*sym).or_insert_with(|| {
+                let real = self.real(strings.text(*sym))?.to_owned();
+                Some(strings.intern(&real))
+            });
+            *sym = renamed.unwrap_or(*sym);
+        };
+        estate.assignments.iter_mut().chain(&mut estate.schedules).for_each(|a| rename(&mut a.principal));
+        estate.identities.iter_mut().filter_map(|i| i.principal.as_mut()).for_each(&mut rename);
+        let blocks = estate.resources.iter_mut().filter_map(|r| r.identity.as_mut());
+        for block in blocks {
+            block.principal.iter_mut().for_each(&mut rename);
+            block.user.iter_mut().filter_map(|u| u.principal.as_mut()).for_each(&mut rename);
+        }
+        estate.groups.iter_mut().flat_map(|g| &mut g.members).for_each(&mut rename);
+        estate.vaults.iter_mut().flat_map(|v| &mut v.policies).for_each(|p| rename(&mut p.principal));
+        estate.local_grants.iter_mut().for_each(|l| rename(&mut l.principal));
+        for (id, members) in &self.members {
+            let group = estate.groups.iter_mut().find(|g| strings.text(g.id).eq_ignore_ascii_case(id));
+            if let Some(group) = group {
+                group.members.extend(members.iter().map(|m| strings.intern(m)));
+            }
+        }
+        for (id, policies) in &self.policies {
+            let vault = estate.vaults.iter_mut().find(|v| strings.text(v.id).eq_ignore_ascii_case(id));
+            if let Some(vault) = vault {
+                vault.policies.extend(policies.iter().cloned());
+            }
+        }
+        estate.strings = strings;
+    }
+
+    /// The object id behind a symbol, if the tenant knows it.
+    fn real(&self, text: &str) -> Option<&str> {
+        let symbol = text.strip_prefix("${")?.strip_suffix('}')?;
+        let of_an_id =
+            symbol.strip_suffix("#principalId").and_then(|id| self.principals.get(&id.to_ascii_lowercase()));
+        of_an_id.or_else(|| self.symbols.get(&text.to_ascii_lowercase())).map(String::as_str)
+    }
+}
+
+/// Object ids of identities and of hosts with their own, by ARM id.
+fn principals(estate: &Estate) -> HashMap<String, String> {
+    let text = |sym: Sym| estate.strings.text(sym);
+    let own = estate.identities.iter().filter_map(|i| Some((i.id, i.principal?)));
+    let hosts = estate.resources.iter().filter_map(|r| Some((r.id, r.identity.as_ref()?.principal?)));
+    own.chain(hosts)
+        .map(|(id, principal)| (text(id).to_ascii_lowercase(), text(principal).to_owned()))
+        .collect()
+}
+
+/// What a grant says, whatever its record is called.
+fn said(estate: &Estate, grant: &Assignment, below: &Below) -> [String; 4] {
+    let text = |sym: Sym| estate.strings.text(sym);
+    let principal = text(grant.principal);
+    let principal = below.real(principal).unwrap_or(principal);
+    let scope = text(grant.scope).trim_end_matches('/');
+    [principal, role_key(text(grant.role)), scope, grant.condition.map_or("", text)]
+        .map(str::to_ascii_lowercase)
+}

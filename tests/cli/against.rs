@@ -1,0 +1,146 @@
+//! A change laid over a tenant: the demo, as a snapshot.
+
+use crate::support::{folder, json, run, write};
+use leastwise::sources::{demo, snapshot};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+
+const GROUP: &str = "/subscriptions/555b5820-5901-d30b-6df7-df1d5318c7d1/resourceGroups/rg-mail-app-prod";
+const SCANNER: &str = "9c9062f4-d536-12b1-dfb9-ef49777a8191";
+
+fn tenant(name: &str) -> PathBuf {
+    let dir = folder(name);
+    std::fs::create_dir_all(dir.join(".git")).unwrap();
+    let mut bytes = Vec::new();
+    snapshot::write(&demo::estate(), &mut bytes).unwrap();
+    write(&dir.join("tenant.lwsnap"), bytes);
+    dir
+}
+
+fn check(dir: &Path, file: &str) -> Value {
+    let ran = run(
+        dir,
+        &[
+            "check",
+            file,
+            "--against",
+            "tenant.lwsnap",
+            "--at",
+            GROUP,
+            "-o",
+            "out",
+            "--as-of",
+            "2026-06-01T08:00:00Z",
+        ],
+    );
+    assert!(ran.code <= 3, "{}", ran.err);
+    json(&dir.join("out/findings.json"))
+}
+
+fn grants(report: &Value) -> Vec<String> {
+    let all = report["change"]["grants"].as_array().unwrap().iter();
+    all.map(|g| {
+        let text = |k: &str| g[k].as_str().unwrap().to_owned();
+        let redundant = if g["redundant"] == true { " redundant" } else { "" };
+        let was =
+            g["was"]["role"].as_str().map(|r| format!(" was {r} on {}", g["was"]["scope"].as_str().unwrap()));
+        format!(
+            "{} {} {} {}{}{redundant}",
+            text("change"),
+            text("identity"),
+            text("role"),
+            text("scope"),
+            was.unwrap_or_default()
+        )
+    })
+    .collect()
+}
+
+const EXISTING: &str =
+    "resource scanner 'Microsoft.ManagedIdentity/userAssignedIdentities@2023-01-31' existing = {
+  name: 'id-mail-scanner-prod-weu'
+}
+";
+
+fn grant(symbol: &str, role: &str) -> String {
+    format!(
+        "resource {symbol} 'Microsoft.Authorization/roleAssignments@2022-04-01' = {{
+  name: guid(resourceGroup().id, '{symbol}')
+  properties: {{
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', '{role}')
+    principalId: scanner.properties.principalId
+    principalType: 'ServicePrincipal'
+  }}
+}}
+"
+    )
+}
+
+#[test]
+fn a_change_is_laid_over_what_is_there() {
+    let dir = tenant("against-bicep");
+    // Reader it holds at the root already; Contributor is new.
+    let text = EXISTING.to_owned()
+        + &grant("reads", "acdd72a7-3385-48ef-bd42-f606fba81ae7")
+        + &grant("writes", "b24988ac-6180-42a0-ab88-20f7382dd24c");
+    write(&dir.join("main.bicep"), text);
+    let report = check(&dir, "main.bicep");
+    assert_eq!(
+        grants(&report),
+        [
+            format!("added id-mail-scanner-prod-weu Contributor {GROUP}"),
+            format!("added id-mail-scanner-prod-weu Reader {GROUP} redundant"),
+        ]
+    );
+    let identities = report["change"]["identities"].as_array().unwrap();
+    assert_eq!(identities.len(), 1, "{identities:#?}");
+    assert_eq!(identities[0]["principal_id"], SCANNER);
+    assert_eq!(identities[0]["change"], "changed");
+    let gained: Vec<&str> =
+        identities[0]["gained"].as_array().unwrap().iter().map(|g| g["class"].as_str().unwrap()).collect();
+    assert_eq!(gained, ["identity", "credential", "execution", "write", "read"], "{identities:#?}");
+    assert!(identities[0]["lost"].as_array().unwrap().is_empty());
+    // What is said is said of the change: the tenant's own findings are counted, not shown.
+    let findings = report["findings"].as_array().unwrap();
+    assert!(!findings.is_empty() && findings.len() < 10, "{findings:#?}");
+    assert!(findings.iter().all(|f| f["location"]["path"] == "main.bicep" || f["disposition"] == "open"));
+    assert!(report["change"]["untouched"].as_u64().unwrap() > 50);
+    for file in ["findings.md", "findings.sarif"] {
+        assert!(std::fs::metadata(dir.join("out").join(file)).unwrap().len() > 100);
+    }
+    let comment = std::fs::read_to_string(dir.join("out/findings.md")).unwrap();
+    assert!(comment.contains("can now: execution"), "{comment}");
+}
+
+#[test]
+fn what_is_there_already_is_no_change() {
+    let dir = tenant("against-same");
+    // Its own grant, as code: nothing happens.
+    let text = "targetScope = 'tenant'\nresource reads 'Microsoft.Authorization/roleAssignments@2022-04-01' = {\n  name: guid('x')\n  properties: {\n    roleDefinitionId: '/providers/Microsoft.Authorization/roleDefinitions/acdd72a7-3385-48ef-bd42-f606fba81ae7'\n    principalId: '9c9062f4-d536-12b1-dfb9-ef49777a8191'\n    principalType: 'ServicePrincipal'\n  }\n}\n";
+    write(&dir.join("main.bicep"), text);
+    let report = check(&dir, "main.bicep");
+    assert_eq!(grants(&report), Vec::<String>::new());
+    let root =
+        report["findings"].as_array().unwrap().iter().find(|f| f["rule"] == "root-scope-grant").unwrap();
+    assert_eq!((&root["disposition"], &root["location"]["line"]), (&"existing".into(), &2.into()));
+    assert_eq!(report["change"]["fixed"], serde_json::json!([]));
+}
+
+#[test]
+fn what_a_plan_takes_away_counts() {
+    let dir = tenant("against-plan");
+    let plan = r#"{"format_version":"1.2","terraform_version":"1.9.0","resource_changes":[{"address":"azurerm_role_assignment.root","mode":"managed","type":"azurerm_role_assignment","name":"root","provider_name":"registry.terraform.io/hashicorp/azurerm","change":{"actions":["delete"],"before":{"id":"/providers/Microsoft.Authorization/roleAssignments/3924cefc-e00f-4d7b-23b5-84963bb0191d"},"after":null,"after_unknown":{}}}]}"#;
+    write(&dir.join("plan.json"), plan);
+    let report = check(&dir, "plan.json");
+    assert_eq!(grants(&report), ["removed id-mail-scanner-prod-weu Reader /"]);
+    let fixed: Vec<&str> =
+        report["change"]["fixed"].as_array().unwrap().iter().map(|f| f["rule"].as_str().unwrap()).collect();
+    assert!(fixed.contains(&"root-scope-grant"), "{fixed:?}");
+    let identity = &report["change"]["identities"][0];
+    assert_eq!(
+        (&identity["lost"][0]["scope"], identity["gained"].as_array().unwrap().len()),
+        (&"/".into(), 0)
+    );
+    // It holds less, and so no open finding is left of what it did.
+    assert!(!report["findings"].to_string().contains("root-scope-grant"));
+}
