@@ -4,7 +4,7 @@ use super::error::AppError;
 use super::estate::{Input, Times, load};
 use super::policy::Policy;
 use super::store::write_atomically;
-use super::{Progress, previous};
+use super::{Progress, inline, previous};
 use crate::finding::{Confidence, Disposition, Severity};
 use crate::graph::AccessGraph;
 use crate::rbac::Catalog;
@@ -14,6 +14,9 @@ use crate::review::{diff, sort_findings};
 use crate::rules::{Judging, run};
 use std::io::Write;
 use std::path::PathBuf;
+
+/// More lines than anybody reads on a terminal.
+const MOST_EXCERPTS: usize = 5000;
 
 /// What the user asked for.
 #[derive(Clone, Debug)]
@@ -133,8 +136,20 @@ pub(super) fn judge(
         Some(path) => Some(previous::apply(path, &mut judged.findings, &judged_at.to_string())?),
         None => None,
     };
+    let mut proposed = policy.proposed.clone();
     if let Some(path) = &request.baseline {
-        previous::baseline(path, &mut judged.findings)?;
+        proposed.extend(previous::baseline(path, policy.from.as_ref(), &mut judged.findings)?);
+    }
+    let decided_at = judging.decided_at;
+    if let Some(files) = &loaded.code {
+        let allowed = policy.config.inline.as_ref();
+        proposed.extend(inline::apply(
+            &mut judged.findings,
+            files,
+            allowed,
+            decided_at,
+            policy.from.as_ref(),
+        )?);
     }
     let open = judged.findings.iter().filter(|f| f.disposition == Disposition::Open);
     let failing = request.fail_on.map_or(0, |level| {
@@ -143,6 +158,10 @@ pub(super) fn judge(
     let waiver_expired = judged.findings.iter().any(|f| f.rule.slug == "waiver-expired");
     let mut report = Report::new(&graph, &judged, &policy.rules, provenance, threshold);
     report.change = change.as_ref();
+    report.proposed = proposed;
+    if let Some(files) = &loaded.code {
+        report.excerpts = excerpts(&judged.findings, files);
+    }
     let mut outcome = Outcome {
         failing,
         blocked: report.blocked(),
@@ -177,6 +196,24 @@ pub(super) fn judge(
     // The program is about to end: giving millions of small pieces back one by one would only take time.
     std::mem::forget((judged, graph));
     Ok(outcome)
+}
+
+/// The lines that open findings are about.
+fn excerpts(
+    findings: &[crate::finding::Finding],
+    files: &super::code_files::CodeFiles,
+) -> std::collections::BTreeMap<(String, u64), String> {
+    let open = findings.iter().filter(|f| f.disposition == Disposition::Open);
+    let places = open.filter_map(|f| f.location.as_ref()).take(MOST_EXCERPTS);
+    let shown = |at: &crate::model::Location| {
+        let line = files.line(&at.path, at.line)?;
+        // How a block begins, and nothing of what is in it: that may be a secret.
+        let begins = usize::try_from(at.column).ok()?.checked_sub(1)?;
+        let end = line.get(begins..)?.find('{').map_or(line.len(), |n| begins + n + 1);
+        let head = line.get(..end)?.to_owned();
+        (head.trim() != "{").then_some(((at.path.clone(), at.line), head))
+    };
+    places.filter_map(shown).collect()
 }
 
 /// Whoever reads the one report from standard output may stop reading: that is no failure.

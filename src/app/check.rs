@@ -103,6 +103,6 @@ pub fn check(
         judged_at: Some(now),
         decided_at: Some(now),
     };
-    let loaded = Loaded { estate, provenance, before };
+    let loaded = Loaded { estate, provenance, before, code: Some(code.files()) };
     judge(loaded, source, request.times, &request.output, policy, catalog, to, progress)
 }

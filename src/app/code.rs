@@ -4,6 +4,7 @@
 
 use super::Progress;
 use super::check::Request;
+use super::code_files::CodeFiles;
 use super::error::AppError;
 use super::store::Folder;
 use crate::model::{Gap, Location, Reason, Source};
@@ -24,6 +25,8 @@ pub(super) struct Code {
     here: Option<PathBuf>,
     /// The folders that were named.
     named: Vec<PathBuf>,
+    /// The folders that paths are shown from.
+    bases: std::cell::RefCell<BTreeSet<PathBuf>>,
     /// What was read, by kind.
     pub(super) read: BTreeMap<Kind, usize>,
     /// What was not.
@@ -38,14 +41,26 @@ impl Code {
         let here = request.here.as_ref().and_then(|h| h.canonicalize().ok());
         let named =
             request.paths.iter().filter_map(|p| p.canonicalize().ok()).filter(|p| p.is_dir()).collect();
-        let mut code =
-            Code { found: Vec::new(), here, named, read: BTreeMap::new(), gaps: Vec::new(), found_gaps: 0 };
+        let mut code = Code {
+            found: Vec::new(),
+            here,
+            named,
+            bases: std::cell::RefCell::default(),
+            read: BTreeMap::new(),
+            gaps: Vec::new(),
+            found_gaps: 0,
+        };
         for path in &request.paths {
             progress.step(&format!("looking through {}", path.display()));
             code.recognise(path, path)?;
         }
         code.found_gaps = code.gaps.len();
         Ok(code)
+    }
+
+    /// What was read, by the paths that it is shown with.
+    pub(super) fn files(self) -> CodeFiles {
+        CodeFiles::new(self.bases.into_inner())
     }
 
     /// Forgets what was read, so that it can be read once more.
@@ -248,6 +263,7 @@ impl Code {
         let here = self.here.as_deref().filter(|h| full.starts_with(h));
         let named = self.named.iter().find(|n| full.starts_with(n)).map(PathBuf::as_path);
         let base = repository.or(here).or(named).unwrap_or(&full).to_owned();
+        self.bases.borrow_mut().insert(base.clone());
         let inside = full.strip_prefix(&base).unwrap_or(Path::new(""));
         let inside = inside.to_string_lossy().replace('\\', "/");
         Some((base, inside))

@@ -51,6 +51,8 @@ pub struct Loaded {
     pub provenance: Provenance,
     /// The tenant as it is without the change that was laid over it.
     pub before: Option<Estate>,
+    /// The code that it was read from.
+    pub(super) code: Option<super::code_files::CodeFiles>,
 }
 
 /// Reads an estate, and sign-in logs into it.
@@ -120,7 +122,7 @@ pub fn load(
         judged_at: Some(times.as_of.or(demo).or(estate.collected_at).unwrap_or(times.now)),
         decided_at: Some(times.as_of.or(demo).unwrap_or(times.now)),
     };
-    Ok(Loaded { estate, provenance, before: None })
+    Ok(Loaded { estate, provenance, before: None, code: None })
 }
 
 /// The last part of a path: where on somebody's machine it lies belongs in no report.

@@ -5,11 +5,14 @@ pub mod audit;
 pub mod catalog;
 pub mod check;
 mod code;
+mod code_files;
 pub mod collect;
 pub mod doctor;
 mod error;
 pub mod estate;
+mod git;
 pub mod init;
+mod inline;
 mod journal;
 mod lookup;
 pub mod policy;
@@ -23,6 +26,7 @@ mod templates;
 pub mod who_can;
 
 pub use error::{AppError, Failure};
+pub use git::Ref;
 pub use store::{Folder, read_file, write_atomically};
 
 /// Told what a long run is doing.

@@ -1,6 +1,7 @@
 //! The user's files: configuration, waivers and more rules, found and read.
 
 use super::error::AppError;
+use super::git::Ref;
 use crate::policy::{Config, Waiver, parse_config, parse_waivers};
 use crate::rules::RuleSet;
 use crate::sources::demo;
@@ -19,6 +20,10 @@ pub struct Policy {
     pub waivers: Vec<Waiver>,
     /// The rules, as configured.
     pub rules: RuleSet,
+    /// The ref that configuration and waivers come from, if not from disk.
+    pub from: Option<Ref>,
+    /// What a change adds to them, in words: it does not count yet.
+    pub proposed: Vec<String>,
 }
 
 /// Where to look.
@@ -30,6 +35,8 @@ pub struct Places {
     pub start: Option<PathBuf>,
     /// Folders with more rules.
     pub rules: Vec<PathBuf>,
+    /// The ref to read them from, in place of the disk.
+    pub from: Option<Ref>,
     /// Whether the demo's own configuration stands in where there is none.
     pub demo: bool,
 }
@@ -39,33 +46,96 @@ pub struct Places {
 /// # Errors
 /// If a file that was named cannot be read, or is wrong somewhere: the message says where.
 pub fn load(places: &Places) -> Result<Policy, AppError> {
-    let path =
-        places.config.clone().or_else(|| places.start.as_deref().and_then(|start| find(start, CONFIG)));
-    let mut config = Config::default();
+    let given = files(places, places.from.as_ref())?;
     let wrong = |e: crate::policy::PolicyError| AppError::usage(e.to_string());
-    let (mut waivers, mut waiver_path, mut waiver_text) = (Vec::new(), String::new(), String::new());
-    let beside = places.start.as_deref().and_then(|start| find(start, WAIVERS));
+    let more = more_rules(&places.rules)?;
+    let waivers = (given.waiver_path.as_str(), given.waiver_text.as_str(), given.waivers.as_slice());
+    let rules = RuleSet::load(&more, &given.config, waivers).map_err(wrong)?;
+    let mut proposed = Vec::new();
+    if let Some(from) = &places.from {
+        // What the change itself says of them is told, and decides nothing.
+        match files(places, None) {
+            Ok(own) => {
+                let known: Vec<String> = given.waivers.iter().map(said).collect();
+                let new = own.waivers.iter().filter(|w| !known.contains(&said(w)));
+                proposed.extend(new.map(|w| {
+                    let rules: Vec<&str> = w.rules.iter().map(|(slug, _)| slug.as_str()).collect();
+                    format!("`{}` for {} until {}: {}", w.id, rules.join(", "), w.expires.date(), w.reason)
+                }));
+                if own.config.text != given.config.text {
+                    proposed.push(format!("leastwise.toml differs: the one of `{}` holds", from.name()));
+                }
+            }
+            Err(error) => proposed.push(format!("the change breaks its own policy: {error}")),
+        }
+    }
+    Ok(Policy { config: given.config, waivers: given.waivers, rules, from: places.from.clone(), proposed })
+}
+
+/// What a waiver says, wherever it stands.
+fn said(waiver: &Waiver) -> String {
+    let rules: Vec<&str> = waiver.rules.iter().map(|(slug, _)| slug.as_str()).collect();
+    format!(
+        "{:?}",
+        (
+            &waiver.id,
+            rules,
+            &waiver.target,
+            waiver.category,
+            &waiver.reason,
+            waiver.approved_on,
+            waiver.expires
+        )
+    )
+}
+
+#[derive(Default)]
+struct Files {
+    config: Config,
+    waivers: Vec<Waiver>,
+    waiver_path: String,
+    waiver_text: String,
+}
+
+/// Configuration and waivers on disk, or as a ref has them.
+fn files(places: &Places, from: Option<&Ref>) -> Result<Files, AppError> {
+    let there = |path: &Path| match from {
+        Some(from) => from.read(path).is_ok_and(|found| found.is_some()),
+        None => path.is_file(),
+    };
+    let read = |path: &Path| match from {
+        Some(from) => {
+            let bytes = from.read(path)?;
+            let missing = || AppError::usage(format!("`{}` does not have `{}`", from.name(), path.display()));
+            text(path, bytes.ok_or_else(missing)?)
+        }
+        None => read(path),
+    };
+    let found = |name: &str| places.start.as_deref().and_then(|start| find(start, name, &there));
+    // One that was named and that the ref does not have yet is no policy there.
+    let named = places.config.clone().filter(|path| from.is_none() || there(path));
+    let path = named.or_else(|| places.config.is_none().then(|| found(CONFIG)).flatten());
+    let wrong = |e: crate::policy::PolicyError| AppError::usage(e.to_string());
+    let mut files = Files::default();
+    let beside = found(WAIVERS);
     let mut folder = beside.as_deref().and_then(Path::parent).map(Path::to_owned).unwrap_or_default();
     if let Some(path) = &path {
-        let text = read(path)?;
-        config = parse_config(&shown(path), &text).map_err(wrong)?;
+        files.config = parse_config(&shown(path), &read(path)?).map_err(wrong)?;
         folder = path.parent().unwrap_or(Path::new("")).to_owned();
     }
     if path.is_none() && places.demo {
-        (waiver_path, waiver_text) = (WAIVERS.to_owned(), demo::WAIVERS.to_owned());
-        config = parse_config(CONFIG, demo::CONFIG).map_err(wrong)?;
-        waivers = parse_waivers(&waiver_path, &waiver_text).map_err(wrong)?;
+        (files.waiver_path, files.waiver_text) = (WAIVERS.to_owned(), demo::WAIVERS.to_owned());
+        files.config = parse_config(CONFIG, demo::CONFIG).map_err(wrong)?;
+        files.waivers = parse_waivers(&files.waiver_path, &files.waiver_text).map_err(wrong)?;
     }
-    let named = config.waivers.is_some();
-    let file = folder.join(config.waivers.as_deref().unwrap_or(WAIVERS));
-    if named || ((path.is_some() || beside.is_some()) && file.is_file()) {
-        waiver_text = read(&file)?;
-        waiver_path = shown(&file);
-        waivers = parse_waivers(&waiver_path, &waiver_text).map_err(wrong)?;
+    let named = files.config.waivers.is_some();
+    let file = folder.join(files.config.waivers.as_deref().unwrap_or(WAIVERS));
+    if named || ((path.is_some() || beside.is_some()) && there(&file)) {
+        files.waiver_text = read(&file)?;
+        files.waiver_path = shown(&file);
+        files.waivers = parse_waivers(&files.waiver_path, &files.waiver_text).map_err(wrong)?;
     }
-    let more = more_rules(&places.rules)?;
-    let rules = RuleSet::load(&more, &config, (&waiver_path, &waiver_text, &waivers)).map_err(wrong)?;
-    Ok(Policy { config, waivers, rules })
+    Ok(files)
 }
 
 /// The files of folders with more rules: path and text.
@@ -91,7 +161,10 @@ pub fn more_rules(folders: &[PathBuf]) -> Result<Vec<(String, String)>, AppError
 }
 
 fn read(path: &Path) -> Result<String, AppError> {
-    let bytes = super::read_file(path)?;
+    text(path, super::read_file(path)?)
+}
+
+fn text(path: &Path, bytes: Vec<u8>) -> Result<String, AppError> {
     String::from_utf8(bytes).map_err(|_| AppError::usage(format!("`{}`: expected UTF-8", path.display())))
 }
 
@@ -100,10 +173,10 @@ fn shown(path: &Path) -> String {
 }
 
 /// The nearest file of this name from here up to the root of the repository.
-fn find(start: &Path, name: &str) -> Option<PathBuf> {
+fn find(start: &Path, name: &str, there: &dyn Fn(&Path) -> bool) -> Option<PathBuf> {
     for folder in start.ancestors() {
         let file = folder.join(name);
-        if file.is_file() {
+        if there(&file) {
             return Some(file);
         }
         if folder.join(".git").exists() {

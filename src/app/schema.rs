@@ -98,7 +98,7 @@ fn findings() -> Value {
         "verdict": {"enum": ["clean", "findings", "incomplete"]},
         "coverage": whole(json!({"complete": {"type": "boolean"}, "counts": counts, "gaps": list(gap)})),
         "rules": list(whole(json!({"rule": text(), "status": text(), "subjects": count(), "findings": count(), "inconclusive": count(), "needs": texts()}))),
-        "change": or_null(change()),
+        "change": or_null(change()), "new_waivers": texts(),
         "findings": list(finding),
     }))
 }
@@ -148,7 +148,7 @@ fn config() -> Value {
         "federation": section(json!({"trusted": texts()})),
         "rules": {"type": "object", "additionalProperties": rule},
         "coverage": section(json!({"require": texts(), "accept": list(whole(json!({"source": text(), "reason": text(), "until": text()})))})),
-        "waivers": section(json!({"file": text()})),
+        "waivers": section(json!({"file": text(), "inline": section(json!({"max_severity": {"enum": ["high", "medium", "low", "info"]}, "max_days": {"type": "integer", "minimum": 1, "maximum": 366}}))})),
     }))
 }
 

@@ -349,6 +349,9 @@ pub(super) struct Check {
     /// A snapshot of the tenant that the change is laid over: what identities gain and lose, and what it ends.
     #[arg(long, value_name = "SNAPSHOT")]
     pub(super) against: Option<PathBuf>,
+    /// A git ref that configuration, waivers and baseline are read from: what the change adds to them does not count yet.
+    #[arg(long, value_name = "REF")]
+    pub(super) policy_from: Option<String>,
     /// The ARM id of the scope that is deployed to; what names no other lies there.
     #[arg(long, value_name = "SCOPE")]
     pub(super) at: Option<String>,

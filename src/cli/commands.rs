@@ -223,7 +223,13 @@ fn ask(estate: &Estate) -> Result<Ask, AppError> {
 
 fn places(policy: &Policy, input: &Input) -> Places {
     let start = std::env::current_dir().ok();
-    Places { config: policy.config.clone(), start, rules: policy.rules.clone(), demo: *input == Input::Demo }
+    Places {
+        config: policy.config.clone(),
+        start,
+        rules: policy.rules.clone(),
+        from: None,
+        demo: *input == Input::Demo,
+    }
 }
 
 fn run_audit(
@@ -259,10 +265,14 @@ fn run_check(
     let mut output = output(&args.output, fail_on, default_files, Format::Text)?;
     output.baseline.clone_from(&args.baseline);
     output.write_baseline.clone_from(&args.write_baseline);
+    let start = std::env::current_dir().ok();
+    let folder = start.as_deref().unwrap_or(std::path::Path::new("."));
+    let from = args.policy_from.as_deref().map(|name| crate::app::Ref::open(folder, name)).transpose()?;
     let places = Places {
         config: args.policy.config.clone(),
-        start: std::env::current_dir().ok(),
+        start: start.clone(),
         rules: args.policy.rules.clone(),
+        from,
         demo: false,
     };
     let policy = policy::load(&places)?;
@@ -387,6 +397,7 @@ fn page(slug: &str, places: &Places) -> Result<String, AppError> {
 
 fn run_rules(command: Rules, out: &mut dyn Write, terminal: &Terminal) -> Result<Code, AppError> {
     let places_of = |policy: &Policy| Places {
+        from: None,
         config: policy.config.clone(),
         start: None,
         rules: policy.rules.clone(),

@@ -100,6 +100,17 @@ pub struct Config {
     pub accept: Vec<Accepted>,
     /// The waivers' file, relative to this one.
     pub waivers: Option<String>,
+    /// What waivers in comments of code may do, if anything.
+    pub inline: Option<Inline>,
+}
+
+/// What waivers in comments of code may do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Inline {
+    /// The worst severity that they accept; never critical.
+    pub max_severity: Severity,
+    /// For how many days.
+    pub max_days: i64,
 }
 
 #[derive(Deserialize)]
@@ -171,6 +182,14 @@ struct RawAccept {
 #[serde(deny_unknown_fields, default)]
 struct RawWaivers {
     file: Option<String>,
+    inline: Option<RawInline>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawInline {
+    max_severity: Spanned<String>,
+    max_days: Spanned<i64>,
 }
 
 /// Reads a configuration.
@@ -240,6 +259,20 @@ pub fn parse(path: &str, text: &str) -> Result<Config, PolicyError> {
             .ok_or_else(|| fail(&entry.until.span(), "expected a date such as 2027-01-31".to_owned()))?;
         accept.push(Accepted { source: source(&entry.source)?, reason: entry.reason.clone(), until });
     }
+    let inline = match &raw.waivers.inline {
+        None => None,
+        Some(inline) => {
+            let span = inline.max_severity.span();
+            let max_severity = Severity::named(inline.max_severity.get_ref())
+                .filter(|s| *s != Severity::Critical)
+                .ok_or_else(|| fail(&span, "expected `high`, `medium`, `low` or `info`".to_owned()))?;
+            let max_days = *inline.max_days.get_ref();
+            if !(1..=366).contains(&max_days) {
+                return Err(fail(&inline.max_days.span(), "expected 1 to 366 days".to_owned()));
+            }
+            Some(Inline { max_severity, max_days })
+        }
+    };
     Ok(Config {
         path: path.to_owned(),
         text: text.to_owned(),
@@ -254,6 +287,7 @@ pub fn parse(path: &str, text: &str) -> Result<Config, PolicyError> {
         require: raw.coverage.require.iter().map(source).collect::<Result<_, _>>()?,
         accept,
         waivers: raw.waivers.file,
+        inline,
     })
 }
 

@@ -9,7 +9,7 @@ mod naming;
 mod spans;
 mod waivers;
 
-pub use config::{Accepted, Config, Level, Owners, Platform, RuleConfig, parse as parse_config};
+pub use config::{Accepted, Config, Inline, Level, Owners, Platform, RuleConfig, parse as parse_config};
 pub use environment::Environments;
 pub(crate) use naming::DEFAULT_IDENTITY;
 pub use naming::{Naming, Template, Verdict};

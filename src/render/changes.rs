@@ -18,6 +18,13 @@ const ROWS: usize = 50;
 pub(super) fn write(report: &Report<'_>, to: &mut dyn Write) -> Result<(), RenderError> {
     let mut out = String::from("<!-- leastwise -->\n");
     let _ = writeln!(out, "## Least privilege: {}\n\n{}\n", report.verdict(), escape(&summary(report)));
+    if !report.proposed.is_empty() {
+        let _ = writeln!(out, "### New waivers in this change\n\nThey do not count for this run.\n");
+        for proposed in report.proposed.iter().take(ROWS) {
+            let _ = writeln!(out, "- {}", escape(proposed));
+        }
+        out.push('\n');
+    }
     let of = |disposition: &str| -> Vec<FindingRow<'_>> {
         report.findings().filter(|f| f.disposition() == disposition).collect()
     };

@@ -108,6 +108,10 @@ pub(super) fn write(
         result
     });
     let mut notifications: Vec<Value> = report.gaps().map(|g| notification(&g)).collect();
+    notifications.extend(report.proposed.iter().map(|proposed| {
+        let text = format!("new in this change, and not counted: {}", clean(proposed));
+        json!({"level": "warning", "message": {"text": text}})
+    }));
     let cut = placed.len().saturating_sub(MOST);
     if cut > 0 {
         let text = format!("{cut} results of lower severity are left out: no more than {MOST} are taken");

@@ -5,6 +5,9 @@ use super::RenderError;
 use crate::report::{Report, Sheet};
 use std::io::Write;
 
+/// In characters: what a line of code shows of itself.
+const MOST_SHOWN: usize = 140;
+
 /// A text without control characters and without marks that reorder what is shown.
 pub fn clean(text: &str) -> String {
     let hidden = |c: char| {
@@ -15,10 +18,18 @@ pub fn clean(text: &str) -> String {
 }
 
 pub(super) fn write(report: &Report<'_>, to: &mut dyn Write) -> Result<(), RenderError> {
+    for proposed in &report.proposed {
+        writeln!(to, "{:<8} {:<26} {}", "policy", "new in this change", clean(proposed))?;
+    }
     for row in report.findings().filter(|r| r.disposition() == "open") {
         let place = row.location().map(|(path, line, column)| format!("{}:{line}:{column}: ", clean(path)));
         let place = place.unwrap_or_default();
         writeln!(to, "{:<8} {:<26} {place}{}", row.severity(), row.rule(), clean(row.message()))?;
+        if let Some((path, line, column)) = row.location()
+            && let Some(excerpt) = report.excerpts.get(&(path.to_owned(), line))
+        {
+            write!(to, "{}", marked(excerpt, line, column))?;
+        }
     }
     for gap in report.gaps() {
         let mark = if gap.blocking { "missing" } else { "note" };
@@ -34,6 +45,17 @@ pub(super) fn write(report: &Report<'_>, to: &mut dyn Write) -> Result<(), Rende
     }
     writeln!(to, "{}", summary(report))?;
     Ok(())
+}
+
+/// A line of code with its number, and a mark below where something begins.
+fn marked(text: &str, line: u64, column: u64) -> String {
+    let before = usize::try_from(column).unwrap_or(1).saturating_sub(1);
+    let before = text.get(..before).map_or(0, |t| t.chars().count());
+    let shown: String = clean(&text.replace('\t', " ")).chars().take(MOST_SHOWN).collect();
+    let number = line.to_string();
+    let gap = " ".repeat(number.len());
+    let mark = if before < MOST_SHOWN { format!("{}^", " ".repeat(before)) } else { "…".to_owned() };
+    format!("{:>8} {number} | {shown}\n{:>8} {gap} | {mark}\n", "", "")
 }
 
 /// The verdict in a sentence.

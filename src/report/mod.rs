@@ -73,6 +73,10 @@ pub struct Report<'a> {
     pub threshold: Severity,
     /// What a change does to the tenant that it was laid over, if it was.
     pub change: Option<&'a Overlay>,
+    /// What a change adds to the policy that it is judged by, in words: it does not count yet.
+    pub proposed: Vec<String>,
+    /// Lines of code that open findings are about, by path and line.
+    pub excerpts: std::collections::BTreeMap<(String, u64), String>,
     open_by_grant: Vec<u32>,
     open_by_principal: HashMap<&'a str, usize, foldhash::fast::RandomState>,
     identities: Vec<IdentityRow<'a>>,
@@ -107,6 +111,8 @@ impl<'a> Report<'a> {
             provenance,
             threshold,
             change: None,
+            proposed: Vec::new(),
+            excerpts: std::collections::BTreeMap::new(),
             open_by_grant,
             open_by_principal,
             identities,
