@@ -23,6 +23,8 @@ const NOT_OURS: [&str; 2] = [".git", ".terraform"];
 pub(super) struct Code {
     found: Vec<(PathBuf, Kind)>,
     here: Option<PathBuf>,
+    /// What git neither tracks nor wants to.
+    ignored: std::collections::HashSet<PathBuf>,
     /// The folders that were named.
     named: Vec<PathBuf>,
     /// The folders that paths are shown from.
@@ -45,6 +47,7 @@ impl Code {
             found: Vec::new(),
             here,
             named,
+            ignored: std::collections::HashSet::new(),
             bases: std::cell::RefCell::default(),
             read: BTreeMap::new(),
             gaps: Vec::new(),
@@ -52,6 +55,9 @@ impl Code {
         };
         for path in &request.paths {
             progress.step(&format!("looking through {}", path.display()));
+            if path.is_dir() {
+                code.ignored = super::git::ignored(path);
+            }
             code.recognise(path, path)?;
         }
         code.found_gaps = code.gaps.len();
@@ -115,7 +121,7 @@ impl Code {
             inside.sort();
             for next in inside {
                 let name = next.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                if !NOT_OURS.contains(&name.as_str()) {
+                if !NOT_OURS.contains(&name.as_str()) && !self.ignored.contains(&next) {
                     self.recognise(&next, named)?;
                 }
             }

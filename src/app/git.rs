@@ -3,6 +3,7 @@
 //! Not here: what the files say (`policy`).
 
 use super::error::AppError;
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -64,8 +65,22 @@ impl Ref {
     }
 }
 
+/// What lies in a folder that git neither tracks nor wants to: `.gitignore` says so. Nothing, where git cannot be asked: then
+/// more is read, never less.
+pub(super) fn ignored(folder: &Path) -> HashSet<PathBuf> {
+    let arguments = ["ls-files", "--others", "--ignored", "--exclude-standard", "--directory", "-z", "."];
+    let Ok(listed) = git(folder, &arguments) else { return HashSet::new() };
+    if !listed.status.success() {
+        return HashSet::new();
+    }
+    let names = listed.stdout.split(|b| *b == 0).filter(|name| !name.is_empty());
+    names.map(|name| folder.join(String::from_utf8_lossy(name).trim_end_matches('/'))).collect()
+}
+
+/// Runs git, without what a folder of the repository could make it run.
 fn git(folder: &Path, arguments: &[&str]) -> Result<Output, AppError> {
-    Command::new("git").arg("-C").arg(folder).args(arguments).output().map_err(|e| {
+    let safe = ["-c", "safe.bareRepository=explicit", "-c", "core.fsmonitor=false"];
+    Command::new("git").arg("-C").arg(folder).args(safe).args(arguments).output().map_err(|e| {
         AppError::usage(format!("--policy-from needs git, which cannot be run: {e}"))
             .help("install git, or leave --policy-from out")
     })

@@ -133,6 +133,26 @@ fn the_base_branch_decides() {
 }
 
 #[test]
+fn what_git_ignores_is_not_read_unless_it_is_tracked() {
+    let dir = repository(
+        "policy-ignored",
+        &[("tracked/main.tf", GRANT), (".gitignore", "tracked/\nbuild/\n*.gen.tf\n")],
+    );
+    // It was there before somebody ignored it, or was added by force: it is deployed all the same.
+    git(&dir, &["add", "-f", "tracked/main.tf"]);
+    put(&dir, &[("build/main.tf", GRANT), ("x.gen.tf", GRANT), ("plain/main.tf", "locals {}\n")]);
+    let places = |arguments: &[&str]| {
+        let ran = run(&dir, &[&["check", "--format", "json", "--fail-on", "none"], arguments].concat());
+        let report: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+        let all =
+            report["findings"].as_array().unwrap().iter().filter(|f| f["rule"] == "owner-equivalent-grant");
+        all.map(|f| f["location"]["path"].as_str().unwrap().to_owned()).collect::<Vec<String>>()
+    };
+    assert_eq!(places(&["."]), ["tracked/main.tf"]);
+    assert_eq!(places(&["build"]), ["build/main.tf"]);
+}
+
+#[test]
 fn what_git_does_not_know_is_refused() {
     let dir = repository("policy-refused", &[("main.tf", GRANT)]);
     for name in ["nothing", "--upload-pack=x", "main:main.tf"] {
