@@ -9,8 +9,8 @@ use super::error::AppError;
 use super::store::Folder;
 use crate::model::{Gap, Location, Reason, Source};
 use crate::rbac::Catalog;
-use crate::sources::Files as _;
 use crate::sources::iac::{Kind, Reading, SourceTree, is_source, terraform_roots};
+use crate::sources::{Files as _, decode};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -96,7 +96,7 @@ impl Code {
             let leads = path.canonicalize();
             // What lies under what was named is read where it lies.
             let inside = leads.as_ref().is_ok_and(|to| to.starts_with(&whole));
-            let ends = |e: &str| path.to_string_lossy().ends_with(e);
+            let ends = |e: &str| path.to_string_lossy().to_ascii_lowercase().ends_with(e);
             let code = [".tf", ".tofu", ".json", ".jsonc", ".bicep", ".bicepparam"].into_iter().any(ends);
             // As Terraform does: a file may be linked to, and lies under the name of the link.
             if inside && code && std::fs::metadata(path).is_ok_and(|m| m.is_file()) {
@@ -181,6 +181,7 @@ impl Code {
         let mut folders: BTreeMap<PathBuf, BTreeSet<String>> = BTreeMap::new();
         let mut planned: BTreeSet<(PathBuf, String)> = BTreeSet::new();
         let mut bicep: BTreeMap<PathBuf, Vec<(String, PathBuf)>> = BTreeMap::new();
+        let mut templates = Vec::new();
         for (path, kind) in &found {
             progress.step(&format!("reading {}", path.display()));
             let taken = match kind {
@@ -204,13 +205,13 @@ impl Code {
                     planned.extend(self.in_repository(source));
                     self.plan(path, request.source.as_deref(), catalog, reading)
                 }
-                Kind::ArmTemplate => self.template(path, &found, request, catalog, reading),
+                Kind::ArmTemplate => {
+                    templates.push(path);
+                    continue;
+                }
                 Kind::ArmParameters => continue,
                 Kind::Terraform => {
-                    if path.to_string_lossy().ends_with(".json") {
-                        let detail = format!("`{}`: Terraform's JSON syntax is not read", path.display());
-                        self.gap(path, Reason::Unsupported, detail);
-                    } else if let Some((repository, inside)) = self.in_repository(folder_of(path)) {
+                    if let Some((repository, inside)) = self.in_repository(folder_of(path)) {
                         folders.entry(repository).or_default().insert(inside);
                     }
                     continue;
@@ -225,11 +226,7 @@ impl Code {
                     continue;
                 }
             };
-            match taken {
-                Ok(()) => *self.read.entry(*kind).or_default() += 1,
-                Err(unread) if found.len() > 1 => self.gaps.push(unread.gap),
-                Err(unread) => return Err(unread.error),
-            }
+            self.taken(*kind, taken, found.len() > 1)?;
         }
         self.unused_parameters(&found);
         let mut values = Vec::new();
@@ -255,8 +252,24 @@ impl Code {
                 *self.read.entry(Kind::Terraform).or_default() += 1;
             }
         }
+        let mut deployed = BTreeSet::new();
         for (repository, files) in bicep {
-            self.bicep(&repository, &files, &found, request, catalog, reading)?;
+            deployed.extend(self.bicep(&repository, files, &found, request, catalog, reading)?);
+        }
+        // What Bicep deploys is judged there, with the parameters that it gives.
+        for path in templates.into_iter().filter(|p| !p.canonicalize().is_ok_and(|p| deployed.contains(&p))) {
+            let taken = self.template(path, &found, request, catalog, reading);
+            self.taken(Kind::ArmTemplate, taken, found.len() > 1)?;
+        }
+        Ok(())
+    }
+
+    /// Counts what was read; what was not is a gap if it is one of several, else an error.
+    fn taken(&mut self, kind: Kind, taken: Result<(), Box<Unread>>, several: bool) -> Result<(), AppError> {
+        match taken {
+            Ok(()) => *self.read.entry(kind).or_default() += 1,
+            Err(unread) if several => self.gaps.push(unread.gap),
+            Err(unread) => return Err(unread.error),
         }
         Ok(())
     }
@@ -315,23 +328,6 @@ impl Code {
         let tree = has_source.then_some(SourceTree { files: &files, root: &inside });
         let read = reading.plan(text.as_bytes(), tree, catalog);
         read.map_err(|e| Unread::new(&self.shown(path), None, &e.to_string(), Reason::Unparsed))
-    }
-}
-
-/// The text of a file: UTF-8, or UTF-16 with a mark, as shells of Windows write it.
-pub(super) fn decode(bytes: &[u8]) -> Option<String> {
-    let wide = |read: fn([u8; 2]) -> u16| {
-        let units = bytes
-            .get(2..)?
-            .chunks_exact(2)
-            .map(|c| read([c.first().copied().unwrap_or(0), c.get(1).copied().unwrap_or(0)]));
-        String::from_utf16(&units.collect::<Vec<u16>>()).ok()
-    };
-    match bytes {
-        [0xff, 0xfe, ..] => wide(u16::from_le_bytes),
-        [0xfe, 0xff, ..] => wide(u16::from_be_bytes),
-        [0xef, 0xbb, 0xbf, rest @ ..] => String::from_utf8(rest.to_vec()).ok(),
-        other => String::from_utf8(other.to_vec()).ok(),
     }
 }
 

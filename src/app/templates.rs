@@ -3,11 +3,12 @@
 //! Not here: finding files (`code`), and what they mean (`sources::iac`).
 
 use super::check::Request;
-use super::code::{Code, Unread, decode, folder_of};
+use super::code::{Code, Unread, folder_of};
 use super::error::AppError;
 use super::store::Folder;
 use crate::model::{Gap, Location, Reason, Source};
 use crate::rbac::Catalog;
+use crate::sources::decode;
 use crate::sources::iac::{Bicep, Kind, Reading, Template, parameters_of};
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -77,7 +78,7 @@ impl Code {
             .map(|(p, _)| p)
             .collect();
         for (path, _) in found.iter().filter(|(_, k)| *k == Kind::ArmParameters) {
-            if !templates.iter().any(|t| belongs(path, t)) && templates.len() != 1 {
+            if !templates.iter().any(|t| belongs(path, t)) {
                 let detail = format!("`{}` holds parameters of no template that was found", path.display());
                 self.gap(path, Reason::Unresolved, detail);
             }
@@ -89,26 +90,27 @@ impl Code {
     pub(super) fn bicep(
         &mut self,
         repository: &Path,
-        files: &[(String, PathBuf)],
+        mut files: Vec<(String, PathBuf)>,
         found: &[(PathBuf, Kind)],
         request: &Request,
         catalog: &'static Catalog,
         reading: &mut Reading,
-    ) -> Result<(), AppError> {
+    ) -> Result<BTreeSet<PathBuf>, AppError> {
+        files.extend(bicepparam_beside(&files, request));
         let tree = Folder::open(repository)?;
         let restored = request.restored.as_deref().and_then(|r| Folder::open(r).ok());
         let restored = restored.as_ref().map(|r| r as &dyn crate::sources::Files);
         let mut bicep = Bicep::new(&tree, restored, catalog);
         files.iter().for_each(|(inside, _)| bicep.add(inside));
         let mut given: HashMap<String, Vec<String>> = HashMap::new();
-        for (inside, path) in files {
+        for (inside, path) in &files {
             if let Some((line, column, why)) = bicep.unread(inside) {
                 if files.len() == 1 && found.len() == 1 {
                     return Err(AppError::usage(format!("`{inside}:{line}:{column}`: {why}")));
                 }
                 let location = Location { path: inside.clone(), line: *line, column: *column };
                 self.gaps.push(Gap::new(Source::Files, "", Reason::Unparsed, why.as_str()).at(location));
-            } else if inside.ends_with(".bicepparam") {
+            } else if is_bicepparam(inside) {
                 match bicep.using(inside).filter(|whose| bicep.unread(whose).is_none()) {
                     Some(whose) => given.entry(whose.to_owned()).or_default().push(inside.clone()),
                     // Others add to it.
@@ -127,7 +129,7 @@ impl Code {
         }
         let mut waiting: Vec<String> = given.keys().cloned().collect();
         waiting.sort();
-        let sources = || files.iter().filter(|(i, _)| !i.ends_with(".bicepparam") && !given.contains_key(i));
+        let sources = || files.iter().filter(|(i, _)| !is_bicepparam(i) && !given.contains_key(i));
         let own = |path: &Path| !parameters_beside(path, found, request).is_empty();
         waiting.extend(sources().filter(|(i, p)| !bicep.is_called(i) || own(p)).map(|(i, _)| i.clone()));
         // What is called and never deployed, as by modules under conditions, is looked at by itself.
@@ -154,27 +156,56 @@ impl Code {
                     Values::new()
                 }
             };
+            let beside = parameters_beside(&path, found, request);
             match given.get(inside).map(Vec::as_slice) {
+                Some([one]) if !beside.is_empty() => {
+                    let all = [one.clone(), self.shown(&beside.first().cloned().unwrap_or_default())];
+                    self.several(&path, &all);
+                    values = Values::new();
+                }
                 Some([one]) => values = bicep.parameters(one),
                 Some(many) => self.several(&path, many),
                 None => {}
             }
             values.extend(request.parameters.clone());
             entered.extend(reading.bicep(&mut bicep, inside, &values));
+            entered.insert(inside.clone());
         }
-        Ok(())
+        Ok(entered.iter().filter_map(|inside| repository.join(inside).canonicalize().ok()).collect())
     }
+}
+
+fn is_bicepparam(path: &str) -> bool {
+    path.to_ascii_lowercase().ends_with(".bicepparam")
+}
+
+/// Files of parameters in Bicep beside a file that was named alone, by its name.
+fn bicepparam_beside(files: &[(String, PathBuf)], request: &Request) -> Vec<(String, PathBuf)> {
+    let alone = |path: &PathBuf| request.paths.contains(path) && !files.iter().any(|(i, _)| is_bicepparam(i));
+    let mut found = Vec::new();
+    for (inside, path) in files.iter().filter(|(i, p)| !is_bicepparam(i) && alone(p)) {
+        let beside = std::fs::read_dir(folder_of(path)).into_iter().flatten();
+        let mut names: Vec<String> =
+            beside.filter_map(|e| Some(e.ok()?.file_name().to_string_lossy().into_owned())).collect();
+        names.sort();
+        names.retain(|name| is_bicepparam(name) && belongs(&folder_of(path).join(name), path));
+        let folder = inside.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"));
+        found.extend(names.into_iter().map(|n| (format!("{folder}{n}"), folder_of(path).join(&n))));
+    }
+    found
 }
 
 /// Whether a file of parameters is a template's by its name: `x.parameters.json` or `x.prod.parameters.json` for `x.json`.
 fn belongs(parameters: &Path, template: &Path) -> bool {
     let stem = |p: &Path| {
         let name = p.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
-        name.trim_end_matches(".json").trim_end_matches(".bicep").to_owned()
+        let known = [".json", ".bicep", ".bicepparam"].iter().find_map(|end| name.strip_suffix(end));
+        known.unwrap_or(&name).to_owned()
     };
     let (own, other) = (stem(template), stem(parameters));
     parameters.parent() == template.parent()
-        && other.strip_prefix(&own).is_some_and(|rest| rest.starts_with('.'))
+        && other.strip_prefix(&own).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        && parameters != template
 }
 
 /// The files of parameters that may be a template's: those that were named, else those beside it.

@@ -23,6 +23,23 @@ pub trait Files {
     fn open(&self, path: &str) -> std::io::Result<Box<dyn Read + Send + '_>>;
 }
 
+/// The text of a file: UTF-8, or UTF-16 with a mark, as shells of Windows write it.
+pub fn decode(bytes: &[u8]) -> Option<String> {
+    let wide = |read: fn([u8; 2]) -> u16| {
+        let units = bytes
+            .get(2..)?
+            .chunks_exact(2)
+            .map(|c| read([c.first().copied().unwrap_or(0), c.get(1).copied().unwrap_or(0)]));
+        String::from_utf16(&units.collect::<Vec<u16>>()).ok()
+    };
+    match bytes {
+        [0xff, 0xfe, ..] => wide(u16::from_le_bytes),
+        [0xfe, 0xff, ..] => wide(u16::from_be_bytes),
+        [0xef, 0xbb, 0xbf, rest @ ..] => String::from_utf8(rest.to_vec()).ok(),
+        other => String::from_utf8(other.to_vec()).ok(),
+    }
+}
+
 /// Files in memory, for tests and embedded data.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryFiles(pub BTreeMap<String, Vec<u8>>);

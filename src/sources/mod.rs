@@ -18,5 +18,5 @@ pub mod snapshot;
 pub mod world;
 
 pub use activity::{SignInError, read as read_activity};
-pub use files::{Files, MemoryFiles};
+pub use files::{Files, MemoryFiles, decode};
 pub use scan::{Position, Problem, Visit, scan};

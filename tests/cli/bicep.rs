@@ -78,11 +78,25 @@ fn whatever_the_language_says_in_a_roundabout_way_is_found() {
         ("not-called", "module m 'm.bicep' = if (false) {\n  name: 'm'\n}\n".to_owned(), vec![("m.bicep", plain.clone())], 1, false),
         ("circle", "module m 'main.bicep' = {\n  name: 'm'\n}\n".to_owned() + &plain, vec![], 1, true),
         ("registry", "module m 'br/public:avm/res/x/y:1.0.0' = {\n  name: 'm'\n}\n".to_owned(), vec![], 0, true),
-        ("template", "module m 'm.json' = {\n  name: 'm'\n}\n".to_owned(), vec![("m.json", format!(r#"{{"$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#", "contentVersion": "1.0.0.0", "resources": [{{"type": "Microsoft.Authorization/roleAssignments", "apiVersion": "2022-04-01", "name": "n", "properties": {{"principalId": "p", "roleDefinitionId": "{OWNER}"}}}}]}}"#))], 2, false),
+        ("template", "module m 'm.json' = {\n  name: 'm'\n}\n".to_owned(), vec![("m.json", format!(r#"{{"$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#", "contentVersion": "1.0.0.0", "resources": [{{"type": "Microsoft.Authorization/roleAssignments", "apiVersion": "2022-04-01", "name": "n", "properties": {{"principalId": "p", "roleDefinitionId": "{OWNER}"}}}}]}}"#))], 1, false),
         ("json", format!("var r = loadJsonContent('roles.json', 'all.owner')\n{}", grant("a", "", "r")), vec![("roles.json", format!(r#"{{"all": {{"owner": "{OWNER}"}}}}"#))], 1, false),
         ("named", grant("a", "", "roleDefinitions('Owner').id"), vec![], 1, false),
         ("raw", format!("resource d 'Microsoft.Resources/deployments@2024-03-01' = {{\n  name: 'd'\n  properties: {{\n    mode: 'Incremental'\n    template: {{\n      '$schema': 'https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#'\n      contentVersion: '1.0.0.0'\n      resources: [\n        {{\n          type: 'Microsoft.Authorization/roleAssignments'\n          name: 'n'\n          properties: {{ principalId: 'p', roleDefinitionId: {owner} }}\n        }}\n      ]\n    }}\n  }}\n}}\n"), vec![], 1, false),
         ("policy", format!("targetScope = 'subscription'\nresource p 'Microsoft.Authorization/policyDefinitions@2023-04-01' = {{\n  name: 'p'\n  properties: {{\n    policyRule: {{\n      if: {{ field: 'type', equals: 'x' }}\n      then: {{ effect: 'deployIfNotExists', details: {{ roleDefinitionIds: [{owner}], deployment: {{ properties: {{ template: {{ resources: [] }} }} }} }} }}\n    }}\n  }}\n}}\n"), vec![], 1, false),
+        ("same-name", "param on bool\n".to_owned() + &grant("a", "", "'/providers/Microsoft.Authorization/roleDefinitions/acdd72a7-3385-48ef-bd42-f606fba81ae7'").replace("= {\n  name", "= if (!on) {\n  name") + &plain.replace("resource a", "resource b").replace("= {\n  name", "= if (on) {\n  name"), vec![], 1, false),
+        ("unknown-index", "param all array\n".to_owned() + grant("a", "", &owner).replace("= {\n", "= [for (x, i) in all: if (i == 1) {\n").trim_end() + "]\n", vec![], 1, false),
+        ("unknown-bool", "param on string\n".to_owned() + &plain.replace("= {\n  name", "= if (bool(on)) {\n  name"), vec![], 1, false),
+        ("filtered", "param all array\n".to_owned() + &plain.replace("= {\n  name", "= if (!empty(filter(['a'], x => contains(all, x)))) {\n  name"), vec![], 1, false),
+        ("unions", "param all array\n".to_owned() + grant("a", "", &owner).replace("= {\n", "= [for x in union(all, []): {\n").trim_end() + "]\n", vec![], 1, false),
+        ("null", "module m 'm.bicep' = {\n  params: { on: null }\n}\n".to_owned(), vec![("m.bicep", "param on bool = true\n".to_owned() + &plain.replace("= {\n  name", "= if (on) {\n  name"))], 1, false),
+        ("own-not", "func not(x bool) bool => false\n".to_owned() + &plain.replace("= {\n  name", "= if (!false) {\n  name"), vec![], 1, false),
+        ("sorted", format!("var all = sort([{{ n: 2, r: {owner} }}, {{ n: 1, r: 'x' }}], (a, b) => a.n < b.n)\n{}", grant("a", "", "all[1].r")), vec![], 1, false),
+        ("partly", "param e string\n".to_owned() + &plain.replace("= {\n  name", "= if (!contains('is-${e}', 'prod')) {\n  name"), vec![], 1, false),
+        ("nameless", "module m 'm.bicep' = [for r in ['x', v]: {\n  params: { role: r }\n}]\n".to_owned() + &format!("var v = {owner}\n") + &grant("a", "", "m[1].outputs.role"), vec![("m.bicep", "param role string\noutput role string = role\n".to_owned())], 1, false),
+        ("custom", "param p string\nresource r 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {\n  name: guid('r')\n  properties: {\n    roleName: 'r'\n    permissions: [{ actions: [p] }]\n    assignableScopes: []\n  }\n}\n".to_owned(), vec![], 0, true),
+        ("space", grant("a", "", "concat ('/providers/Microsoft.Authorization/roleDefinitions/', '8e3af657-a8ff-443c-a75c-2fe8c4bcb635')"), vec![], 1, false),
+        ("alias", "resource s 'Microsoft.Subscription/aliases@2021-10-01' = {\n  name: 's'\n  properties: { additionalProperties: { subscriptionOwnerId: 'x' } }\n}\n".to_owned(), vec![], 0, true),
+        ("doubling", (0..40).fold("var v0 = ['a']\n".to_owned(), |t, n| format!("{t}var v{} = [v{n}, v{n}]\n", n + 1)) + &plain.replace("  properties: {", "  tags: { t: string(v40) }\n  properties: {"), vec![], 1, false),
         ("broken", format!("{plain}resource b 'x@y' = {{\n  name: \n}}\n"), vec![], 0, true),
     ];
     for (case, main, others, owners, leaves) in cases {
@@ -169,6 +183,27 @@ fn modules_that_were_restored_are_read_and_shown_at_their_calls() {
 
 #[test]
 fn secrets_of_bicep_are_not_shown() {
+    let used = |of: &str| {
+        grant("a", "", &format!("'{OWNER}'")).replace("'11111111-2222-4333-8444-555555555556'", of)
+    };
+    let module =
+        format!("@secure()\nparam s string\n@secure()\noutput o string = '${{s}}hunter2'\n{}", used("s"));
+    for (case, text) in [
+        ("type", format!("@secure()\ntype t = string\nparam s t = 'hunter2'\n{}", used("s"))),
+        (
+            "member",
+            format!("type t = {{ @secure()\n p: string }}\nparam s t = {{ p: 'hunter2' }}\n{}", used("s.p")),
+        ),
+        ("output", format!("module m 'm.bicep' = {{\n  params: {{ s: 'x' }}\n}}\n{}", used("m.outputs.o"))),
+    ] {
+        let dir = repository(&format!("bicep-secret-{case}"), &[("main.bicep", &text), ("m.bicep", &module)]);
+        let ran = run(&dir, &["check", ".", "--format", "json"]);
+        assert!(
+            ran.out.contains("owner-equivalent-grant") && !ran.out.contains("hunter2"),
+            "{case}: {}",
+            ran.out
+        );
+    }
     let text = format!(
         "@secure()\nparam s string = 'hunter2'\nvar t = '${{s}}x'\n{}",
         grant("a", "", &format!("'{OWNER}'")).replace("'11111111-2222-4333-8444-555555555556'", "t")

@@ -176,9 +176,8 @@ fn what_is_no_plan_is_said() {
         &dir.join("tree/plan.json"),
         r#"{"format_version":"1.0","terraform_version":"1","resource_changes":[]}"#,
     );
-    write(&dir.join("tree/x.tf.json"), "{}");
     let ran = run(&dir, &["check", "tree"]);
-    assert!(ran.code == 3 && ran.out.contains("JSON syntax is not read"), "{}{}", ran.out, ran.err);
+    assert!(ran.code == 3 && ran.out.contains("tree/main.bicep:1:8"), "{}{}", ran.out, ran.err);
 }
 
 /// What a finding says, whatever language the change is written in: severity, rule, identity, role, level of the scope.
@@ -497,9 +496,10 @@ fn no_file_is_passed_over() {
     let ran = run(&dir, &["check", "other", "decoy"]);
     assert!(ran.code == 3 && ran.out.contains("other/odd.json"), "{}{}", ran.out, ran.err);
     write(&dir.join("json/main.tf.json"), "{}");
+    write(&dir.join("json/main.tf.json"), "{\"resource\": ");
     let ran = run(&dir, &["check", "json", "decoy"]);
-    assert!(ran.code == 3 && ran.out.contains("JSON syntax is not read"), "{}{}", ran.out, ran.err);
-    let ran = run(&dir, &["check", "decoy/plan.json", "--source", "json"]);
+    assert!(ran.code == 3 && ran.out.contains("json/main.tf.json:1:14"), "{}{}", ran.out, ran.err);
+    let ran = run(&dir, &["check", "decoy/plan.json", "--source", "other"]);
     assert!(ran.code == 2 && ran.err.contains("holds no Terraform source"), "{}", ran.err);
     // Without a repository, paths are shown from where the user is.
     let outside = std::env::temp_dir().join(format!("leastwise-check-{}", std::process::id()));
@@ -613,6 +613,8 @@ fn nothing_hides_from_a_check() {
     type Case<'c> = (&'c str, Vec<(&'c str, String)>, bool, bool);
     let cases: Vec<Case<'_>> = vec![
         ("tofu", vec![("main.tofu", owner("a"))], true, false),
+        ("json", vec![("main.tf.json", r#"{"resource": {"azurerm_role_assignment": {"a": {"scope": "/subscriptions/11111111-2222-4333-8444-000000000001", "role_definition_name": "${var.role}", "principal_id": "11111111-2222-4333-8444-000000000002"}}}, "variable": {"role": {"default": "Owner"}}}"#.to_owned())], true, false),
+        ("json-override", vec![("main.tf", reader.to_owned()), ("a_override.tf.json", r#"{"resource": {"azurerm_role_assignment": {"a": [{"scope": "/subscriptions/11111111-2222-4333-8444-000000000001", "role_definition_name": "Owner", "principal_id": "11111111-2222-4333-8444-000000000002"}]}}}"#.to_owned())], true, false),
         ("mark", vec![("main.tf", format!("\u{feff}{}", owner("a")))], true, false),
         ("target", vec![("target/main.tf", owner("a"))], true, false),
         ("decoy", vec![("infra/main.tf", provider.to_owned() + &owner("a")), ("x/main.tf", decoy.to_owned())], true, false),

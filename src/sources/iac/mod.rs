@@ -240,6 +240,12 @@ impl Reading {
             below.settle(&mut estate);
             estate.coverage = coverage;
         }
+        // A role that is made here is known, however its id is spelled.
+        let made = std::mem::take(&mut estate.declarations);
+        estate.gaps.retain(|g| {
+            g.source != Source::RoleDefinitions || !made.contains_key(&g.scope.to_ascii_lowercase())
+        });
+        estate.declarations = made;
         estate.settle();
         remark_on_principals(&mut estate);
         estate
@@ -266,13 +272,13 @@ fn remark_on_principals(estate: &mut Estate) {
     }
 }
 
-/// How large a value is: a text counts for sixteenths of its bytes, others for their parts.
+/// How large a value is, with all that is in it: a text counts for sixteenths of its bytes, others for one each.
 fn size_of(value: &serde_json::Value) -> usize {
     match value {
-        serde_json::Value::String(text) => text.len() / 16,
-        serde_json::Value::Array(items) => items.len(),
-        serde_json::Value::Object(members) => members.len(),
-        _ => 0,
+        serde_json::Value::String(text) => 1 + text.len() / 16,
+        serde_json::Value::Array(items) => 1 + items.iter().map(size_of).sum::<usize>(),
+        serde_json::Value::Object(members) => 1 + members.values().map(size_of).sum::<usize>(),
+        _ => 1,
     }
 }
 

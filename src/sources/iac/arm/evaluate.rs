@@ -8,55 +8,11 @@ use super::frame::{Frame, Function, Names, Parameter};
 use super::functions;
 use super::json::{Node, Tree};
 use super::modules::Written;
+use super::symbols::{
+    STATE, composed, digest, has_unknown, is_open, is_unknown, principal_of, state_of, symbol, words,
+};
 use crate::sources::iac::size_of;
 use serde_json::{Map, Value as Json};
-
-/// A text for what is not known.
-pub(super) fn symbol(words: &str) -> Json {
-    let inner = words.replace("${", "").replace('}', "");
-    Json::String(format!("${{{inner}}}"))
-}
-
-/// Whether a value is not known.
-pub(super) fn is_unknown(value: &Json) -> bool {
-    value.as_str().is_some_and(|t| t.starts_with("${") && symbol_in(t).len() == t.len())
-}
-
-/// The symbol that a text begins with, with those inside of it.
-fn symbol_in(text: &str) -> &str {
-    let mut depth = 0_usize;
-    let mut before = b' ';
-    for (at, byte) in text.bytes().enumerate() {
-        match byte {
-            b'{' if before == b'$' => depth += 1,
-            b'}' if depth == 1 => return text.get(..=at).unwrap_or(text),
-            b'}' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        before = byte;
-    }
-    text
-}
-
-/// The segments of a name or an id; a slash in a symbol parts nothing.
-pub(super) fn segments(text: &str) -> Vec<String> {
-    let mut found = vec![String::new()];
-    let mut rest = text;
-    while let Some(next) = rest.chars().next() {
-        let part = if rest.starts_with("${") {
-            symbol_in(rest)
-        } else {
-            rest.get(..next.len_utf8()).unwrap_or(rest)
-        };
-        match (part, found.last_mut()) {
-            ("/", _) => found.push(String::new()),
-            (part, Some(last)) => last.push_str(part),
-            (_, None) => {}
-        }
-        rest = rest.get(part.len()..).unwrap_or_default();
-    }
-    found
-}
 
 /// A number as templates have it.
 pub(super) fn number(value: &Json) -> Option<i64> {
@@ -65,8 +21,14 @@ pub(super) fn number(value: &Json) -> Option<i64> {
 
 /// Turns of one loop: Azure allows 800.
 pub(super) const TURNS: usize = 800;
+/// Parts of a value: nobody writes larger ones.
+const MOST: usize = 50_000;
+/// Items that are put in order: each is compared with others.
+const MOST_SORTED: usize = 200;
+/// What names of operators begin with, so that no function has one.
+pub(in crate::sources::iac) const OPERATOR: char = '=';
 /// Values inside each other.
-pub(super) const DEEPEST: usize = 120;
+pub(super) const DEEPEST: usize = 300;
 
 impl<'t> Frame<'t> {
     /// The value of a node, with everything inside it.
@@ -111,7 +73,8 @@ impl<'t> Frame<'t> {
         let count = copy.get("count").map_or(Json::from(0), |c| self.value_at(c, depth + 1));
         let value = match (number(&count).and_then(|c| usize::try_from(c).ok()), copy.get("input")) {
             (Some(count), Some(input)) => {
-                (0..count.min(TURNS)).map(|n| self.inside(name, n).value_at(input, depth + 1)).collect()
+                let turns = 0..count.min(TURNS);
+                bounded(turns.map(|n| self.inside(name, Some(n)).value_at(input, depth + 1)).collect())
             }
             _ => symbol(&format!("a loop over {name}")),
         };
@@ -144,7 +107,7 @@ impl<'t> Frame<'t> {
                 }
                 let of = self.work_out(of, depth + 1);
                 match &index {
-                    Json::String(name) if !is_unknown(&index) => member(self, &of, name),
+                    Json::String(name) if !has_unknown(&index) => member(self, &of, name),
                     index => indexed(&of, index),
                 }
             }
@@ -161,26 +124,28 @@ impl<'t> Frame<'t> {
 
     /// The state of what a symbolic name stands for; of a loop that of one turn, or of each.
     fn deployed(&self, name: &str, turn: Option<&Json>) -> Option<Json> {
-        let node = *self.names.symbols.get(name)?;
+        let node = self.names.resource(name)?;
         if self.locals.borrow().iter().any(|(n, _)| n == name) {
             return None;
         }
-        let state = |n: usize| Some(state_of(&self.id_of(name, n)?));
+        let state = |n: Option<usize>| Some(state_of(&self.id_of(name, n)?));
         match (self.turns(node), turn) {
-            (None, None) => state(0),
+            (None, None) => state(None),
             (None, Some(_)) => None,
-            // How often is not known: the first stands for all.
-            (Some(None), _) => state(0),
-            (Some(Some(turns)), None) => (0..turns.min(TURNS)).map(state).collect(),
-            (Some(Some(_)), Some(index)) => match number(index).and_then(|n| usize::try_from(n).ok()) {
-                Some(n) => state(n),
-                None => Some(symbol(&format!("{name}[{}]", words(index)))),
+            // How often is not known: one stands for all.
+            (Some(None), _) => state(None),
+            (Some(Some(turns)), None) => (0..turns.min(TURNS)).map(|n| state(Some(n))).collect(),
+            (Some(Some(_)), Some(index)) => match index.as_u64().and_then(|n| usize::try_from(n).ok()) {
+                Some(n) => state(Some(n)),
+                None => Some(composed(|w| format!("{name}[{}]", w.join("")), &[index])),
             },
         }
     }
 
     fn call(&self, name: &str, arguments: &[Expression], depth: usize) -> Json {
-        let mut lower = name.to_ascii_lowercase();
+        // Operators are nobody's to declare anew.
+        let operator = name.strip_prefix(OPERATOR);
+        let mut lower = operator.unwrap_or(name).to_ascii_lowercase();
         if let Some(own) = self.names.functions.get(&self.names.key(name)) {
             let values = arguments.iter().map(|a| self.work_out(a, depth + 1)).collect();
             return self.own_function(*own, values, depth);
@@ -218,7 +183,7 @@ impl<'t> Frame<'t> {
                 // Either, as far as anybody knows: only what both say is known.
                 _ => match (argument(1).unwrap_or_default(), argument(2).unwrap_or_default()) {
                     (yes, no) if yes == no => yes,
-                    (yes, no) => symbol(&format!("{} or {}", words(&yes), words(&no))),
+                    (yes, no) => composed(|w| w.join(" or "), &[&yes, &no]),
                 },
             },
             "lambda" => symbol("a function"),
@@ -248,9 +213,9 @@ impl<'t> Frame<'t> {
             Some(name) => self.copies.iter().rev().find(|(n, _)| n.eq_ignore_ascii_case(name)),
             None => self.copies.last(),
         };
-        match found.and_then(|(_, n)| i64::try_from(*n).ok()) {
-            Some(n) => Json::from(n + offset),
-            None => symbol("copyIndex()"),
+        match found.and_then(|(_, n)| i64::try_from((*n)?).ok()) {
+            Some(n) => Json::from(n.saturating_add(offset)),
+            None => symbol(&format!("copyIndex({})", name.unwrap_or_default())),
         }
     }
 
@@ -278,7 +243,9 @@ impl<'t> Frame<'t> {
     fn over(&self, name: &str, arguments: &[Expression], depth: usize) -> Json {
         let Some(over) = arguments.first().map(|a| self.work_out(a, depth + 1)) else { return Json::Null };
         let mut lambdas = arguments.iter().filter_map(|a| match a {
-            Expression::Call(n, parts) if n.eq_ignore_ascii_case("lambda") => Some(parts.as_slice()),
+            Expression::Call(n, parts) if n.trim_start_matches(OPERATOR).eq_ignore_ascii_case("lambda") => {
+                Some(parts.as_slice())
+            }
             _ => None,
         });
         let (lambda, second) = (lambdas.next(), lambdas.next());
@@ -286,9 +253,12 @@ impl<'t> Frame<'t> {
             Json::Object(members) if name == "mapvalues" => Some(members.values().cloned().collect()),
             other => other.as_array().cloned(),
         };
-        let (Some(items), Some(lambda)) = (listed, lambda) else {
-            return symbol(&format!("{name}({})", words(&over)));
+        // What a function makes of values goes by what it is, and by what is bound around it.
+        let unknown = || {
+            let bound = format!("{lambda:?} {second:?} {:?} {:?}", self.locals.borrow(), self.copies);
+            symbol(&format!("{name}({}) {}", words(&over), digest(&bound)))
         };
+        let (Some(items), Some(lambda)) = (listed, lambda) else { return unknown() };
         let apply_to = |lambda: &[Expression], values: &[Json]| {
             let Some((body, names)) = lambda.split_last() else { return Json::Null };
             let names = names.iter().map(|n| match self.work_out(n, depth + 1) {
@@ -307,15 +277,23 @@ impl<'t> Frame<'t> {
         match name {
             "map" => bounded(each.collect()),
             "filter" => {
-                let kept = items.iter().zip(each).filter(|(_, keep)| keep != &Json::Bool(false));
-                kept.map(|(item, _)| item.clone()).collect()
+                let mut kept = Vec::new();
+                for (item, keep) in items.iter().zip(each) {
+                    match keep {
+                        Json::Bool(true) => kept.push(item.clone()),
+                        Json::Bool(false) => {}
+                        // Which items are left is not known, then.
+                        _ => return unknown(),
+                    }
+                }
+                kept.into()
             }
             "reduce" => {
                 let start = arguments.get(1).map(|a| self.work_out(a, depth + 1)).unwrap_or_default();
                 items
                     .iter()
                     .enumerate()
-                    .fold(start, |so_far, (n, item)| apply(&[so_far, item.clone(), Json::from(n)]))
+                    .fold(start, |so_far, (n, item)| bounded(apply(&[so_far, item.clone(), Json::from(n)])))
             }
             "toobject" => {
                 let keys = each.map(|k| k.as_str().map_or_else(|| k.to_string(), str::to_owned));
@@ -323,73 +301,66 @@ impl<'t> Frame<'t> {
                     Some(second) => apply_to(second, std::slice::from_ref(i)),
                     None => i.clone(),
                 });
-                Json::Object(keys.zip(values).collect())
+                bounded(Json::Object(keys.zip(values).collect()))
             }
             "mapvalues" => {
                 let keys = over.as_object().into_iter().flat_map(Map::keys).cloned();
                 Json::Object(keys.zip(each).collect())
             }
-            // The order changes nothing about what is granted.
-            "sort" => over,
-            _ => symbol(&format!("{name}(…)")),
+            "sort" if items.len() <= MOST_SORTED => {
+                let mut sorted: Vec<Json> = Vec::with_capacity(items.len());
+                for item in &items {
+                    let mut at = sorted.len();
+                    while let Some(before) = at.checked_sub(1) {
+                        let other = sorted.get(before).cloned().unwrap_or_default();
+                        match apply(&[item.clone(), other]) {
+                            Json::Bool(true) => at = before,
+                            Json::Bool(false) => break,
+                            _ => return unknown(),
+                        }
+                    }
+                    sorted.insert(at, item.clone());
+                }
+                sorted.into()
+            }
+            _ => unknown(),
         }
     }
 }
 
-/// Whether a text has something in it that is not known.
-pub(super) fn has_unknown(value: &Json) -> bool {
-    match value {
-        Json::String(text) => text.contains("${"),
-        Json::Array(items) => items.iter().any(has_unknown),
-        Json::Object(members) => members.values().any(has_unknown),
-        _ => false,
-    }
-}
-
 /// A value of a size that people write: what multiplies without end is not known.
-fn bounded(value: Json) -> Json {
-    if size_of(&value) > 16_384 { symbol("a value larger than is worked out") } else { value }
+pub(super) fn bounded(value: Json) -> Json {
+    if size_of(&value) > MOST { symbol("a value larger than is worked out") } else { value }
 }
 
-/// A value in words, for symbols.
-pub(super) fn words(value: &Json) -> String {
-    match value {
-        Json::String(text) => text.trim_start_matches("${").trim_end_matches('}').to_owned(),
-        Json::Array(items) if items.len() > 3 => "…".to_owned(),
-        Json::Object(_) => "…".to_owned(),
-        other => other.to_string(),
-    }
-}
-
-/// What marks the runtime state of a resource, by its id.
-const STATE: char = '#';
-
-/// The runtime state of a resource.
-pub(super) fn state_of(id: &str) -> Json {
-    Json::String(format!("${{{id}{STATE}}}"))
-}
-
-/// The object id that an identity, or a resource's own one, will have.
-pub(super) fn principal_of(id: &str) -> Json {
-    Json::String(format!("${{{}{STATE}principalId}}", id.to_ascii_lowercase()))
-}
-
-/// An item of a list.
+/// An item of a list, or a member whose name is not known.
 pub(super) fn indexed(of: &Json, index: &Json) -> Json {
-    match number(index).and_then(|n| usize::try_from(n).ok()) {
+    let at = index.as_u64().and_then(|n| usize::try_from(n).ok());
+    match at {
         Some(n) if of.is_array() => of.get(n).cloned().unwrap_or(Json::Null),
         _ if of.is_null() => Json::Null,
-        _ => symbol(&format!("{}[{}]", words(of), words(index))),
+        _ => composed(|w| w.join("[") + "]", &[of, index]),
     }
 }
 
 /// A member of a value; of a resource's state, what stands for it.
 fn member(frame: &Frame<'_>, of: &Json, name: &str) -> Json {
     if let Json::Object(members) = of {
-        let found = members.iter().find(|(k, _)| k.eq_ignore_ascii_case(name));
-        return found.map_or(Json::Null, |(_, v)| v.clone());
+        let found = members
+            .get(name)
+            .or_else(|| members.iter().find(|(k, _)| k.eq_ignore_ascii_case(name)).map(|(_, v)| v));
+        let missing =
+            || if is_open(of) { composed(|w| format!("{}.{name}", w.join("")), &[of]) } else { Json::Null };
+        return found.cloned().unwrap_or_else(missing);
     }
-    let Some(text) = of.as_str().filter(|_| is_unknown(of)) else { return Json::Null };
+    let Some(text) = of.as_str().filter(|_| is_unknown(of)) else {
+        // A text that is known in part may be anything.
+        return if has_unknown(of) {
+            composed(|w| format!("{}.{name}", w.join("")), &[of])
+        } else {
+            Json::Null
+        };
+    };
     let inner = text.strip_prefix("${").and_then(|t| t.strip_suffix('}')).unwrap_or_default();
     // Names may have the mark in them, paths of members do not.
     let Some((id, path)) = inner.rsplit_once(STATE) else { return symbol(&format!("{inner}.{name}")) };
@@ -426,18 +397,4 @@ fn member(frame: &Frame<'_>, of: &Json, name: &str) -> Json {
 
 fn join(path: &str, name: &str) -> String {
     if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_symbol_is_one_thing() {
-        let unknown = |t: &str| is_unknown(&Json::from(t));
-        assert!(unknown("${a}") && unknown("${/x/${b}#}"));
-        assert!(!unknown("${a}/${b}") && !unknown("a${b}") && !unknown("a"));
-        assert_eq!(segments("${a/b}/c${/d${e/f}}/"), ["${a/b}", "c${/d${e/f}}", ""]);
-        assert_eq!(segments("${a/b"), ["${a/b"]);
-    }
 }

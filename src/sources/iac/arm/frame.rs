@@ -3,9 +3,10 @@
 //!
 //! Everything is worked out when it is asked for, once. Not here: what expressions come to (`evaluate`).
 
-use super::evaluate::{DEEPEST, symbol};
+use super::evaluate::DEEPEST;
 use super::json::Node;
 use super::modules::{Module, Modules, Written};
+use super::symbols::{OPEN, composed, symbol};
 use crate::rbac::Catalog;
 use serde_json::Value as Json;
 use std::cell::{Cell, RefCell};
@@ -13,7 +14,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 /// Expressions that are worked out in one deployment: no template of people's takes more.
-const FUEL: usize = 2_000_000;
+const FUEL: usize = 10_000_000;
 
 /// What deployments give back, by id and name; nothing for those that are not deployed.
 pub(super) type Outputs = HashMap<String, Option<HashMap<String, Json>>>;
@@ -26,12 +27,24 @@ pub(super) struct Run<'t> {
     /// Templates whose resources were walked, by their keys.
     pub(super) entered: RefCell<std::collections::BTreeSet<String>>,
     fuel: Cell<usize>,
+    given: Cell<usize>,
 }
 
 impl<'t> Run<'t> {
     pub(super) fn new(modules: &'t Modules, catalog: &'static Catalog) -> Run<'t> {
         let (outputs, entered) = (RefCell::default(), RefCell::default());
-        Run { modules, catalog, outputs, entered, fuel: Cell::new(FUEL) }
+        Run { modules, catalog, outputs, entered, fuel: Cell::new(FUEL), given: Cell::new(0) }
+    }
+
+    /// Work is done.
+    pub(super) fn burn(&self, much: usize) {
+        self.fuel.set(self.fuel.get().saturating_sub(much));
+    }
+
+    /// A number that was not given before.
+    pub(super) fn next(&self) -> usize {
+        self.given.set(self.given.get() + 1);
+        self.given.get()
     }
 
     /// Whether more work was asked for than is done.
@@ -74,6 +87,10 @@ pub(super) struct Names<'t> {
     pub(super) place: String,
     /// The name of the deployment.
     pub(super) deployment: String,
+    /// What everything in it is known by begins with.
+    pub(super) address: String,
+    /// Members whose values may not be shown.
+    pub(super) secrets: Vec<String>,
     pub(super) written: Written,
 }
 
@@ -86,8 +103,21 @@ impl<'t> Names<'t> {
             symbols: HashMap::new(),
             place: place.to_owned(),
             deployment: deployment.to_owned(),
+            address: String::new(),
+            secrets: Vec::new(),
             written,
         }
+    }
+
+    /// The resource of a symbolic name. One that lies in another may be called without that, where no other has its name.
+    pub(super) fn resource(&self, name: &str) -> Option<&'t Node> {
+        let key = self.key(name);
+        if let Some(found) = self.symbols.get(&key) {
+            return Some(found);
+        }
+        let inside = format!("::{key}");
+        let mut found = self.symbols.iter().filter(|(k, _)| k.ends_with(&inside)).map(|(_, node)| *node);
+        found.next().filter(|_| self.written == Written::Bicep && found.next().is_none())
     }
 
     /// A name as it is looked up: templates do not mind case, Bicep does.
@@ -104,8 +134,8 @@ impl<'t> Names<'t> {
 pub(super) struct Frame<'t> {
     pub(super) names: Rc<Names<'t>>,
     pub(super) run: &'t Run<'t>,
-    /// Loops that are under way, by name, the innermost last.
-    pub(super) copies: Vec<(String, usize)>,
+    /// Loops that are under way, by name, the innermost last, with the turn if it is known.
+    pub(super) copies: Vec<(String, Option<usize>)>,
     /// What functions and Bicep's loops have bound, the innermost last.
     pub(super) locals: RefCell<Vec<(String, Json)>>,
     /// Variables, parameters and ids know of no loops, so that all frames of a template share them.
@@ -126,7 +156,7 @@ impl<'t> Frame<'t> {
     }
 
     /// The same with one more loop under way.
-    pub(super) fn inside(&self, name: &str, n: usize) -> Frame<'t> {
+    pub(super) fn inside(&self, name: &str, n: Option<usize>) -> Frame<'t> {
         let mut inner = self.clone();
         inner.copies.push((name.to_owned(), n));
         inner
@@ -145,8 +175,7 @@ impl<'t> Frame<'t> {
 
     /// Large values are work, too.
     pub(super) fn spend(&self, value: &Json) {
-        let size = value.as_array().map_or(0, Vec::len) + value.as_str().map_or(0, |t| t.len() / 64);
-        self.run.fuel.set(self.run.fuel.get().saturating_sub(size));
+        self.run.burn(crate::sources::iac::size_of(value));
     }
 
     /// What `key` is: known, or worked out now. What leads back to itself is not known.
@@ -159,7 +188,7 @@ impl<'t> Frame<'t> {
             return unknown();
         }
         self.under_way.borrow_mut().push(key.clone());
-        let value = work();
+        let value = super::evaluate::bounded(work());
         self.under_way.borrow_mut().pop();
         self.known.borrow_mut().insert(key, value.clone());
         value
@@ -172,13 +201,12 @@ impl<'t> Frame<'t> {
         match self.names.parameters.get(&key)? {
             Parameter::Given(value) => Some(value.clone()),
             Parameter::Declared(declared) => {
-                let kind = declared.get("type").and_then(Node::text).unwrap_or_default().to_ascii_lowercase();
                 // A secret is nobody's to show, and decides no grant.
-                let default = declared.get("defaultValue").filter(|_| !kind.starts_with("secure"));
+                let default = declared.get("defaultValue").filter(|_| !is_secret(declared));
                 Some(match default {
-                    Some(default) => {
-                        self.once(format!("p:{key}"), unknown, || self.outside().value_at(default, depth + 1))
-                    }
+                    Some(default) => self.once(format!("p:{key}"), unknown, || {
+                        hidden(&self.outside().value_at(default, depth + 1), &self.names.secrets)
+                    }),
                     None if declared.get("nullable").is_some() => Json::Null,
                     None => unknown(),
                 })
@@ -216,6 +244,7 @@ impl<'t> Frame<'t> {
     pub(super) fn elsewhere(&self, module: &'t Module) -> Frame<'t> {
         let mut names = Names::new(&self.names.place, &self.names.deployment, module.written);
         names.declare(&module.root, Some(module), self.run.modules);
+        self.run.burn(names.variables.len() + names.functions.len());
         Frame::new(names, self.run)
     }
 
@@ -232,31 +261,68 @@ impl<'t> Frame<'t> {
         Some(super::evaluate::number(&count).and_then(|n| usize::try_from(n).ok()))
     }
 
-    /// The frame of one turn of a resource's loop.
-    pub(super) fn turn(&self, node: &Node, n: usize) -> Frame<'t> {
+    /// The frame of one turn of a resource's loop; of none that is known, one that stands for all.
+    pub(super) fn turn(&self, node: &Node, n: Option<usize>) -> Frame<'t> {
         let Some(copy) = node.get("copy") else { return self.clone() };
         let Some(over) = copy.get("over") else {
             return self.inside(copy.get("name").and_then(Node::text).unwrap_or_default(), n);
         };
-        let outer = self.outside();
-        let item = super::evaluate::indexed(&outer.value(over), &Json::from(n));
+        let mut outer = self.outside();
+        let over = outer.value(over);
+        let (item, index) = match n {
+            Some(n) => (super::evaluate::indexed(&over, &Json::from(n)), Json::from(n)),
+            None => {
+                let each = composed(|w| format!("each of {}", w.join("")), &[&over]);
+                (each, composed(|w| format!("index in {}", w.join("")), &[&over]))
+            }
+        };
         let names = copy.get("names").map(Node::items).unwrap_or_default();
-        let bound = names.iter().filter_map(Node::text).map(str::to_owned).zip([item, Json::from(n)]);
+        let bound = names.iter().filter_map(Node::text).map(str::to_owned).zip([item, index]);
         outer.locals.borrow_mut().extend(bound);
+        outer.copies.push((String::new(), n));
         outer
     }
 
     /// The id of a resource by its symbolic name, in one turn of its loop if it is in one.
-    pub(super) fn id_of(&self, name: &str, turn: usize) -> Option<String> {
-        let node: &'t Node = self.names.symbols.get(&self.names.key(name)).copied()?;
+    pub(super) fn id_of(&self, name: &str, turn: Option<usize>) -> Option<String> {
+        let node: &'t Node = self.names.resource(name)?;
         let unknown = || symbol(name);
-        let id = self.once(format!("s:{}[{turn}]", self.names.key(name)), unknown, || {
+        let id = self.once(format!("s:{}[{turn:?}]", self.names.key(name)), unknown, || {
             let frame =
                 if node.get("copy").is_some() { self.outside().turn(node, turn) } else { self.outside() };
             Json::String(super::identify::identify(node, &frame, None).id)
         });
         id.as_str().map(str::to_owned)
     }
+}
+
+/// Whether no value of a parameter may be shown, by its type.
+pub(super) fn is_secret(declared: &Node) -> bool {
+    let kind = declared.get("type").and_then(Node::text).unwrap_or_default();
+    kind.get(..6).is_some_and(|k| k.eq_ignore_ascii_case("secure"))
+}
+
+/// A value without the values of members that may not be shown.
+pub(super) fn hidden(value: &Json, members: &[String]) -> Json {
+    match value {
+        Json::Object(object) if !members.is_empty() => {
+            let shown = object.iter().map(|(key, inner)| {
+                let secret = members.iter().any(|m| m.eq_ignore_ascii_case(key));
+                (key.clone(), if secret { symbol(key) } else { hidden(inner, members) })
+            });
+            Json::Object(shown.collect())
+        }
+        Json::Array(items) if !members.is_empty() => items.iter().map(|i| hidden(i, members)).collect(),
+        other => other.clone(),
+    }
+}
+
+/// An object of which more members may be there than are known.
+pub(super) fn open(mut object: Json) -> Json {
+    if let Json::Object(members) = &mut object {
+        members.insert(OPEN.to_owned(), symbol("more"));
+    }
+    object
 }
 
 impl<'t> Names<'t> {

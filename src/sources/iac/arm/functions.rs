@@ -2,22 +2,28 @@
 //!
 //! Source: "ARM template functions". What is not here, or would need a value that is not known, gives a symbol.
 
-use super::evaluate::{has_unknown, is_unknown, number, state_of, symbol, words};
+use super::evaluate::number;
 use super::frame::Frame;
+use super::frame::open;
+use super::symbols::{
+    OPEN, changed, composed, digest, has_known, has_unknown, is_open, is_state, is_unknown, segments,
+    state_of, symbol,
+};
 use serde_json::{Map, Value as Json, json};
-use sha2::{Digest as _, Sha256};
 
 /// Calls a function by its name in lower case.
 pub(super) fn call(frame: &Frame<'_>, name: &str, values: &[Json]) -> Json {
     known(frame, name, values).unwrap_or_else(|| {
-        let arguments: Vec<String> = values.iter().map(words).collect();
+        let all: Vec<&Json> = values.iter().collect();
         if matches!(name, "guid" | "uniquestring") {
             // Different arguments give different names, however they are spelled.
-            let exact: String = Json::from(values.to_vec()).to_string();
-            let digest: String = Sha256::digest(exact).iter().take(6).map(|b| format!("{b:02x}")).collect();
-            return symbol(&format!("{name} {digest}"));
+            return symbol(&format!("{name} {}", digest(&Json::from(values.to_vec()).to_string())));
         }
-        symbol(&format!("{name}({})", arguments.join("|").replace('/', "\u{2215}")))
+        if name == "newguid" {
+            // Another each time.
+            return symbol(&format!("newguid {}", frame.run.next()));
+        }
+        composed(|words| format!("{name}({})", words.join("|").replace('/', "\u{2215}")), &all)
     })
 }
 
@@ -36,7 +42,9 @@ fn known(frame: &Frame<'_>, name: &str, values: &[Json]) -> Option<Json> {
         // With a name, one is a scope of Bicep.
         "subscription" => {
             let id = text(0).map_or_else(|| subscription_of(&frame.names.place), str::to_owned);
-            json!({"id": format!("/subscriptions/{id}"), "subscriptionId": id, "tenantId": "${tenant}", "displayName": "${subscription name}"})
+            open(
+                json!({"id": format!("/subscriptions/{id}"), "subscriptionId": id, "tenantId": "${tenant}", "displayName": "${subscription name}"}),
+            )
         }
         "resourcegroup" => {
             let place = &frame.names.place;
@@ -49,29 +57,29 @@ fn known(frame: &Frame<'_>, name: &str, values: &[Json]) -> Option<Json> {
                 }
                 _ => own_group(place),
             };
-            json!({"id": id, "name": id.rsplit('/').next(), "location": "${location}", "tags": "${tags}"})
+            open(
+                json!({"id": id, "name": id.rsplit('/').next(), "location": "${location}", "tags": "${tags}"}),
+            )
         }
         "managementgroup" => {
             let named = |name: &str| format!("/providers/Microsoft.Management/managementGroups/{name}");
             let id = text(0).map_or_else(|| frame.names.place.clone(), named);
-            json!({"id": id, "name": id.rsplit('/').next()})
+            open(json!({"id": id, "name": id.rsplit('/').next()}))
         }
-        "tenant" => json!({"tenantId": "${tenant}", "id": "/"}),
-        "deployer" => {
-            json!({"objectId": "${deployer}", "tenantId": "${tenant}", "userPrincipalName": "${deployer name}"})
-        }
+        "tenant" => open(json!({"tenantId": "${tenant}", "id": "/"})),
+        "deployer" => open(json!({"objectId": "${deployer}", "tenantId": "${tenant}"})),
         "deployment" => {
-            json!({"name": frame.names.deployment, "location": "${location}", "properties": {}})
+            let properties = open(json!({}));
+            open(json!({"name": frame.names.deployment, "location": "${location}", "properties": properties}))
         }
+        // Which cloud it will be is not known.
+        "environment" => symbol("environment"),
         // A built-in role by its name.
         "roledefinitions" => {
             let role = frame.run.catalog.role_by_name(text(0)?)?.guid;
             json!({"id": format!("/providers/Microsoft.Authorization/roleDefinitions/{role}"), "roleDefinitionId": role})
         }
         "any" => get(0).clone(),
-        "environment" => {
-            json!({"name": "AzureCloud", "suffixes": {"storage": "core.windows.net"}, "authentication": {"loginEndpoint": "https://login.microsoftonline.com/"}, "resourceManager": "https://management.azure.com/"})
-        }
         "null" => Json::Null,
         "true" => Json::Bool(true),
         "false" => Json::Bool(false),
@@ -84,17 +92,34 @@ fn known(frame: &Frame<'_>, name: &str, values: &[Json]) -> Option<Json> {
         "concat" if values.iter().all(Json::is_array) => {
             values.iter().flat_map(|v| v.as_array().cloned().unwrap_or_default()).collect()
         }
+        // A list that is not known is no text.
+        "concat" if values.iter().any(Json::is_array) => return None,
         "concat" => Json::String(values.iter().map(shown).collect()),
         // A text of Bicep with values put in.
         "interpolate" => Json::String(values.iter().map(put_in).collect()),
         "format" => Json::String(format(text(0)?, values.get(1..)?)),
         "string" if values.first().is_some_and(Json::is_string) => get(0).clone(),
-        "string" => Json::String(get(0).to_string()),
-        "coalesce" => values.iter().find(|v| !v.is_null()).cloned().unwrap_or_default(),
-        "tryget" => values.get(1..)?.iter().fold(get(0).clone(), |at, key| match key {
-            Json::String(key) => at.get(key).cloned().unwrap_or_default(),
-            key => number(key).and_then(|n| at.get(usize::try_from(n).ok()?).cloned()).unwrap_or_default(),
-        }),
+        "string" if !get(0).is_object() && !get(0).is_array() => Json::String(put_in(get(0))),
+        "string" => return None,
+        "coalesce" => {
+            let mut rest = values.iter().skip_while(|v| v.is_null());
+            match (rest.next(), rest.next()) {
+                (None, _) => Json::Null,
+                // It may be nothing, and then something else counts.
+                (Some(first), Some(_)) if is_unknown(first) && !is_state(first) => return None,
+                (Some(first), _) => first.clone(),
+            }
+        }
+        "tryget" => values.get(1..)?.iter().try_fold(get(0).clone(), |at, key| {
+            if has_unknown(key) || is_unknown(&at) {
+                return None;
+            }
+            let found = match key {
+                Json::String(key) => at.get(key),
+                key => key.as_u64().and_then(|n| at.get(usize::try_from(n).ok()?)),
+            };
+            (found.is_some() || !is_open(&at)).then(|| found.cloned().unwrap_or_default())
+        })?,
         "union" => return union(values),
         "shallowmerge" => {
             let objects = get(0).as_array()?;
@@ -128,29 +153,38 @@ fn known(frame: &Frame<'_>, name: &str, values: &[Json]) -> Option<Json> {
         }
         "bool" => match get(0) {
             Json::Bool(b) => Json::Bool(*b),
-            Json::String(t) => Json::Bool(t.eq_ignore_ascii_case("true")),
-            other => Json::Bool(number(other)? != 0),
+            Json::String(t) if all_known => Json::Bool(t.eq_ignore_ascii_case("true") || t == "1"),
+            other => Json::Bool(other.as_i64()? != 0),
         },
         "empty" if !is_unknown(get(0)) => Json::Bool(match get(0) {
             Json::Null => true,
-            Json::String(t) => t.is_empty(),
+            Json::String(t) if all_known || has_known(t) => t.is_empty(),
+            Json::String(_) => return None,
             Json::Array(a) => a.is_empty(),
+            Json::Object(o) if is_open(get(0)) && o.keys().all(|k| k.contains("${") || k == OPEN) => {
+                return None;
+            }
             Json::Object(o) => o.is_empty(),
             _ => false,
         }),
         "length" if !is_unknown(get(0)) => Json::from(match get(0) {
             Json::String(t) if !t.contains("${") => t.chars().count(),
             Json::Array(a) => a.len(),
-            Json::Object(o) => o.len(),
+            Json::Object(o) if !is_open(get(0)) => o.len(),
             _ => return None,
         }),
         "contains" if !is_unknown(get(0)) => match get(0) {
             Json::String(t) if all_known => Json::Bool(t.contains(text(1)?)),
-            Json::String(t) if t.contains(text(1)?) => Json::Bool(true),
+            // The same words are the same; others may be, too.
             Json::Array(a) if a.iter().any(|i| i == get(1)) => Json::Bool(true),
             Json::Array(_) if all_known => Json::Bool(false),
-            Json::Object(o) => {
-                Json::Bool(o.keys().any(|k| k.eq_ignore_ascii_case(text(1).unwrap_or_default())))
+            Json::Object(o) if !has_unknown(get(1)) => {
+                let key = text(1)?;
+                let there = o.keys().any(|k| k.eq_ignore_ascii_case(key));
+                if !there && is_open(get(0)) {
+                    return None;
+                }
+                Json::Bool(there)
             }
             _ => return None,
         },
@@ -158,7 +192,7 @@ fn known(frame: &Frame<'_>, name: &str, values: &[Json]) -> Option<Json> {
             let end = name == "last";
             match get(0) {
                 Json::Array(a) => if end { a.last() } else { a.first() }.cloned().unwrap_or_default(),
-                Json::String(t) => {
+                Json::String(t) if all_known => {
                     let c = if end { t.chars().last() } else { t.chars().next() };
                     Json::String(c.map(String::from).unwrap_or_default())
                 }
@@ -176,7 +210,7 @@ fn known(frame: &Frame<'_>, name: &str, values: &[Json]) -> Option<Json> {
                         a.iter().skip(n).cloned().collect()
                     }
                 }
-                Json::String(t) => {
+                Json::String(t) if all_known => {
                     Json::String(if take { t.chars().take(n).collect() } else { t.chars().skip(n).collect() })
                 }
                 _ => return None,
@@ -203,15 +237,21 @@ fn known(frame: &Frame<'_>, name: &str, values: &[Json]) -> Option<Json> {
             parts.into_iter().map(Json::String).collect()
         }
         // An id that is not known whole still has its segments.
-        "split" if text(1) == Some("/") => text(0)?.split('/').map(Json::from).collect(),
+        "split" if text(1) == Some("/") && text(0)?.starts_with('/') => {
+            segments(text(0)?).into_iter().map(Json::from).collect()
+        }
         "join" => {
             let items = get(0).as_array()?;
             Json::String(items.iter().map(shown).collect::<Vec<_>>().join(text(1)?))
         }
-        "replace" => Json::String(text(0)?.replace(text(1).filter(|t| !t.is_empty())?, text(2)?)),
+        "replace" if all_known => {
+            Json::String(text(0)?.replace(text(1).filter(|t| !t.is_empty())?, text(2)?))
+        }
         "tolower" if all_known => Json::String(text(0)?.to_lowercase()),
         "toupper" if all_known => Json::String(text(0)?.to_uppercase()),
-        "tolower" | "toupper" | "trim" => Json::String(text(0)?.trim().to_owned()),
+        "trim" if all_known => Json::String(text(0)?.trim().to_owned()),
+        "tolower" => Json::String(changed(text(0)?, "tolower", str::to_lowercase)),
+        "toupper" => Json::String(changed(text(0)?, "toupper", str::to_uppercase)),
         "startswith" if all_known => {
             Json::Bool(text(0)?.to_lowercase().starts_with(&text(1)?.to_lowercase()))
         }
@@ -236,8 +276,8 @@ fn known(frame: &Frame<'_>, name: &str, values: &[Json]) -> Option<Json> {
         }
         "add" | "sub" | "mul" | "div" | "mod" | "min" | "max" => return arithmetic(name, values),
         "less" | "lessorequals" | "greater" | "greaterorequals" => {
-            let order = match (int(0), int(1)) {
-                (Some(a), Some(b)) => a.cmp(&b),
+            let order = match (get(0), get(1)) {
+                (Json::Number(a), Json::Number(b)) => a.as_i64()?.cmp(&b.as_i64()?),
                 _ if all_known => text(0)?.cmp(text(1)?),
                 _ => return None,
             };
@@ -248,17 +288,21 @@ fn known(frame: &Frame<'_>, name: &str, values: &[Json]) -> Option<Json> {
                 _ => order.is_ge(),
             })
         }
+        "flatten" if get(0).as_array()?.iter().any(is_unknown) => return None,
         "flatten" => get(0)
             .as_array()?
             .iter()
             .flat_map(|v| v.as_array().cloned().unwrap_or_else(|| vec![v.clone()]))
             .collect(),
+        "items" if is_open(get(0)) => return None,
         "items" => {
             let mut pairs: Vec<_> = get(0).as_object()?.iter().collect();
             pairs.sort_by_key(|(k, _)| k.to_lowercase());
             pairs.into_iter().map(|(k, v)| json!({"key": k, "value": v})).collect()
         }
+        "objectkeys" if is_open(get(0)) => return None,
         "objectkeys" => get(0).as_object()?.keys().map(|k| Json::from(k.as_str())).collect(),
+        "intersection" if !all_known => return None,
         "intersection" => {
             let first = get(0).as_array()?;
             let others = values.get(1..)?;
@@ -329,6 +373,9 @@ fn format(pattern: &str, values: &[Json]) -> String {
 }
 
 fn union(values: &[Json]) -> Option<Json> {
+    if values.iter().any(is_unknown) {
+        return None;
+    }
     if values.iter().any(Json::is_array) {
         let mut all: Vec<Json> = Vec::new();
         for item in values.iter().filter_map(Json::as_array).flatten() {
@@ -348,6 +395,9 @@ fn union(values: &[Json]) -> Option<Json> {
             let slot = merged.entry(key.clone()).or_insert(Json::Null);
             *slot = match (&*slot, value) {
                 (Json::Object(_), Json::Object(_)) => union(&[slot.clone(), value.clone()])?,
+                (old, new) if new.is_object() && is_unknown(old) || old.is_object() && is_unknown(new) => {
+                    composed(|words| words.join(" and "), &[old, new])
+                }
                 _ => value.clone(),
             };
         }
@@ -393,7 +443,7 @@ fn id_of(frame: &Frame<'_>, text: &str) -> String {
         return text.to_owned();
     }
     let (name, turn) = text.strip_suffix(']').and_then(|t| t.split_once('[')).unwrap_or((text, ""));
-    frame.id_of(name, turn.parse().unwrap_or(0)).unwrap_or_else(|| text.to_owned())
+    frame.id_of(name, turn.parse().ok()).unwrap_or_else(|| text.to_owned())
 }
 
 fn resource_id(frame: &Frame<'_>, name: &str, values: &[Json]) -> Option<Json> {

@@ -2,11 +2,11 @@
 //!
 //! Source: "Set name and type for child resources", "Set scope for extension resources in ARM templates".
 
-use super::evaluate::{is_unknown, segments};
 use super::frame::Frame;
 use super::functions::below;
 use super::json::Node;
 use super::modules::Written;
+use super::symbols::{is_unknown, segments};
 use serde_json::Value as Json;
 
 /// A resource's id, type and names.
@@ -38,6 +38,13 @@ pub(super) fn identify(node: &Node, frame: &Frame<'_>, parent: Option<&Parent>) 
         let own = kind.rsplit('/').next().unwrap_or_default();
         let name = name.replace('/', "\u{2215}");
         return Identified { id: format!("{around}/{own}/{name}"), kind, names: vec![name] };
+    }
+    // Modules may have no name, or one that others have, too: what they give back goes by where they are called.
+    if let Some(own) = node.get("module").and_then(|_| node.get("symbol")).and_then(Node::text) {
+        let turn = frame.copies.last().map(|(_, n)| n.map_or("[each]".to_owned(), |n| format!("[{n}]")));
+        let call = format!("{}/{own}{}", frame.names.address, turn.unwrap_or_default());
+        let name = call.replace('/', "\u{2215}");
+        return Identified { id: below(&frame.names.place, &kind, &[name]), kind, names: vec![call] };
     }
     let wanted = kind.matches('/').count().max(1);
     let single = wanted == 1 && parent.is_none() && !name.contains('/');

@@ -13,11 +13,13 @@ mod identify;
 mod json;
 mod modules;
 mod record;
+mod symbols;
 mod template;
 
+pub(super) use evaluate::OPERATOR;
 pub(super) use expression::{Expression, text};
 pub(super) use json::{Broken, Node, Tree, parse as parse_json};
-pub(super) use modules::{Import, Module, Modules, Written};
+pub(super) use modules::{Import, Module, Modules, Secrets, Written};
 
 use super::place::{Lines, position};
 use crate::model::{Gap, Location, Reason, Source};
@@ -64,7 +66,8 @@ pub(super) fn module_of(text: &str, path: &str, outside: bool) -> Result<Module,
         (line, column, broken.expected)
     })?;
     let (lines, path) = (Lines::of(text), path.to_owned());
-    Ok(Module { path, root, lines, written: Written::Json, outside, imports: Vec::new() })
+    let secrets = modules::Secrets::of(&root);
+    Ok(Module { path, root, lines, written: Written::Json, outside, imports: Vec::new(), secrets })
 }
 
 /// Deploys one of the templates that are known; gives the keys of those that it deploys in turn.
@@ -84,11 +87,12 @@ pub(super) fn deploy(
     // What nested templates give back is known once they were walked: others may have asked before. Bicep's resources come
     // in the order in which they ask for each other.
     if modules.values().any(|m| m.written == Written::Json) {
-        let mut first = Walk { run: &run, module, called: None, lowering: Lowering::default() };
+        let mut first = Walk::new(&run, module, root, Lowering::default());
         first.template(&module.root, Some(module), parameters, to);
     }
-    let mut walk = Walk { run: &run, module, called: None, lowering: std::mem::take(lowering) };
+    let mut walk = Walk::new(&run, module, root, std::mem::take(lowering));
     walk.template(&module.root, Some(module), parameters, to);
+    walk.join_policies();
     *lowering = walk.lowering;
     if run.spent() {
         let location = Location { path: module.path.clone(), line: 1, column: 1 };
@@ -101,6 +105,7 @@ pub(super) fn deploy(
 /// What a file of Bicep's parameters gives, as far as it is known.
 pub(super) fn given(
     module: &Module,
+    whose: Option<&Module>,
     modules: &Modules,
     catalog: &'static Catalog,
     depth: usize,
@@ -110,14 +115,22 @@ pub(super) fn given(
     let mut values = HashMap::new();
     for extended in below.filter_map(|i| modules.get(&i.from)).filter(|m| m.path != module.path) {
         if depth < 8 {
-            values.extend(given(extended, modules, catalog, depth + 1));
+            values.extend(given(extended, whose, modules, catalog, depth + 1));
         }
     }
     let run = Run::new(modules, catalog);
     let mut names = Names::new("${scope}", "${deployment}", Written::Bicep);
     let parameters = module.root.get("parameters").map(Node::members).unwrap_or_default();
+    // What the file that takes them says is a secret is one here, too.
+    let taken = whose.and_then(|w| w.root.get("parameters"));
+    let secret = |name: &str| {
+        let declared = taken.and_then(|t| t.get(name));
+        declared.is_some_and(|d| whose.is_some_and(|w| w.secrets(modules).hides(d)))
+    };
     for (name, declared) in parameters {
-        names.parameters.insert(name.clone(), Parameter::Declared(declared));
+        let hidden = || Parameter::Given(symbols::symbol(&format!("parameters('{name}')")));
+        let value = if secret(name) { hidden() } else { Parameter::Declared(declared) };
+        names.parameters.insert(name.clone(), value);
     }
     names.declare(&module.root, Some(module), modules);
     let frame = Frame::new(names, &run);
@@ -134,7 +147,7 @@ pub fn parameters_of(text: &str) -> Result<HashMap<String, serde_json::Value>, (
     let given = root.get("parameters").map(json::Node::members).unwrap_or_default();
     let value = |(name, node): &(String, json::Node)| {
         let value = node.get("value").map(json::Node::json);
-        (name.clone(), value.unwrap_or_else(|| evaluate::symbol(&format!("parameters('{name}')"))))
+        (name.clone(), value.unwrap_or_else(|| symbols::symbol(&format!("parameters('{name}')"))))
     };
     Ok(given.iter().map(value).collect())
 }

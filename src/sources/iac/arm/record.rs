@@ -2,20 +2,41 @@
 //!
 //! Not here: which resources there are (`template`).
 
-use super::evaluate::{principal_of, symbol};
 use super::frame::Frame;
 use super::identify::Identified;
 use super::json::Node;
+use super::symbols::{has_unknown, is_unknown, principal_of, symbol};
 use super::template::{Deployment, Walk};
-use crate::model::{Reason, Source};
+use crate::model::{Gap, Location, Reason, Source};
 use crate::sources::iac::declare::declare;
 use serde_json::{Map, Value as Json, json};
 use std::collections::HashMap;
 
+const ASSIGNMENTS: &str = "microsoft.authorization/roleassignments";
+
+/// Whether properties name a role that somebody is to get, in whatever form.
+fn grants(properties: &Map<String, Json>) -> bool {
+    fn names(value: &Json) -> bool {
+        match value {
+            Json::Object(members) => members.iter().any(|(key, inner)| {
+                ["roleDefinitionId", "subscriptionOwnerId"].iter().any(|k| k.eq_ignore_ascii_case(key))
+                    || names(inner)
+            }),
+            Json::Array(items) => items.iter().any(names),
+            _ => false,
+        }
+    }
+    properties.values().any(names)
+}
+
 impl<'w> Walk<'w> {
     pub(super) fn record(&mut self, node: &'w Node, frame: &Frame<'w>, found: &Identified, address: &str) {
         let value = |key: &str| node.get(key).map(|n| frame.value(n)).unwrap_or_default();
-        let id = found.id.as_str();
+        let location = self.location(node);
+        let kind = found.kind.to_ascii_lowercase();
+        let id =
+            if kind == ASSIGNMENTS { self.own_id(&found.id, address, &location) } else { found.id.clone() };
+        let id = id.as_str();
         let mut properties = match value("properties") {
             Json::Object(members) => members,
             _ => Map::new(),
@@ -32,15 +53,31 @@ impl<'w> Walk<'w> {
         if !identity.is_object() {
             identity = Json::Null;
         }
-        match found.kind.to_ascii_lowercase().as_str() {
+        match kind.as_str() {
             "microsoft.managedidentity/userassignedidentities" => {
                 properties.insert("principalId".to_owned(), principal_of(id));
                 properties.insert("clientId".to_owned(), symbol(&format!("{id}#clientId")));
             }
-            "microsoft.authorization/roleassignments"
-                if !self.assignment(node, &mut properties, id, address) =>
-            {
+            ASSIGNMENTS if !self.assignment(node, &mut properties, id, address) => {
                 return;
+            }
+            "microsoft.authorization/roledefinitions" => {
+                let permissions = properties.get("permissions");
+                if permissions.is_none_or(has_unknown) {
+                    let detail =
+                        format!("a part of what `{address}` allows is not known: give its parameters");
+                    self.gap(node, Source::RoleDefinitions, Reason::Unresolved, detail);
+                }
+            }
+            "microsoft.keyvault/vaults/accesspolicies" => {
+                let vault = id.rsplitn(3, '/').last().unwrap_or_default().to_owned();
+                let policies = properties.get("accessPolicies").cloned().unwrap_or_default();
+                self.policies.push((vault, policies, address.to_owned(), location));
+                return;
+            }
+            kind if !kind.starts_with("microsoft.authorization/") && grants(&properties) => {
+                let detail = format!("`{address}` ({}) may grant access, and is not read", found.kind);
+                self.gap(node, Source::RoleAssignments, Reason::Unsupported, detail);
             }
             _ => {}
         }
@@ -51,7 +88,6 @@ impl<'w> Walk<'w> {
         let place = value("location");
         let record = json!({"id": id, "type": found.kind, "identity": identity, "tags": tags, "properties": properties,
             "location": place.as_str()});
-        let location = self.location(node);
         declare(&mut self.lowering, &record, address, Some(&location), false);
         let random = ["${newguid", "${utcnow"];
         let made = self.lowering.estate.declarations.get_mut(&id.to_ascii_lowercase());
@@ -60,6 +96,24 @@ impl<'w> Walk<'w> {
             made.remarks
                 .push("its name is another with each deployment (`newGuid()` or `utcNow()`)".to_owned());
         }
+    }
+
+    /// The id of an assignment that another has, too, as where conditions exclude each other or names are not known: each
+    /// is judged.
+    fn own_id(&self, id: &str, address: &str, location: &Location) -> String {
+        let others = |id: &String| {
+            let declared = self.lowering.estate.declarations.get(&id.to_ascii_lowercase());
+            declared.is_some_and(|d| {
+                d.address != address || d.location.as_ref().is_some_and(|l| l.path != location.path)
+            })
+        };
+        let mut own = id.to_owned();
+        let mut n = 1;
+        while others(&own) {
+            n += 1;
+            own = format!("{id} ({n})");
+        }
+        own
     }
 
     /// Fills in what a role assignment's place says. `false` if where it holds is not known.
@@ -82,12 +136,19 @@ impl<'w> Walk<'w> {
                 "the role of `{address}` is not known ({}): give its parameters with --set NAME=VALUE",
                 role.as_str().unwrap_or("nothing")
             );
-            self.gap(node, Source::RoleDefinitions, Reason::Unresolved, detail);
+            // Nothing is missing where the role is made here: its id says which one it is.
+            let scope = role.as_str().unwrap_or_default();
+            let gap =
+                Gap::new(Source::RoleDefinitions, scope, Reason::Unresolved, detail).at(self.location(node));
+            self.lowering.estate.gaps.push(gap);
             let Some(text) = role.as_str() else { return false };
             if text.starts_with("${") {
                 // One segment of an id, whatever is in it.
                 object.insert("roleDefinitionId".to_owned(), text.replace('/', "\u{2215}").into());
             }
+        }
+        if object.get("principalType").is_some_and(has_unknown) {
+            object.remove("principalType");
         }
         match object.get("principalId").and_then(Json::as_str) {
             Some(principal) if principal.starts_with("${") && !principal.ends_with("#principalId}") => {
@@ -103,6 +164,32 @@ impl<'w> Walk<'w> {
             }
         }
         true
+    }
+
+    /// Puts access policies that stand beside their vaults into them.
+    pub(super) fn join_policies(&mut self) {
+        for (vault, policies, address, location) in std::mem::take(&mut self.policies) {
+            let record = json!({"id": vault, "type": "Microsoft.KeyVault/vaults", "properties": {"accessPolicies": policies}});
+            let known = self.lowering.estate.vaults.len();
+            let resources = self.lowering.estate.resources.len();
+            let own = self.lowering.estate.declarations.get(&vault.to_ascii_lowercase()).cloned();
+            declare(&mut self.lowering, &record, &address, Some(&location), false);
+            let estate = &mut self.lowering.estate;
+            if let Some(own) = own {
+                estate.declarations.insert(vault.to_ascii_lowercase(), own);
+            }
+            let made = estate.vaults.split_off(known.min(estate.vaults.len()));
+            for more in made {
+                let strings = &estate.strings;
+                match estate.vaults.iter_mut().find(|v| strings.same(v.id, more.id)) {
+                    Some(there) => {
+                        there.policies.extend(more.policies);
+                        estate.resources.truncate(resources);
+                    }
+                    None => estate.vaults.push(more),
+                }
+            }
+        }
     }
 
     /// A policy that deploys: its identity is given the roles that it asks for, wherever it is assigned, and what it
@@ -121,8 +208,14 @@ impl<'w> Walk<'w> {
             let mut members = of.as_object().into_iter().flatten();
             members.find(|(k, _)| k.eq_ignore_ascii_case(key)).map(|(_, v)| v.clone()).unwrap_or_default()
         };
-        let details = member(&member(&member(&properties, "policyRule"), "then"), "details");
+        let rule = member(&properties, "policyRule");
+        let then = member(&rule, "then");
+        let details = member(&then, "details");
         let (roles, deployment) = (member(&details, "roleDefinitionIds"), member(&details, "deployment"));
+        if [&properties, &rule, &then, &details, &deployment].into_iter().any(is_unknown) {
+            let detail = format!("what the policy `{}` deploys and asks for is not known", to.address);
+            self.gap(node, Source::RoleAssignments, Reason::Unresolved, detail);
+        }
         let at = found.id.to_ascii_lowercase().rfind("/providers/microsoft.authorization/policydefinitions/");
         let scope = at.and_then(|at| found.id.get(..at)).filter(|s| !s.is_empty()).unwrap_or("/");
         if !(roles.is_array() || roles.is_null() && deployment.is_null()) {

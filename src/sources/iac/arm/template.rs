@@ -2,11 +2,12 @@
 //!
 //! Not here: what expressions come to (`evaluate`), what ids are (`identify`), and what records say (`record`).
 
-use super::evaluate::{TURNS, symbol};
-use super::frame::{Frame, Names, Parameter, Run};
+use super::evaluate::TURNS;
+use super::frame::{Frame, Names, Parameter, Run, hidden, is_secret};
 use super::identify::{Identified, Parent, identify};
 use super::json::{Node, Tree};
 use super::modules::{Module, Written};
+use super::symbols::symbol;
 use crate::model::{Gap, Location, Reason, Source};
 use crate::sources::arm::Lowering;
 use serde_json::Value as Json;
@@ -21,6 +22,10 @@ pub(super) struct Walk<'w> {
     /// Where the nearest call stands, for what lies outside of the repository.
     pub(super) called: Option<Location>,
     pub(super) lowering: Lowering,
+    /// Access policies that stand beside their vaults: the vault's id, the policies, address and place.
+    pub(super) policies: Vec<(String, Json, String, Location)>,
+    /// The templates that are under way, by their keys.
+    pub(super) under_way: Vec<String>,
 }
 
 /// Where a template is deployed.
@@ -43,6 +48,12 @@ struct Declared<'w, 'p> {
 }
 
 impl<'w> Walk<'w> {
+    /// From a template that is known by a key.
+    pub(super) fn new(run: &'w Run<'w>, module: &'w Module, key: &str, lowering: Lowering) -> Walk<'w> {
+        let under_way = vec![key.to_owned()];
+        Walk { run, module, called: None, lowering, policies: Vec::new(), under_way }
+    }
+
     pub(super) fn location(&self, node: &Node) -> Location {
         match &self.called {
             Some(call) if self.module.outside => call.clone(),
@@ -65,18 +76,29 @@ impl<'w> Walk<'w> {
         to: Deployment<'_>,
     ) -> HashMap<String, Json> {
         let mut names = Names::new(to.place, to.name, self.module.written);
+        to.address.clone_into(&mut names.address);
+        let secrets = match file {
+            Some(file) => file.secrets(self.run.modules),
+            None => super::modules::Secrets::of(root),
+        };
         for (name, declared) in root.get("parameters").map(Node::members).unwrap_or_default() {
-            let same = |(k, _): &(&String, &Json)| match self.module.written {
-                Written::Json => k.eq_ignore_ascii_case(name),
-                Written::Bicep => *k == name,
+            let same = |(k, _): &(&String, &Json)| k.eq_ignore_ascii_case(name);
+            // A secret is nobody's to show, and decides no grant. Null is nothing, where there is a default.
+            let default = declared.get("defaultValue").is_some();
+            let value = given.get_key_value(name).or_else(|| given.iter().find(same));
+            let value = value.filter(|(_, v)| !(default && v.is_null()));
+            let value = if secrets.hides(declared) {
+                Parameter::Given(symbol(&format!("parameters('{name}')")))
+            } else {
+                value.map_or(Parameter::Declared(declared), |(_, v)| {
+                    Parameter::Given(hidden(v, &secrets.members))
+                })
             };
-            let kind = declared.get("type").and_then(Node::text).unwrap_or_default().to_ascii_lowercase();
-            // A secret is nobody's to show, and decides no grant.
-            let value = given.iter().find(same).filter(|_| !kind.starts_with("secure"));
-            let value = value.map_or(Parameter::Declared(declared), |(_, v)| Parameter::Given(v.clone()));
             names.parameters.insert(names.key(name), value);
         }
+        names.secrets = secrets.members;
         names.declare(root, file, self.run.modules);
+        self.run.burn(names.parameters.len() + names.variables.len() + names.functions.len());
         self.inside(root, names, to)
     }
 
@@ -97,8 +119,10 @@ impl<'w> Walk<'w> {
             self.resource(Declared { node, symbol, parent: None }, &frame, to);
         }
         let outputs = root.get("outputs").map(Node::members).unwrap_or_default();
-        let value =
-            |(name, node): &(String, Node)| Some((name.clone(), node.get("value").map(|v| frame.value(v))?));
+        let value = |(name, node): &(String, Node)| {
+            let value = node.get("value").filter(|_| !is_secret(node)).map(|v| frame.value(v));
+            Some((name.clone(), value.unwrap_or_else(|| symbol(&format!("outputs.{name}")))))
+        };
         outputs.iter().filter_map(value).collect()
     }
 
@@ -111,8 +135,9 @@ impl<'w> Walk<'w> {
             self.gap(node, Source::Files, Reason::Unsupported, detail);
         }
         // How often is not known: once stands for all.
-        for n in 0..turns.unwrap_or(1).min(TURNS) {
-            self.one(declared, &frame.turn(node, n), Some(n), to);
+        let Some(turns) = turns else { return self.one(declared, &frame.turn(node, None), Some(0), to) };
+        for n in 0..turns.min(TURNS) {
+            self.one(declared, &frame.turn(node, Some(n)), Some(n), to);
         }
     }
 
@@ -152,6 +177,9 @@ impl<'w> Walk<'w> {
             "microsoft.authorization/roleassignmentschedulerequests",
             "microsoft.authorization/roleeligibilityschedulerequests",
             "microsoft.managedservices/registrationdefinitions",
+            "microsoft.managedservices/registrationassignments",
+            "microsoft.blueprint/blueprintassignments",
+            "microsoft.blueprint/blueprints/artifacts",
         ];
         if folded.contains("${") || beyond.contains(&folded.as_str()) {
             let detail = format!("`{address}` ({}) may grant access, and is not read", found.kind);
@@ -187,18 +215,26 @@ impl<'w> Walk<'w> {
             return HashMap::new();
         }
         let location = self.location(node);
+        let root = Node::of(value, node.at);
         let module = Module {
             path: self.module.path.clone(),
-            root: Node::of(value, node.at),
             lines: crate::sources::iac::place::Lines::of(""),
             written: Written::Json,
             outside: true,
             imports: Vec::new(),
+            secrets: super::modules::Secrets::of(&root),
+            root,
         };
-        let lowering = std::mem::take(&mut self.lowering);
-        let mut walk = Walk { run: self.run, module: &module, called: Some(location), lowering };
+        let mut walk = Walk {
+            run: self.run,
+            module: &module,
+            called: Some(location),
+            lowering: std::mem::take(&mut self.lowering),
+            policies: std::mem::take(&mut self.policies),
+            under_way: Vec::new(),
+        };
         let outputs = walk.template(&module.root, None, given, to);
-        self.lowering = walk.lowering;
+        (self.lowering, self.policies) = (walk.lowering, walk.policies);
         outputs
     }
 
@@ -208,7 +244,11 @@ impl<'w> Walk<'w> {
             return self.gap(node, Source::Files, Reason::Unsupported, detail);
         }
         let place = place_within(node, frame);
-        let name = id.rsplit('/').next().unwrap_or_default();
+        let name = match node.get("name").map(|n| frame.value(n)) {
+            Some(Json::String(name)) => name,
+            _ => id.rsplit('/').next().unwrap_or_default().to_owned(),
+        };
+        let name = name.as_str();
         let to = Deployment { place: &place, name, depth: to.depth + 1, ..to };
         let given = match node.get("module").and_then(Node::text) {
             Some(key) => self.called(node, frame, key, to),
@@ -231,6 +271,12 @@ impl<'w> Walk<'w> {
             self.gap(node, Source::Files, Reason::Unresolved, detail);
             return Some(HashMap::new());
         };
+        if self.under_way.iter().any(|other| other == key) {
+            let detail = format!("`{}` calls a module that it is a part of", to.address);
+            self.gap(node, Source::Files, Reason::Unresolved, detail);
+            return Some(HashMap::new());
+        }
+        self.under_way.push(key.to_owned());
         self.run.entered.borrow_mut().insert(key.to_owned());
         let given = node.get("params").map(|p| frame.value(p)).unwrap_or_default();
         let given: HashMap<String, Json> = match given {
@@ -242,6 +288,7 @@ impl<'w> Walk<'w> {
         self.module = module;
         let outputs = self.template(&module.root, Some(module), &given, to);
         (self.module, self.called) = (before, called);
+        self.under_way.pop();
         Some(outputs)
     }
 

@@ -6,17 +6,17 @@ use super::parser::{DEEPEST, Parsed, Parser};
 use super::syntax::{Body, Declaration, Deployed, Names, What};
 use crate::sources::iac::arm::Broken;
 
-/// Reads a file.
+/// Reads a file; gives the members of its types whose values may not be shown, too.
 ///
 /// # Errors
 /// With where something else was expected.
-pub(super) fn parse(source: &str) -> Result<Vec<Declaration>, Broken> {
+pub(super) fn parse(source: &str) -> Result<(Vec<Declaration>, Vec<String>), Broken> {
     let mut parser = Parser::new(source);
     let mut found = Vec::new();
     loop {
         parser.lines();
         if parser.at >= source.len() {
-            return Ok(found);
+            return Ok((found, parser.secrets));
         }
         found.push(parser.declaration(0)?);
         parser.space();
@@ -52,6 +52,8 @@ impl Parser<'_> {
         let at = self.at;
         let Some(word) = self.word() else { return self.broken("a declaration") };
         self.at += word.len();
+        let secure = decorators.iter().any(|d| d == "secure");
+        self.types.clear();
         let named = |name: String, what| Ok(Declaration { at, name, what });
         let nameless = |what| Ok(Declaration { at, name: String::new(), what });
         match word {
@@ -64,10 +66,13 @@ impl Parser<'_> {
                 self.space();
                 // Files of parameters give values, and no types.
                 let assigned = self.byte(0) == Some(b'=');
-                let nullable = !assigned && !self.at_end() && self.type_expression(0)?;
+                if !assigned && self.at_end() {
+                    return self.broken("a type");
+                }
+                let nullable = !assigned && self.type_expression(0)?;
                 let default = if self.eat("=") { Some(self.value()?) } else { None };
-                let secure = decorators.iter().any(|d| d == "secure");
-                named(name, What::Parameter { secure, nullable, default })
+                let types = std::mem::take(&mut self.types);
+                named(name, What::Parameter { secure, nullable, default, types })
             }
             "var" => {
                 let name = self.name()?;
@@ -77,7 +82,7 @@ impl Parser<'_> {
             "output" => {
                 let name = self.name()?;
                 self.optional_type()?;
-                named(name, What::Output(self.value()?))
+                named(name, What::Output { secure, value: self.value()? })
             }
             "metadata" | "assert" => {
                 let name = self.name()?;
@@ -89,7 +94,7 @@ impl Parser<'_> {
                 let name = self.name()?;
                 self.expect("=", "`=`")?;
                 let _type = self.type_expression(0)?;
-                named(name, What::Other)
+                named(name, What::Type { secure, types: std::mem::take(&mut self.types) })
             }
             "func" => {
                 let name = self.name()?;
@@ -274,10 +279,13 @@ mod tests {
 
     #[test]
     fn what_a_file_declares_is_read() {
-        let found = parse(FILE).unwrap();
+        let (found, _) = parse(FILE).unwrap();
         let names: Vec<&str> = found.iter().map(|d| d.name.as_str()).collect();
         assert_eq!(names, ["", "p", "v", "r", "m", "f", "", "o"]);
-        assert!(matches!(&found[1].what, What::Parameter { secure: true, nullable: true, default: None }));
+        assert!(matches!(
+            &found[1].what,
+            What::Parameter { secure: true, nullable: true, default: None, .. }
+        ));
         let resource = if let What::Resource(r) = &found[3].what { Some(r) } else { None }.unwrap();
         assert!(resource.existing && resource.copy.is_some() && resource.condition.is_some());
         assert_eq!(resource.body.members, [("name".to_owned(), text("z"))]);
@@ -286,7 +294,7 @@ mod tests {
 
     #[test]
     fn operators_bind_as_their_page_says() {
-        let value = |source: &str| match parse(&format!("var v = {source}\n")).unwrap().remove(0).what {
+        let value = |source: &str| match parse(&format!("var v = {source}\n")).unwrap().0.remove(0).what {
             What::Variable(value) => value,
             _ => Expression::Value(serde_json::Value::Null),
         };

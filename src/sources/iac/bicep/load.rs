@@ -9,10 +9,10 @@ use super::registry::{Registry, address_in};
 use super::syntax::Names;
 use crate::model::{Gap, Location, Reason, Source};
 use crate::rbac::Catalog;
-use crate::sources::Files;
 use crate::sources::arm::Lowering;
 use crate::sources::iac::arm::{self, Expression, Import, Module, Modules, Node, Tree, Written};
 use crate::sources::iac::place::{Lines, normal, position};
+use crate::sources::{Files, decode};
 use serde_json::Value as Json;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io::Read as _;
@@ -94,7 +94,11 @@ impl<'f> Bicep<'f> {
 
     /// The values that a file of parameters gives.
     pub fn parameters(&self, path: &str) -> HashMap<String, Json> {
-        self.modules.get(path).map(|m| arm::given(m, &self.modules, self.catalog, 0)).unwrap_or_default()
+        let whose = self.using(path).and_then(|whose| self.modules.get(whose));
+        self.modules
+            .get(path)
+            .map(|m| arm::given(m, whose, &self.modules, self.catalog, 0))
+            .unwrap_or_default()
     }
 
     /// Whether a file deploys anything.
@@ -116,10 +120,19 @@ impl<'f> Bicep<'f> {
         (self.modules.get(path).map(Module::parameters).unwrap_or_default(), entered)
     }
 
-    fn read(files: &dyn Files, path: &str) -> Option<String> {
+    /// A file, whole or not at all.
+    fn read(files: &dyn Files, path: &str) -> Result<String, Unread> {
+        let why = |why: &str| (1, 1, why.to_owned());
         let mut bytes = Vec::new();
-        files.open(path).ok()?.take(LARGEST).read_to_end(&mut bytes).ok()?;
-        String::from_utf8(bytes).ok()
+        let opened = files.open(path).map_err(|e| (1, 1, format!("it cannot be read: {e}")))?;
+        opened
+            .take(LARGEST + 1)
+            .read_to_end(&mut bytes)
+            .map_err(|e| (1, 1, format!("it cannot be read: {e}")))?;
+        if bytes.len() as u64 > LARGEST {
+            return Err(why("it is larger than 8 MiB, and not read"));
+        }
+        decode(&bytes).ok_or_else(|| why("it is no text in UTF-8 or UTF-16"))
     }
 
     /// Reads a file; gives the keys of those that it refers to.
@@ -132,17 +145,16 @@ impl<'f> Bicep<'f> {
             self.modules.insert(key.to_owned(), arm::module_of(&text, key, true).map_err(broken)?);
             return Ok(Vec::new());
         }
-        let text = Bicep::read(self.files, key)
-            .ok_or_else(|| (1, 1, "it cannot be read as a text in UTF-8".to_owned()))?;
+        let text = Bicep::read(self.files, key)?;
         if key.ends_with(".json") || key.ends_with(".jsonc") {
             self.modules.insert(key.to_owned(), arm::module_of(&text, key, false).map_err(broken)?);
             return Ok(Vec::new());
         }
-        let declarations = parse(&text).map_err(|broken| {
+        let (declarations, secret) = parse(&text).map_err(|broken| {
             let (line, column) = position(&text, broken.at);
             (line, column, format!("expected {}", broken.expected))
         })?;
-        let Lowered { mut root, modules, imports, using, used } = lower(declarations);
+        let Lowered { mut root, modules, imports, using, used, secrets } = lower(declarations, secret);
         let lines = Lines::of(&text);
         let mut references = Vec::new();
         let mut resolved = HashMap::new();
@@ -176,22 +188,15 @@ impl<'f> Bicep<'f> {
                 Err(_) => {}
             }
         }
+        self.called.extend(references.iter().cloned());
         if let Some(whose) = using
             && let Ok(whose) = self.resolve(key, &whose)
         {
             self.using.insert(key.to_owned(), whose.clone());
             references.push(whose);
-        } else {
-            self.called.extend(references.iter().cloned());
         }
-        let module = Module {
-            path: key.to_owned(),
-            root,
-            lines,
-            written: Written::Bicep,
-            outside: false,
-            imports: found,
-        };
+        let (path, written, imports) = (key.to_owned(), Written::Bicep, found);
+        let module = Module { path, root, lines, written, outside: false, imports, secrets };
         self.modules.insert(key.to_owned(), module);
         Ok(references)
     }
@@ -279,7 +284,7 @@ fn load_value(expression: &mut Expression, files: &dyn Files, folder: &str) {
     else {
         return;
     };
-    let Some(text) = Bicep::read(files, &normal(&format!("{folder}/{path}"))) else { return };
+    let Ok(text) = Bicep::read(files, &normal(&format!("{folder}/{path}"))) else { return };
     let value = match (is_json, steps) {
         (false, _) => Json::String(text),
         (true, steps) => {

@@ -3,8 +3,9 @@
 //! Resources come in the order in which they ask for each other, so that what a module gives back is known when somebody
 //! asks. Not here: files (`load`), and walking the template (`arm`).
 
+use super::parser::made;
 use super::syntax::{Body, Copy, Declaration, Deployed, Names, What};
-use crate::sources::iac::arm::{Expression, Node, Tree};
+use crate::sources::iac::arm::{Expression, Node, Secrets, Tree};
 use serde_json::Value as Json;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -18,15 +19,24 @@ pub(super) struct Lowered {
     pub(super) using: Option<String>,
     /// Names that values are asked of.
     pub(super) used: HashSet<String>,
+    /// What may not be shown.
+    pub(super) secrets: Secrets,
 }
 
 /// Puts it together.
-pub(super) fn lower(declarations: Vec<Declaration>) -> Lowered {
+pub(super) fn lower(declarations: Vec<Declaration>, secret: Vec<String>) -> Lowered {
+    let secrets = Secrets { types: secret_types(&declarations), members: secret };
     let mut flat = Vec::new();
     declarations.into_iter().for_each(|d| flatten(d, None, &mut flat));
     let (order, used) = order(&flat);
-    let mut lowered =
-        Lowered { root: object(0, Vec::new()), modules: Vec::new(), imports: Vec::new(), using: None, used };
+    let mut lowered = Lowered {
+        root: object(0, Vec::new()),
+        modules: Vec::new(),
+        imports: Vec::new(),
+        using: None,
+        used,
+        secrets,
+    };
     let mut schema = "deploymentTemplate.json";
     let [mut parameters, mut variables, mut functions, mut outputs] = [const { Vec::new() }; 4];
     let mut resources: Vec<Option<(String, Node)>> = Vec::new();
@@ -42,8 +52,12 @@ pub(super) fn lower(declarations: Vec<Declaration>) -> Lowered {
                     _ => schema,
                 }
             }
-            What::Parameter { secure, nullable, default } => {
+            What::Parameter { secure, nullable, default, types } => {
+                let secure = secure || types.iter().any(|t| lowered.secrets.types.contains(t));
                 let mut members = vec![leaf("type", at, if secure { "secure" } else { "plain" })];
+                // Types of other files may say that it is a secret, too.
+                let types = types.iter().map(|t| leaf("", at, t).1).collect();
+                members.push(("types".to_owned(), Node { at, value: Tree::List(types) }));
                 members.extend(default.map(|d| ("defaultValue".to_owned(), expression(at, d))));
                 if nullable {
                     members.push(leaf("nullable", at, "true"));
@@ -51,7 +65,9 @@ pub(super) fn lower(declarations: Vec<Declaration>) -> Lowered {
                 parameters.push((name, object(at, members)));
             }
             What::Variable(value) => variables.push((name, expression(at, value))),
-            What::Output(value) => {
+            What::Output { secure, value } => {
+                let hidden = || crate::sources::iac::arm::text(&format!("${{outputs.{name}}}"));
+                let value = if secure { hidden() } else { value };
                 outputs.push((name, object(at, vec![("value".to_owned(), expression(at, value))])));
             }
             What::Function { parameters, body } => {
@@ -71,14 +87,14 @@ pub(super) fn lower(declarations: Vec<Declaration>) -> Lowered {
                 }
                 let mut node = members(at, deployed);
                 if let Tree::Object(members) = &mut node.value {
-                    members.push(leaf("module", at, &path));
+                    members.extend([leaf("module", at, &path), leaf("symbol", at, &name)]);
                 }
                 resource = Some((name, node));
             }
             What::Import { names, from } => lowered.imports.push((names, from, at)),
             What::Using(Some(path)) => lowered.using = Some(path),
             What::Extends(path) => lowered.imports.push((Names::All(String::new()), path, at)),
-            What::Target(_) | What::Using(None) | What::Other => {}
+            What::Target(_) | What::Using(None) | What::Type { .. } | What::Other => {}
         }
         resources.push(resource);
     }
@@ -98,6 +114,28 @@ pub(super) fn lower(declarations: Vec<Declaration>) -> Lowered {
     lowered
 }
 
+/// Types whose values may not be shown, and those that name one.
+fn secret_types(declarations: &[Declaration]) -> Vec<String> {
+    let types: Vec<(&String, bool, &Vec<String>)> = declarations
+        .iter()
+        .filter_map(|d| match &d.what {
+            What::Type { secure, types } => Some((&d.name, *secure, types)),
+            _ => None,
+        })
+        .collect();
+    let mut found: Vec<String> =
+        types.iter().filter(|(_, secure, _)| *secure).map(|(name, ..)| (*name).clone()).collect();
+    loop {
+        let more = types
+            .iter()
+            .find(|(name, _, uses)| !found.contains(name) && uses.iter().any(|u| found.contains(u)));
+        match more {
+            Some((name, ..)) => found.push((*name).clone()),
+            None => return found,
+        }
+    }
+}
+
 fn object(at: usize, members: Vec<(String, Node)>) -> Node {
     Node { at, value: Tree::Object(members) }
 }
@@ -113,7 +151,7 @@ fn expression(at: usize, value: Expression) -> Node {
 fn member(of: Expression, name: &str) -> Expression {
     match of {
         // Each side of a choice is a scope of its own.
-        Expression::Call(function, mut arguments) if function == "if" && arguments.len() == 3 => {
+        Expression::Call(function, mut arguments) if function.ends_with("=if") && arguments.len() == 3 => {
             let sides = arguments.split_off(1).into_iter().map(|side| member(side, name));
             arguments.extend(sides);
             Expression::Call(function, arguments)
@@ -144,7 +182,7 @@ fn flatten(mut declared: Declaration, around: Option<&Declaration>, into: &mut V
             None => parent,
         };
         own.condition = match (outer.condition.clone(), own.condition.take()) {
-            (Some(outer), Some(own)) => Some(Expression::Call("and".to_owned(), vec![outer, own])),
+            (Some(outer), Some(own)) => Some(made("and", vec![outer, own])),
             (one, other) => one.or(other),
         };
         own.body.members.push(("parent".to_owned(), parent));
@@ -178,8 +216,8 @@ fn members(at: usize, deployed: Deployed) -> Node {
     }
     all.extend(condition.map(|c| ("condition".to_owned(), expression(at, c))));
     if !spread.is_empty() {
-        let merged = Expression::Call("createArray".to_owned(), spread);
-        let merged = Expression::Call("shallowMerge".to_owned(), vec![merged]);
+        let merged = made("createArray", spread);
+        let merged = made("shallowMerge", vec![merged]);
         for key in ["name", "properties", "identity", "tags", "params"] {
             if !members.iter().any(|(k, _)| k == key) {
                 all.push((key.to_owned(), expression(at, member(merged.clone(), key))));
@@ -191,7 +229,7 @@ fn members(at: usize, deployed: Deployed) -> Node {
         // What templates have of their own is not what a member of the same name says here.
         if !matches!(
             key.as_str(),
-            "type" | "existing" | "copy" | "condition" | "module" | "missing" | "resources"
+            "type" | "existing" | "copy" | "condition" | "module" | "missing" | "symbol" | "resources"
         ) {
             all.push((key, expression(at, value)));
         }
@@ -238,9 +276,10 @@ fn order(flat: &[Declaration]) -> (Vec<usize>, HashSet<String>) {
 /// Every name that the expressions of a declaration ask for.
 fn each_expression(declared: &Declaration, found: &mut dyn FnMut(&str)) {
     match &declared.what {
-        What::Target(e) | What::Variable(e) | What::Output(e) | What::Function { body: e, .. } => {
-            names(e, found)
-        }
+        What::Target(e)
+        | What::Variable(e)
+        | What::Output { value: e, .. }
+        | What::Function { body: e, .. } => names(e, found),
         What::Parameter { default, .. } => default.iter().for_each(|e| names(e, found)),
         What::Resource(deployed) | What::Module(deployed) => {
             deployed.copy.iter().for_each(|c| names(&c.over, found));
@@ -248,7 +287,7 @@ fn each_expression(declared: &Declaration, found: &mut dyn FnMut(&str)) {
             deployed.body.members.iter().for_each(|(_, e)| names(e, found));
             deployed.body.spread.iter().for_each(|e| names(e, found));
         }
-        What::Import { .. } | What::Using(_) | What::Extends(_) | What::Other => {}
+        What::Import { .. } | What::Using(_) | What::Extends(_) | What::Type { .. } | What::Other => {}
     }
 }
 

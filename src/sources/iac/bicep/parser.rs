@@ -4,7 +4,7 @@
 //! matter, line breaks end a declaration and part items. Operators become the functions of templates that they compile to.
 //! Not here: texts (`strings`), declarations (`declarations`) and types (`types`).
 
-use crate::sources::iac::arm::{Broken, Expression, text};
+use crate::sources::iac::arm::{Broken, Expression, OPERATOR, text};
 use serde_json::Value as Json;
 
 /// Deeper than anything that people nest.
@@ -13,6 +13,10 @@ pub(super) const DEEPEST: usize = 100;
 pub(super) struct Parser<'t> {
     pub(super) source: &'t str,
     pub(super) at: usize,
+    /// Types that were named since somebody asked.
+    pub(super) types: Vec<String>,
+    /// Members of types whose values may not be shown.
+    pub(super) secrets: Vec<String>,
 }
 
 pub(super) type Parsed<T> = Result<T, Broken>;
@@ -28,14 +32,27 @@ const OPERATORS: [&[(&str, &str)]; 7] = [
     &[("*", "mul"), ("/", "div"), ("%", "mod")],
 ];
 
-/// A call of a function of templates.
+/// Functions that take as many arguments as there are operands in a row.
+const CHAINS: [&str; 3] = ["and", "or", "coalesce"];
+
+fn is_chain(name: &str, function: &str) -> bool {
+    CHAINS.contains(&function) && name.strip_prefix(OPERATOR) == Some(function)
+}
+
+/// A call of a function of templates, as the language makes it: no function that is declared takes its place.
 pub(super) fn call<const N: usize>(name: &str, arguments: [Expression; N]) -> Expression {
-    Expression::Call(name.to_owned(), arguments.into())
+    made(name, arguments.into())
+}
+
+/// The same with as many arguments as there are.
+pub(super) fn made(name: &str, arguments: Vec<Expression>) -> Expression {
+    Expression::Call(format!("{OPERATOR}{name}"), arguments)
 }
 
 impl<'t> Parser<'t> {
     pub(super) fn new(source: &'t str) -> Parser<'t> {
-        Parser { source, at: if source.starts_with('\u{feff}') { 3 } else { 0 } }
+        let at = if source.starts_with('\u{feff}') { 3 } else { 0 };
+        Parser { source, at, types: Vec::new(), secrets: Vec::new() }
     }
 
     pub(super) fn broken<T>(&self, expected: &'static str) -> Parsed<T> {
@@ -156,8 +173,8 @@ impl<'t> Parser<'t> {
             };
             self.at += spelled.len();
             self.lines();
-            steps += 1;
-            // Each step is one more box around another.
+            // Each step but those is one more box around another.
+            steps += usize::from(!CHAINS.contains(&function));
             if steps > DEEPEST {
                 return self.broken("fewer operators in a row");
             }
@@ -170,7 +187,14 @@ impl<'t> Parser<'t> {
                     let same = call("equals", alike);
                     if negated.contains('!') { call("not", [same]) } else { same }
                 }
-                _ => call(function, [left, right]),
+                // One call for as many as there are in a row.
+                _ => match left {
+                    Expression::Call(name, mut all) if is_chain(&name, function) => {
+                        all.push(right);
+                        Expression::Call(name, all)
+                    }
+                    left => call(function, [left, right]),
+                },
             };
         }
     }
@@ -235,7 +259,13 @@ impl<'t> Parser<'t> {
                     self.at += 1;
                     let _safe = self.eat("?");
                     let name = self.name()?;
-                    if self.byte(0) == Some(b'(') {
+                    let behind = self.at;
+                    self.space();
+                    let is_call = self.byte(0) == Some(b'(');
+                    if !is_call {
+                        self.at = behind;
+                    }
+                    if is_call {
                         self.method(found, &name, depth)?
                     } else {
                         Expression::Member(Box::new(found), name)
@@ -328,11 +358,17 @@ impl<'t> Parser<'t> {
                     return Ok(lambda);
                 }
                 self.at += word.len();
+                let behind = self.at;
+                self.space();
+                let is_call = self.byte(0) == Some(b'(');
+                if !is_call {
+                    self.at = behind;
+                }
                 let value = match word {
                     "true" => Json::Bool(true),
                     "false" => Json::Bool(false),
                     "null" => Json::Null,
-                    _ if self.byte(0) == Some(b'(') => {
+                    _ if is_call => {
                         return Ok(Expression::Call(word.to_owned(), self.arguments(depth)?));
                     }
                     _ => return Ok(Expression::Name(word.to_owned())),
@@ -384,7 +420,7 @@ impl<'t> Parser<'t> {
         }
         self.lines();
         names.push(self.expression(depth + 1)?);
-        Ok(Some(Expression::Call("lambda".to_owned(), names)))
+        Ok(Some(made("lambda", names)))
     }
 
     fn object(&mut self, depth: usize) -> Parsed<Expression> {
@@ -393,7 +429,7 @@ impl<'t> Parser<'t> {
         let mut members = Vec::new();
         while !self.ends(b'}')? {
             if self.eat("...") {
-                parts.push(Expression::Call("createObject".to_owned(), std::mem::take(&mut members)));
+                parts.push(made("createObject", std::mem::take(&mut members)));
                 parts.push(self.expression(depth + 1)?);
             } else {
                 let key =
@@ -404,7 +440,7 @@ impl<'t> Parser<'t> {
             }
             self.parted(b'}')?;
         }
-        let last = Expression::Call("createObject".to_owned(), members);
+        let last = made("createObject", members);
         Ok(if parts.is_empty() {
             last
         } else {
@@ -441,25 +477,25 @@ impl<'t> Parser<'t> {
             self.expect("]", "`]`")?;
             let mut lambda: Vec<Expression> = copy.names.iter().map(|n| text(n)).collect();
             lambda.push(body);
-            return Ok(call("map", [copy.over, Expression::Call("lambda".to_owned(), lambda)]));
+            return Ok(call("map", [copy.over, made("lambda", lambda)]));
         }
         let mut parts = Vec::new();
         let mut items = Vec::new();
         while !self.ends(b']')? {
             if self.eat("...") {
-                parts.push(Expression::Call("createArray".to_owned(), std::mem::take(&mut items)));
+                parts.push(made("createArray", std::mem::take(&mut items)));
                 parts.push(self.expression(depth + 1)?);
             } else {
                 items.push(self.expression(depth + 1)?);
             }
             self.parted(b']')?;
         }
-        let last = Expression::Call("createArray".to_owned(), items);
+        let last = made("createArray", items);
         Ok(if parts.is_empty() {
             last
         } else {
             parts.push(last);
-            Expression::Call("concat".to_owned(), parts)
+            made("concat", parts)
         })
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Source: "Strings in Bicep".
 
-use super::parser::{Parsed, Parser};
+use super::parser::{Parsed, Parser, made};
 use crate::sources::iac::arm::{Expression, text};
 use serde_json::Value as Json;
 
@@ -129,5 +129,5 @@ fn joined(mut parts: Vec<Expression>, plain: &str) -> Expression {
         return text(plain);
     }
     parts.push(text(plain));
-    Expression::Call("interpolate".to_owned(), parts)
+    made("interpolate", parts)
 }

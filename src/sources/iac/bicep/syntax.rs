@@ -22,13 +22,23 @@ pub(super) enum What {
         secure: bool,
         nullable: bool,
         default: Option<Expression>,
+        /// Types that its own names.
+        types: Vec<String>,
     },
     Variable(Expression),
     Function {
         parameters: Vec<String>,
         body: Expression,
     },
-    Output(Expression),
+    Output {
+        secure: bool,
+        value: Expression,
+    },
+    Type {
+        secure: bool,
+        /// Types that it names.
+        types: Vec<String>,
+    },
     Resource(Deployed),
     Module(Deployed),
     Import {
@@ -39,7 +49,7 @@ pub(super) enum What {
     Using(Option<String>),
     /// The file of parameters that another adds to.
     Extends(String),
-    /// What decides nothing about what is deployed: types, metadata, assertions.
+    /// What decides nothing about what is deployed: metadata, assertions, extensions.
     Other,
 }
 

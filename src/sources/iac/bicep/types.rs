@@ -53,6 +53,7 @@ impl Parser<'_> {
             _ => {
                 let name = self.name()?;
                 nullable = name == "null";
+                self.types.push(name.clone());
                 // `resource 'type@version'`.
                 self.space();
                 if name == "resource" && self.byte(0) == Some(b'\'') {
@@ -74,7 +75,9 @@ impl Parser<'_> {
                 (Some(b'.'), Some(b'*')) => self.at += 2,
                 (Some(b'.'), next) if next != Some(b'.') => {
                     self.at += 1;
-                    let _member = self.name()?;
+                    // `namespace.type`.
+                    let member = self.name()?;
+                    self.types.push(member);
                 }
                 (Some(b'['), _) => {
                     self.at += 1;
@@ -106,15 +109,12 @@ impl Parser<'_> {
     fn members(&mut self, end: u8, depth: usize) -> Parsed<()> {
         self.at += 1;
         while !self.ends(end)? {
-            let _decorators = self.decorators()?;
+            let secure = self.decorators()?.iter().any(|d| d == "secure");
             if end == b'}' && !self.eat("...") {
                 self.lines();
                 if !self.eat("*") {
-                    if self.byte(0) == Some(b'\'') {
-                        let _key = self.string(depth + 1)?;
-                    } else {
-                        let _key = self.name()?;
-                    }
+                    let key = if self.byte(0) == Some(b'\'') { self.plain_text()? } else { self.name()? };
+                    self.secrets.extend(secure.then_some(key));
                 }
                 self.expect(":", "`:`")?;
             }

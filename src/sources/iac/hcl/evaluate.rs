@@ -234,7 +234,7 @@ impl Terraform {
 
 /// A value of a size that people write: what multiplies without end is not known.
 fn bounded(value: Json) -> Json {
-    if size_of(&value) > 8192 { Mark::unknown("a value larger than is worked out") } else { value }
+    if size_of(&value) > 50_000 { Mark::unknown("a value larger than is worked out") } else { value }
 }
 
 /// A value inside a text.

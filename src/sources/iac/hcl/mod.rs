@@ -4,6 +4,7 @@
 
 mod evaluate;
 mod functions;
+mod json;
 mod module;
 mod source;
 mod tree;

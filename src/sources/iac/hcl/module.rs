@@ -27,7 +27,7 @@ pub(super) struct Module {
 
 /// Whether a file is source, by its name.
 pub fn is_source(path: &str) -> bool {
-    path.ends_with(".tf") || path.ends_with(".tofu")
+    [".tf", ".tofu", ".tf.json", ".tofu.json"].iter().any(|end| path.ends_with(end))
 }
 
 fn is_override(path: &str) -> bool {
@@ -44,7 +44,8 @@ impl Module {
         // Stable: by name, with overrides after all others.
         paths.sort_by_key(|p| is_override(p));
         for path in &paths {
-            if path.strip_suffix(".tofu").is_some_and(|stem| paths.contains(&format!("{stem}.tf"))) {
+            let (stem, end) = path.strip_suffix(".json").map_or((path.as_str(), ""), |stem| (stem, ".json"));
+            if stem.strip_suffix(".tofu").is_some_and(|stem| paths.contains(&format!("{stem}.tf{end}"))) {
                 let detail = format!(
                     "`{path}` is not read: OpenTofu takes it in place of the .tf of that name, Terraform does not"
                 );
@@ -52,7 +53,8 @@ impl Module {
                 continue;
             }
             let Some(text) = text(files, path, gaps) else { continue };
-            match parse(&text, path) {
+            let read = if path.ends_with(".json") { super::json::parse } else { parse };
+            match read(&text, path) {
                 Ok(blocks) if is_override(path) => blocks.into_iter().for_each(|b| module.replace(b)),
                 Ok(blocks) => blocks.into_iter().for_each(|b| module.take(b)),
                 Err(broken) => gaps.push(unparsed(path, broken)),

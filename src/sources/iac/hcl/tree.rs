@@ -65,19 +65,23 @@ pub(super) struct Broken {
 /// In bytes of nesting: the parser works on the stack.
 const DEEPEST: usize = 150;
 
-fn body_of(text: &str) -> Result<Body, Broken> {
-    // What is nested beyond all measure is refused before the parser sees it.
+/// Where brackets are nested beyond all measure: that is refused before the parser sees it.
+fn too_deep(text: &str) -> Option<usize> {
     let mut depth = 0usize;
-    for (at, byte) in text.bytes().enumerate() {
+    text.bytes().position(|byte| {
         match byte {
             b'(' | b'[' | b'{' => depth += 1,
             b')' | b']' | b'}' => depth = depth.saturating_sub(1),
             _ => {}
         }
-        if depth > DEEPEST {
-            let (line, column) = position(text, at);
-            return Err(Broken { line, column, why: "expected fewer brackets inside each other".to_owned() });
-        }
+        depth > DEEPEST
+    })
+}
+
+fn body_of(text: &str) -> Result<Body, Broken> {
+    if let Some(at) = too_deep(text) {
+        let (line, column) = position(text, at);
+        return Err(Broken { line, column, why: "expected fewer brackets inside each other".to_owned() });
     }
     text.parse().map_err(|e: hcl_edit::parser::Error| {
         let (line, column) = (e.location().line() as u64, e.location().column() as u64);
@@ -206,6 +210,17 @@ fn traversal<'o>(start: Expr, operators: impl Iterator<Item = &'o TraversalOpera
     match behind {
         Some(steps) => Expr::Splat(Box::new(at), steps),
         None => at,
+    }
+}
+
+/// A text with expressions in it, as the JSON syntax has them. What is one expression alone is that.
+pub(super) fn template_of(text: &str) -> Expr {
+    match too_deep(text).map_or_else(|| text.parse::<Template>().ok(), |_| None) {
+        Some(parsed) => match (template(&parsed), parsed.iter().count()) {
+            (Expr::Template(mut parts), 1) => parts.pop().unwrap_or(Expr::Opaque("a text")),
+            (made, _) => made,
+        },
+        None => Expr::Opaque("a text that could not be read"),
     }
 }
 
