@@ -209,6 +209,7 @@ fn excerpts(
         let line = files.line(&at.path, at.line)?;
         // How a block begins, and nothing of what is in it: that may be a secret.
         let begins = usize::try_from(at.column).ok()?.checked_sub(1)?;
+        line.get(..begins).filter(|before| before.trim().is_empty())?;
         let end = line.get(begins..)?.find('{').map_or(line.len(), |n| begins + n + 1);
         let head = line.get(..end)?.to_owned();
         (head.trim() != "{").then_some(((at.path.clone(), at.line), head))

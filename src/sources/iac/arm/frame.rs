@@ -232,10 +232,9 @@ impl<'t> Frame<'t> {
             }
             Variable::Namespace(module) => {
                 let there = self.elsewhere(module);
-                let names = module.root.get("variables").map(Node::members).unwrap_or_default();
-                let pair =
-                    |(name, _): &(String, Node)| Some((name.clone(), there.variable(name, depth + 1)?));
-                Json::Object(names.iter().filter_map(pair).collect())
+                let names = there.names.variables.keys();
+                let pair = |name: &String| Some((name.clone(), there.variable(name, depth + 1)?));
+                Json::Object(names.filter_map(pair).collect())
             }
         }))
     }

@@ -85,9 +85,13 @@ fn known(frame: &Frame<'_>, name: &str, values: &[Json]) -> Option<Json> {
         "false" => Json::Bool(false),
         "createarray" => values.to_vec().into(),
         "createobject" => {
-            let pairs =
-                values.chunks(2).filter_map(|p| Some((p.first()?.as_str()?.to_owned(), p.get(1)?.clone())));
-            Json::Object(pairs.collect())
+            let mut made = Map::new();
+            for pair in values.chunks(2) {
+                let (Some(Json::String(key)), Some(value)) = (pair.first(), pair.get(1)) else { continue };
+                let key = own_key(&made, key);
+                made.insert(key, value.clone());
+            }
+            Json::Object(made)
         }
         "concat" if values.iter().all(Json::is_array) => {
             values.iter().flat_map(|v| v.as_array().cloned().unwrap_or_default()).collect()
@@ -126,8 +130,12 @@ fn known(frame: &Frame<'_>, name: &str, values: &[Json]) -> Option<Json> {
             if objects.iter().any(is_unknown) {
                 return None;
             }
-            let members = objects.iter().filter_map(Json::as_object).flatten();
-            Json::Object(members.map(|(k, v)| (k.clone(), v.clone())).collect())
+            let mut merged = Map::new();
+            for (key, value) in objects.iter().filter_map(Json::as_object).flatten() {
+                let same = own_key(&merged, key);
+                merged.insert(same, value.clone());
+            }
+            Json::Object(merged)
         }
         "equals" if all_known => Json::Bool(equal(get(0), get(1))?),
         // The same words are the same, whatever they will be.
@@ -372,18 +380,23 @@ fn format(pattern: &str, values: &[Json]) -> String {
     out
 }
 
+/// The key of an object that a name means: templates do not mind case.
+fn own_key(object: &Map<String, Json>, name: &str) -> String {
+    if object.contains_key(name) {
+        return name.to_owned();
+    }
+    let same = object.keys().find(|k| k.eq_ignore_ascii_case(name));
+    same.map_or_else(|| name.to_owned(), Clone::clone)
+}
+
 fn union(values: &[Json]) -> Option<Json> {
     if values.iter().any(is_unknown) {
         return None;
     }
     if values.iter().any(Json::is_array) {
-        let mut all: Vec<Json> = Vec::new();
-        for item in values.iter().filter_map(Json::as_array).flatten() {
-            if !all.contains(item) {
-                all.push(item.clone());
-            }
-        }
-        return Some(all.into());
+        let mut seen = std::collections::HashSet::new();
+        let items = values.iter().filter_map(Json::as_array).flatten();
+        return Some(items.filter(|item| seen.insert(item.to_string())).cloned().collect());
     }
     let mut merged = Map::new();
     let objects: Vec<_> = values.iter().filter_map(Json::as_object).collect();
@@ -392,7 +405,8 @@ fn union(values: &[Json]) -> Option<Json> {
     }
     for object in objects {
         for (key, value) in object {
-            let slot = merged.entry(key.clone()).or_insert(Json::Null);
+            let key = own_key(&merged, key);
+            let slot = merged.entry(key).or_insert(Json::Null);
             *slot = match (&*slot, value) {
                 (Json::Object(_), Json::Object(_)) => union(&[slot.clone(), value.clone()])?,
                 (old, new) if new.is_object() && is_unknown(old) || old.is_object() && is_unknown(new) => {

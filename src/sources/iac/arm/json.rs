@@ -60,7 +60,7 @@ impl Node {
         }
     }
 
-    pub(super) fn items(&self) -> &[Node] {
+    pub(in crate::sources::iac) fn items(&self) -> &[Node] {
         match &self.value {
             Tree::List(items) => items,
             _ => &[],

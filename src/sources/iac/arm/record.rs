@@ -100,11 +100,12 @@ impl<'w> Walk<'w> {
 
     /// The id of an assignment that another has, too, as where conditions exclude each other or names are not known: each
     /// is judged.
-    fn own_id(&self, id: &str, address: &str, location: &Location) -> String {
+    fn own_id(&mut self, id: &str, address: &str, location: &Location) -> String {
         let others = |id: &String| {
-            let declared = self.lowering.estate.declarations.get(&id.to_ascii_lowercase());
-            declared.is_some_and(|d| {
-                d.address != address || d.location.as_ref().is_some_and(|l| l.path != location.path)
+            let id = id.to_ascii_lowercase();
+            self.lowering.estate.declarations.get(&id).is_some_and(|d| {
+                let elsewhere = d.location.as_ref().is_some_and(|l| l.path != location.path);
+                d.address != address || elsewhere || !self.declared.contains(&id)
             })
         };
         let mut own = id.to_owned();
@@ -113,6 +114,7 @@ impl<'w> Walk<'w> {
             n += 1;
             own = format!("{id} ({n})");
         }
+        self.declared.insert(own.to_ascii_lowercase());
         own
     }
 
@@ -147,7 +149,10 @@ impl<'w> Walk<'w> {
                 object.insert("roleDefinitionId".to_owned(), text.replace('/', "\u{2215}").into());
             }
         }
-        if object.get("principalType").is_some_and(has_unknown) {
+        // What is not one of these says nothing about what it is.
+        let kinds = ["User", "Group", "ServicePrincipal", "ForeignGroup", "Device"];
+        let said = object.get("principalType").and_then(Json::as_str);
+        if !said.is_some_and(|s| kinds.iter().any(|k| k.eq_ignore_ascii_case(s))) {
             object.remove("principalType");
         }
         match object.get("principalId").and_then(Json::as_str) {

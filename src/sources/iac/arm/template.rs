@@ -13,6 +13,8 @@ use crate::sources::arm::Lowering;
 use serde_json::Value as Json;
 use std::collections::HashMap;
 
+/// What each deployment costs, besides what is in it.
+const PER_TEMPLATE: usize = 500;
 /// Templates inside each other.
 const DEEPEST: usize = 12;
 
@@ -26,6 +28,8 @@ pub(super) struct Walk<'w> {
     pub(super) policies: Vec<(String, Json, String, Location)>,
     /// The templates that are under way, by their keys.
     pub(super) under_way: Vec<String>,
+    /// Ids of assignments that were declared in this run, not by another template before.
+    pub(super) declared: std::collections::HashSet<String>,
 }
 
 /// Where a template is deployed.
@@ -51,7 +55,15 @@ impl<'w> Walk<'w> {
     /// From a template that is known by a key.
     pub(super) fn new(run: &'w Run<'w>, module: &'w Module, key: &str, lowering: Lowering) -> Walk<'w> {
         let under_way = vec![key.to_owned()];
-        Walk { run, module, called: None, lowering, policies: Vec::new(), under_way }
+        Walk {
+            run,
+            module,
+            called: None,
+            lowering,
+            policies: Vec::new(),
+            under_way,
+            declared: std::collections::HashSet::new(),
+        }
     }
 
     pub(super) fn location(&self, node: &Node) -> Location {
@@ -98,7 +110,7 @@ impl<'w> Walk<'w> {
         }
         names.secrets = secrets.members;
         names.declare(root, file, self.run.modules);
-        self.run.burn(names.parameters.len() + names.variables.len() + names.functions.len());
+        self.run.burn(PER_TEMPLATE + names.parameters.len() + names.variables.len() + names.functions.len());
         self.inside(root, names, to)
     }
 
@@ -128,6 +140,10 @@ impl<'w> Walk<'w> {
 
     fn resource(&mut self, declared: Declared<'w, '_>, frame: &Frame<'w>, to: Deployment<'_>) {
         let node = declared.node;
+        // That more was asked for than is done is said once, at the end.
+        if self.run.spent() {
+            return;
+        }
         let Some(turns) = frame.turns(node) else { return self.one(declared, frame, None, to) };
         if turns.is_some_and(|n| n > TURNS) {
             let name = node.get("copy").and_then(|c| c.get("name")).and_then(Node::text).unwrap_or_default();
@@ -232,9 +248,10 @@ impl<'w> Walk<'w> {
             lowering: std::mem::take(&mut self.lowering),
             policies: std::mem::take(&mut self.policies),
             under_way: Vec::new(),
+            declared: std::mem::take(&mut self.declared),
         };
         let outputs = walk.template(&module.root, None, given, to);
-        (self.lowering, self.policies) = (walk.lowering, walk.policies);
+        (self.lowering, self.policies, self.declared) = (walk.lowering, walk.policies, walk.declared);
         outputs
     }
 

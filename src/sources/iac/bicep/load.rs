@@ -104,7 +104,7 @@ impl<'f> Bicep<'f> {
     /// Whether a file deploys anything.
     pub fn deploys(&self, path: &str) -> bool {
         let resources = self.modules.get(path).and_then(|m| m.root.get("resources"));
-        resources.is_some_and(|r| !r.members().is_empty())
+        resources.is_some_and(|r| !r.members().is_empty() || !r.items().is_empty())
     }
 
     /// Deploys a file; gives the names of its parameters, and the files that it deploys in turn.
@@ -292,6 +292,10 @@ fn load_value(expression: &mut Expression, files: &dyn Files, folder: &str) {
             let whole = whole.json();
             match steps {
                 [Expression::Value(Json::String(steps)), ..] => {
+                    // Paths that look for something are not followed.
+                    if steps.contains("..") || steps.contains(['[', '*', '?', '(']) {
+                        return;
+                    }
                     let steps = steps.trim_start_matches('$').split('.').filter(|s| !s.is_empty());
                     match steps.into_iter().try_fold(&whole, |at, step| at.get(step)) {
                         Some(part) => part.clone(),
