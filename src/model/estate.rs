@@ -35,6 +35,8 @@ pub struct Declaration {
     pub kept: bool,
     /// What is wrong with how it is written, whatever it says.
     pub remarks: Vec<String>,
+    /// Digits of what it says, where two may have one id.
+    pub says: String,
 }
 
 /// An Azure tenant, or the part of it that was read.

@@ -431,8 +431,14 @@ fn make(
         if !row.remarks.is_empty() {
             let id = format!("{}/{grant_id}", on.trim_end_matches('/')).to_ascii_lowercase();
             let (address, stable) = (grant_id.clone(), grant_id.clone());
-            let made =
-                Declaration { address, stable, location: None, kept: false, remarks: row.remarks.clone() };
+            let made = Declaration {
+                address,
+                stable,
+                location: None,
+                kept: false,
+                remarks: row.remarks.clone(),
+                says: String::new(),
+            };
             b.estate.declarations.insert(id, made);
         }
     }

@@ -16,7 +16,14 @@ pub(super) fn declare(
 ) {
     if let Some(id) = record.get("id").and_then(Json::as_str) {
         let (stable, location) = (without_positions(address), location.cloned());
-        let made = Declaration { address: address.to_owned(), stable, location, kept, remarks: Vec::new() };
+        let made = Declaration {
+            address: address.to_owned(),
+            stable,
+            location,
+            kept,
+            remarks: Vec::new(),
+            says: String::new(),
+        };
         lowering.estate.declarations.insert(id.to_ascii_lowercase(), made);
     }
     let before = lowering.estate.gaps.len();

@@ -9,7 +9,8 @@ use super::functions;
 use super::json::{Node, Tree};
 use super::modules::Written;
 use super::symbols::{
-    STATE, composed, digest, has_unknown, is_open, is_unknown, principal_of, state_of, symbol, words,
+    STATE, composed, digest, has_unknown, is_no_key, is_open, is_unknown, principal_of, state_of, symbol,
+    words,
 };
 use crate::sources::iac::size_of;
 use serde_json::{Map, Value as Json};
@@ -108,6 +109,7 @@ impl<'t> Frame<'t> {
                 let of = self.work_out(of, depth + 1);
                 match &index {
                     Json::String(name) if !has_unknown(&index) => member(self, &of, name),
+                    index if is_no_key(&of, index) => Json::Null,
                     index => indexed(&of, index),
                 }
             }

@@ -6,8 +6,8 @@ use super::evaluate::number;
 use super::frame::Frame;
 use super::frame::open;
 use super::symbols::{
-    OPEN, changed, composed, digest, has_known, has_unknown, is_open, is_state, is_unknown, segments,
-    state_of, symbol,
+    OPEN, changed, composed, digest, has_known, has_unknown, is_no_key, is_open, is_state, is_unknown,
+    may_be, segments, state_of, surely_has, symbol,
 };
 use serde_json::{Map, Value as Json, json};
 
@@ -115,7 +115,7 @@ fn known(frame: &Frame<'_>, name: &str, values: &[Json]) -> Option<Json> {
             }
         }
         "tryget" => values.get(1..)?.iter().try_fold(get(0).clone(), |at, key| {
-            if has_unknown(key) || is_unknown(&at) {
+            if is_unknown(&at) || !is_no_key(&at, key) && has_unknown(key) {
                 return None;
             }
             let found = match key {
@@ -140,6 +140,15 @@ fn known(frame: &Frame<'_>, name: &str, values: &[Json]) -> Option<Json> {
         "equals" if all_known => Json::Bool(equal(get(0), get(1))?),
         // The same words are the same, whatever they will be.
         "equals" if get(0) == get(1) => Json::Bool(true),
+        "equals" => {
+            let (a, b) = (text(0)?, text(1)?);
+            let differ = match (has_unknown(get(0)), has_unknown(get(1))) {
+                (true, false) => !may_be(a, b),
+                (false, true) => !may_be(b, a),
+                _ => false,
+            };
+            return differ.then_some(Json::Bool(false));
+        }
         "not" => Json::Bool(!get(0).as_bool()?),
         "and" => {
             if values.iter().any(|v| v == &Json::Bool(false)) {
@@ -169,9 +178,7 @@ fn known(frame: &Frame<'_>, name: &str, values: &[Json]) -> Option<Json> {
             Json::String(t) if all_known || has_known(t) => t.is_empty(),
             Json::String(_) => return None,
             Json::Array(a) => a.is_empty(),
-            Json::Object(o) if is_open(get(0)) && o.keys().all(|k| k.contains("${") || k == OPEN) => {
-                return None;
-            }
+            Json::Object(o) if !o.is_empty() && o.keys().all(|k| k == OPEN) => return None,
             Json::Object(o) => o.is_empty(),
             _ => false,
         }),
@@ -183,6 +190,7 @@ fn known(frame: &Frame<'_>, name: &str, values: &[Json]) -> Option<Json> {
         }),
         "contains" if !is_unknown(get(0)) => match get(0) {
             Json::String(t) if all_known => Json::Bool(t.contains(text(1)?)),
+            Json::String(t) if !has_unknown(get(1)) && surely_has(t, text(1)?) => Json::Bool(true),
             // The same words are the same; others may be, too.
             Json::Array(a) if a.iter().any(|i| i == get(1)) => Json::Bool(true),
             Json::Array(_) if all_known => Json::Bool(false),

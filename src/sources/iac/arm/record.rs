@@ -5,14 +5,29 @@
 use super::frame::Frame;
 use super::identify::Identified;
 use super::json::Node;
-use super::symbols::{has_unknown, is_unknown, principal_of, symbol};
+use super::symbols::{digest, has_unknown, is_unknown, principal_of, symbol};
 use super::template::{Deployment, Walk};
-use crate::model::{Gap, Location, Reason, Source};
+use crate::model::{Gap, Reason, Source};
 use crate::sources::iac::declare::declare;
 use serde_json::{Map, Value as Json, json};
 use std::collections::HashMap;
 
 const ASSIGNMENTS: &str = "microsoft.authorization/roleassignments";
+
+/// Where what is not known comes from: the parameters in a symbol, or as much of it as people read.
+fn origin(text: &str) -> String {
+    const MOST: usize = 100;
+    let mut names: Vec<&str> =
+        text.split("parameters('").skip(1).filter_map(|p| p.split('\'').next()).collect();
+    names.sort_unstable();
+    names.dedup();
+    if !names.is_empty() {
+        let all: Vec<String> = names.iter().map(|n| format!("parameters('{n}')")).collect();
+        return all.join(", ");
+    }
+    let short: String = text.chars().take(MOST).collect();
+    if short.len() < text.len() { format!("{short}…") } else { short }
+}
 
 /// Whether properties name a role that somebody is to get, in whatever form.
 fn grants(properties: &Map<String, Json>) -> bool {
@@ -34,9 +49,7 @@ impl<'w> Walk<'w> {
         let value = |key: &str| node.get(key).map(|n| frame.value(n)).unwrap_or_default();
         let location = self.location(node);
         let kind = found.kind.to_ascii_lowercase();
-        let id =
-            if kind == ASSIGNMENTS { self.own_id(&found.id, address, &location) } else { found.id.clone() };
-        let id = id.as_str();
+        let (mut id, mut says) = (found.id.clone(), String::new());
         let mut properties = match value("properties") {
             Json::Object(members) => members,
             _ => Map::new(),
@@ -48,18 +61,32 @@ impl<'w> Walk<'w> {
                 .and_then(Json::as_str)
                 .is_some_and(|t| t.to_ascii_lowercase().contains("systemassigned"))
         {
-            block.insert("principalId".to_owned(), principal_of(id));
+            block.insert("principalId".to_owned(), principal_of(&id));
+        }
+        let user = identity.get("userAssignedIdentities");
+        if is_unknown(&identity) || user.is_some_and(|u| !u.is_object() && !u.is_null()) {
+            let detail = format!("which identities `{address}` has is not known: give its parameters");
+            self.gap(node, Source::Identities, Reason::Unresolved, detail);
+            if let Some(block) = identity.as_object_mut() {
+                block.remove("userAssignedIdentities");
+            }
         }
         if !identity.is_object() {
             identity = Json::Null;
         }
         match kind.as_str() {
             "microsoft.managedidentity/userassignedidentities" => {
-                properties.insert("principalId".to_owned(), principal_of(id));
+                properties.insert("principalId".to_owned(), principal_of(&id));
                 properties.insert("clientId".to_owned(), symbol(&format!("{id}#clientId")));
             }
-            ASSIGNMENTS if !self.assignment(node, &mut properties, id, address) => {
-                return;
+            ASSIGNMENTS => {
+                if !self.assignment(node, &mut properties, &id, address) {
+                    return;
+                }
+                let parts =
+                    ["scope", "roleDefinitionId", "principalId", "condition"].map(|k| properties.get(k));
+                says = digest(&format!("{parts:?}").to_ascii_lowercase());
+                id = self.own_id(&id, &says);
             }
             "microsoft.authorization/roledefinitions" => {
                 let permissions = properties.get("permissions");
@@ -90,31 +117,28 @@ impl<'w> Walk<'w> {
             "location": place.as_str()});
         declare(&mut self.lowering, &record, address, Some(&location), false);
         let random = ["${newguid", "${utcnow"];
-        let made = self.lowering.estate.declarations.get_mut(&id.to_ascii_lowercase());
-        if let Some(made) = made.filter(|_| found.names.iter().any(|n| random.iter().any(|r| n.contains(r))))
-        {
-            made.remarks
-                .push("its name is another with each deployment (`newGuid()` or `utcNow()`)".to_owned());
+        if let Some(made) = self.lowering.estate.declarations.get_mut(&id.to_ascii_lowercase()) {
+            if found.names.iter().any(|n| random.iter().any(|r| n.contains(r))) {
+                let remark = "its name is another with each deployment (`newGuid()` or `utcNow()`)";
+                made.remarks.push(remark.to_owned());
+            }
+            made.says = says;
         }
     }
 
-    /// The id of an assignment that another has, too, as where conditions exclude each other or names are not known: each
-    /// is judged.
-    fn own_id(&mut self, id: &str, address: &str, location: &Location) -> String {
-        let others = |id: &String| {
-            let id = id.to_ascii_lowercase();
-            self.lowering.estate.declarations.get(&id).is_some_and(|d| {
-                let elsewhere = d.location.as_ref().is_some_and(|l| l.path != location.path);
-                d.address != address || elsewhere || !self.declared.contains(&id)
-            })
+    /// The id of an assignment that another has, too, and that says something else, as where conditions exclude each other
+    /// or names are not known: each is judged.
+    fn own_id(&self, id: &str, says: &str) -> String {
+        let other = |id: &String| {
+            let declared = self.lowering.estate.declarations.get(&id.to_ascii_lowercase());
+            declared.is_some_and(|d| d.says != says)
         };
         let mut own = id.to_owned();
         let mut n = 1;
-        while others(&own) {
+        while other(&own) {
             n += 1;
             own = format!("{id} ({n})");
         }
-        self.declared.insert(own.to_ascii_lowercase());
         own
     }
 
@@ -136,7 +160,7 @@ impl<'w> Walk<'w> {
         if role.as_str().is_none_or(open) {
             let detail = format!(
                 "the role of `{address}` is not known ({}): give its parameters with --set NAME=VALUE",
-                role.as_str().unwrap_or("nothing")
+                origin(role.as_str().unwrap_or("nothing"))
             );
             // Nothing is missing where the role is made here: its id says which one it is.
             let scope = role.as_str().unwrap_or_default();
@@ -158,7 +182,8 @@ impl<'w> Walk<'w> {
         match object.get("principalId").and_then(Json::as_str) {
             Some(principal) if principal.starts_with("${") && !principal.ends_with("#principalId}") => {
                 let detail = format!(
-                    "the principal of `{address}` is not known ({principal}): whoever it is, the grant is judged"
+                    "the principal of `{address}` is not known ({}): whoever it is, the grant is judged",
+                    origin(principal)
                 );
                 self.gap(node, Source::Principals, Reason::Unresolved, detail);
             }

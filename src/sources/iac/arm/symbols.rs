@@ -116,6 +116,42 @@ pub(super) fn has_known(text: &str) -> bool {
     parts(text).iter().any(|p| !p.starts_with("${"))
 }
 
+/// Whether a text that is known in part may turn out to be another.
+pub(super) fn may_be(text: &str, other: &str) -> bool {
+    let parts = parts(text);
+    let last = parts.len().saturating_sub(1);
+    let mut rest = other;
+    for (n, part) in parts.iter().enumerate().filter(|(_, p)| !p.starts_with("${")) {
+        rest = match (n, n == last) {
+            (0, true) => return rest == *part,
+            (0, false) => match rest.strip_prefix(part) {
+                Some(behind) => behind,
+                None => return false,
+            },
+            (_, true) => return rest.ends_with(part),
+            (_, false) => match rest.split_once(part) {
+                Some((_, behind)) => behind,
+                None => return false,
+            },
+        };
+    }
+    true
+}
+
+/// Whether a name that is known in part is that of no member of an object, whatever it turns out to be.
+pub(super) fn is_no_key(object: &Json, name: &Json) -> bool {
+    let (Some(members), Some(name)) = (object.as_object(), name.as_str()) else { return false };
+    let name = name.to_ascii_lowercase();
+    !is_open(object)
+        && !is_unknown(&Json::from(name.as_str()))
+        && members.keys().all(|k| !may_be(&name, &k.to_ascii_lowercase()))
+}
+
+/// Whether what is known of a text has something in it for sure.
+pub(super) fn surely_has(text: &str, wanted: &str) -> bool {
+    parts(text).iter().any(|p| !p.starts_with("${") && p.contains(wanted))
+}
+
 /// A text in which each part that is known is changed, and each other says so.
 pub(super) fn changed(text: &str, how: &str, change: impl Fn(&str) -> String) -> String {
     let mark = format!("${{{how}(");
@@ -163,6 +199,21 @@ mod tests {
         assert_eq!(segments("${a/b"), ["${a/b"]);
         assert_eq!(changed("A-${B}", "tolower", str::to_lowercase), "a-${tolower(B)}");
         assert!(has_known("${a}-") && !has_known("${a}${b}"));
+        for (text, other, may) in [
+            ("/s/${a}/r", "/s/1/r", true),
+            ("/s/${a}/r", "Owner", false),
+            ("/s/${a}/r", "/s/1/x", false),
+            ("${a}", "anything", true),
+            ("p-${a}", "p-", true),
+            ("p-${a}", "q-", false),
+            ("${a}-p", "x-p", true),
+            ("${a}-p", "x-p-y", false),
+            ("p", "p", true),
+            ("p", "pq", false),
+        ] {
+            assert_eq!(may_be(text, other), may, "{text} {other}");
+        }
+        assert!(surely_has("x/${y}", "/") && !surely_has("x${y}", "y"));
     }
 
     #[test]

@@ -28,8 +28,6 @@ pub(super) struct Walk<'w> {
     pub(super) policies: Vec<(String, Json, String, Location)>,
     /// The templates that are under way, by their keys.
     pub(super) under_way: Vec<String>,
-    /// Ids of assignments that were declared in this run, not by another template before.
-    pub(super) declared: std::collections::HashSet<String>,
 }
 
 /// Where a template is deployed.
@@ -55,15 +53,7 @@ impl<'w> Walk<'w> {
     /// From a template that is known by a key.
     pub(super) fn new(run: &'w Run<'w>, module: &'w Module, key: &str, lowering: Lowering) -> Walk<'w> {
         let under_way = vec![key.to_owned()];
-        Walk {
-            run,
-            module,
-            called: None,
-            lowering,
-            policies: Vec::new(),
-            under_way,
-            declared: std::collections::HashSet::new(),
-        }
+        Walk { run, module, called: None, lowering, policies: Vec::new(), under_way }
     }
 
     pub(super) fn location(&self, node: &Node) -> Location {
@@ -248,10 +238,9 @@ impl<'w> Walk<'w> {
             lowering: std::mem::take(&mut self.lowering),
             policies: std::mem::take(&mut self.policies),
             under_way: Vec::new(),
-            declared: std::mem::take(&mut self.declared),
         };
         let outputs = walk.template(&module.root, None, given, to);
-        (self.lowering, self.policies, self.declared) = (walk.lowering, walk.policies, walk.declared);
+        (self.lowering, self.policies) = (walk.lowering, walk.policies);
         outputs
     }
 
