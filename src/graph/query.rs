@@ -45,6 +45,10 @@ impl AccessGraph {
     /// The name of an identity: the last segment of its id, or what the directory calls it.
     pub fn identity_name(&self, identity: &Identity) -> &str {
         let text = self.text(identity.name);
+        // One that code refers to is called like the resource whose identity it is.
+        if let Some(id) = text.strip_prefix("${").and_then(|t| t.strip_suffix("#principalId}")) {
+            return id.rsplit('/').next().unwrap_or(id);
+        }
         if text.starts_with('/') { text.rsplit('/').next().unwrap_or(text) } else { text }
     }
 
