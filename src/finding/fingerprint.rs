@@ -24,6 +24,28 @@ pub struct FingerprintParts<'a> {
     pub ordinal: usize,
 }
 
+/// A text without the names of files that symbols in it (`${folder∕file.bicep}`) go by: a file may be called otherwise.
+pub fn without_files(text: &str) -> std::borrow::Cow<'_, str> {
+    if !text.contains("${") {
+        return text.into();
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("${") {
+        let (before, symbol) = rest.split_at(at);
+        out.push_str(before);
+        let end = symbol.get(2..).and_then(|inner| inner.find(['}', '$'])).map_or(symbol.len(), |n| n + 2);
+        let (inner, behind) = symbol.split_at(end);
+        let lower = inner.to_ascii_lowercase();
+        let is_file = [".bicep", ".json", ".jsonc"].iter().any(|e| lower.ends_with(e));
+        let folder = inner.rfind('\u{2215}').map_or("${", |at| inner.get(..at).unwrap_or(inner));
+        out.push_str(if is_file { folder } else { inner });
+        rest = behind;
+    }
+    out.push_str(rest);
+    out.into()
+}
+
 /// SHA-256 over the parts, in hex.
 pub fn fingerprint(parts: &FingerprintParts<'_>) -> String {
     let condition = if parts.condition.is_empty() { String::new() } else { hex(parts.condition.as_bytes()) };
@@ -33,7 +55,8 @@ pub fn fingerprint(parts: &FingerprintParts<'_>) -> String {
         bytes.push(0);
     }
     for text in [parts.subject, parts.principal, parts.role, parts.scope] {
-        let text = text.trim_end_matches('/').as_bytes();
+        let text = without_files(text.trim_end_matches('/'));
+        let text = text.as_bytes();
         bytes.extend(text.iter().map(u8::to_ascii_lowercase));
         bytes.push(0);
     }
@@ -57,6 +80,14 @@ fn to_hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_of_files_do_not_count() {
+        assert_eq!(without_files("/s/${a∕main.bicep}/g/${a∕main.JSON}/x"), "/s/${a}/g/${a}/x");
+        assert_eq!(without_files("${main.bicep}"), "${}");
+        assert_eq!(without_files("${/s/${main.json}/x#principalId}"), "${/s/${}/x#principalId}");
+        assert_eq!(without_files("${var.json_name}${x"), "${var.json_name}${x");
+    }
 
     #[test]
     fn case_does_not_matter_and_everything_else_does() {

@@ -3,7 +3,7 @@
 
 mod fingerprint;
 
-pub use fingerprint::{FingerprintParts, fingerprint};
+pub use fingerprint::{FingerprintParts, fingerprint, without_files};
 
 use crate::model::Location;
 use std::sync::Arc;

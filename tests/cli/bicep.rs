@@ -182,6 +182,37 @@ fn modules_that_were_restored_are_read_and_shown_at_their_calls() {
 }
 
 #[test]
+fn a_file_may_be_called_otherwise_and_lines_may_move() {
+    let text = format!(
+        "resource i 'Microsoft.ManagedIdentity/userAssignedIdentities@2023-01-31' = {{\n  name: 'id-${{uniqueString(resourceGroup().id)}}'\n}}\n{}",
+        grant("a", "", &format!("'{OWNER}'"))
+            .replace("'11111111-2222-4333-8444-555555555556'", "i.properties.principalId")
+    );
+    let dir = repository("bicep-renamed", &[("infra/main.bicep", &text)]);
+    let fingerprints = || {
+        let report = report(&dir, &["infra"]);
+        let all = report["findings"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|f| f["fingerprint"].as_str().unwrap().to_owned());
+        let mut all: Vec<String> = all.collect();
+        all.sort();
+        all
+    };
+    let before = fingerprints();
+    std::fs::rename(dir.join("infra/main.bicep"), dir.join("infra/deploy.bicep")).unwrap();
+    write(&dir.join("infra/deploy.bicep"), format!("// moved\n\n{text}"));
+    assert_eq!(fingerprints(), before);
+    // A wider role is new.
+    write(
+        &dir.join("infra/deploy.bicep"),
+        text.replace("8e3af657-a8ff-443c-a75c-2fe8c4bcb635", "18d7d88d-d35e-4fb5-a5c3-7773c20a72d9"),
+    );
+    assert_ne!(fingerprints(), before);
+}
+
+#[test]
 fn secrets_of_bicep_are_not_shown() {
     let used = |of: &str| {
         grant("a", "", &format!("'{OWNER}'")).replace("'11111111-2222-4333-8444-555555555556'", of)

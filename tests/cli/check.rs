@@ -670,4 +670,13 @@ fn sensitive_values_are_not_shown() {
     }
     // The grant is judged all the same, whoever gets it.
     assert_eq!(run(&dir, &["check", "main.tf"]).code, 1);
+    // A plan has the values themselves, with marks beside them.
+    let plan = format!(
+        r#"{{"format_version":"1.2","terraform_version":"1.9.0","variables":{{"s":{{"value":"hunter2"}}}},"resource_changes":[{{"address":"azurerm_role_assignment.a","mode":"managed","type":"azurerm_role_assignment","name":"a","change":{{"actions":["create"],"before":null,"after":{{"scope":"/subscriptions/{id}1","role_definition_name":"Owner","principal_id":"hunter2","description":"hunter2"}},"after_unknown":{{}},"after_sensitive":{{"principal_id":true,"description":true}}}}}},{{"address":"azurerm_linux_web_app.w","mode":"managed","type":"azurerm_linux_web_app","name":"w","change":{{"actions":["create"],"before":null,"after":{{"name":"w","resource_group_name":"g","app_settings":{{"A":"AccountKey=hunter2"}},"tags":{{"t":"hunter2"}},"identity":[{{"type":"SystemAssigned"}}]}},"after_unknown":{{}},"after_sensitive":{{"app_settings":{{"A":true}},"tags":true}}}}}}],"configuration":{{"root_module":{{"resources":[{{"address":"azurerm_role_assignment.a","mode":"managed","type":"azurerm_role_assignment","name":"a","expressions":{{"principal_id":{{"references":["var.s"]}}}}}}]}}}}}}"#
+    );
+    write(&dir.join("plan/plan.json"), plan);
+    for format in ["text", "json", "sarif", "markdown", "html", "csv"] {
+        let ran = run(&dir, &["check", "plan/plan.json", "--format", format]);
+        assert!((ran.code == 1 || format == "csv") && !(ran.out + &ran.err).contains("hunter2"), "{format}");
+    }
 }

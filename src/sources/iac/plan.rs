@@ -79,6 +79,8 @@ pub(super) struct Change {
     pub(super) after: Json,
     #[serde(default)]
     pub(super) after_unknown: Json,
+    #[serde(default)]
+    after_sensitive: Json,
 }
 
 /// A plan's instance, with what is known of it.
@@ -239,8 +241,12 @@ impl Configuration for Plan {
 
     fn value(&self, at: usize, path: &[&str]) -> Value {
         let Some(planned) = self.planned.get(at) else { return Value::Absent };
+        let sensitive = sensitive(&planned.change, path);
+        if sensitive == &Json::Bool(true) {
+            return Value::Unknown(SENSITIVE.to_owned());
+        }
         match known(&planned.change, path) {
-            Some(value) if !value.is_null() => return Value::Known(value.clone()),
+            Some(value) if !value.is_null() => return Value::Known(without(value, sensitive)),
             Some(_) => return Value::Absent,
             None => {}
         }
@@ -260,6 +266,9 @@ impl Configuration for Plan {
 
     fn list(&self, at: usize, path: &[&str]) -> Vec<Value> {
         let Some(planned) = self.planned.get(at) else { return Vec::new() };
+        if any_unknown(sensitive(&planned.change, path)) {
+            return vec![Value::Unknown(SENSITIVE.to_owned())];
+        }
         let want = wanted(path.last().copied().unwrap_or_default());
         match known(&planned.change, path) {
             Some(Json::Array(items)) if items.iter().all(|i| !i.is_null()) => {
@@ -371,6 +380,34 @@ pub(super) fn known<'c>(change: &'c Change, path: &[&str]) -> Option<&'c Json> {
     if any_unknown(unknown) { None } else { Some(value) }
 }
 
+const SENSITIVE: &str = "it is sensitive, and so it is not looked at";
+
+/// What of a value must not be shown: the marks at a path, or those above it.
+fn sensitive<'c>(change: &'c Change, path: &[&str]) -> &'c Json {
+    const NULL: &Json = &Json::Null;
+    path.iter().fold(&change.after_sensitive, |marks, step| match marks {
+        Json::Bool(true) => marks,
+        Json::Array(items) => step.parse::<usize>().ok().and_then(|n| items.get(n)).unwrap_or(NULL),
+        other => other.get(step).unwrap_or(NULL),
+    })
+}
+
+/// A value without what must not be shown.
+fn without(value: &Json, marks: &Json) -> Json {
+    match (value, marks) {
+        (_, Json::Bool(true)) => Json::Null,
+        (Json::Object(members), Json::Object(marked)) => {
+            let shown =
+                members.iter().map(|(k, v)| (k.clone(), without(v, marked.get(k).unwrap_or(&Json::Null))));
+            Json::Object(shown.collect())
+        }
+        (Json::Array(items), Json::Array(marked)) => {
+            items.iter().enumerate().map(|(n, v)| without(v, marked.get(n).unwrap_or(&Json::Null))).collect()
+        }
+        (value, _) => value.clone(),
+    }
+}
+
 fn any_unknown(json: &Json) -> bool {
     match json {
         Json::Bool(unknown) => *unknown,
@@ -424,6 +461,7 @@ mod tests {
     fn what_is_known_in_part_is_not_known() {
         let change = Change {
             after: serde_json::json!({"a": "x", "identity": [{"type": "UserAssigned"}]}),
+            after_sensitive: Json::Null,
             after_unknown: serde_json::json!({"b": true, "identity": [{"identity_ids": true}]}),
         };
         assert_eq!(known(&change, &["a"]), Some(&Json::from("x")));

@@ -15,7 +15,8 @@ pub(super) const STATE: char = '#';
 
 /// A few digits that different texts do not share.
 pub(super) fn digest(text: &str) -> String {
-    Sha256::digest(text).iter().take(4).map(|b| format!("{b:02x}")).collect()
+    // A file may be called otherwise, and nothing else be different.
+    Sha256::digest(&*crate::finding::without_files(text)).iter().take(4).map(|b| format!("{b:02x}")).collect()
 }
 
 /// A text for what is not known.
