@@ -25,6 +25,8 @@ pub(super) struct Code {
     here: Option<PathBuf>,
     /// What git neither tracks nor wants to.
     ignored: std::collections::HashSet<PathBuf>,
+    /// The text of the last file that was looked at, which is read next if it is the only one.
+    kept: Option<(PathBuf, String)>,
     /// The folders that were named.
     named: Vec<PathBuf>,
     /// The folders that paths are shown from.
@@ -47,6 +49,7 @@ impl Code {
             found: Vec::new(),
             here,
             named,
+            kept: None,
             ignored: std::collections::HashSet::new(),
             bases: std::cell::RefCell::default(),
             read: BTreeMap::new(),
@@ -157,7 +160,10 @@ impl Code {
             }
         }
         match Kind::of(&shown, head.as_bytes()) {
-            Some(kind) => self.found.push((path.to_owned(), kind)),
+            Some(kind) => {
+                self.kept = Some((path.to_owned(), head));
+                self.found.push((path.to_owned(), kind));
+            }
             None if path == named => {
                 return Err(AppError::usage(format!("`{shown}` is no infrastructure code that is known")).help(
                     "expected the JSON of a plan (`terraform show -json PLAN`), .tf, .bicep, or an ARM template with its `$schema`",
@@ -297,11 +303,14 @@ impl Code {
         }
     }
 
-    pub(super) fn text(&self, path: &Path) -> Result<String, Box<Unread>> {
+    pub(super) fn text(&self, path: &Path) -> Result<std::borrow::Cow<'_, str>, Box<Unread>> {
+        if let Some((_, text)) = self.kept.as_ref().filter(|(kept, text)| kept == path && !text.is_empty()) {
+            return Ok(text.as_str().into());
+        }
         let bytes = super::read_file(path).map_err(Unread::failed)?;
         let not_text =
             || Unread::new(&self.shown(path), None, "it is no text in UTF-8 or UTF-16", Reason::Unparsed);
-        decode(&bytes).ok_or_else(not_text)
+        decode(&bytes).map(Into::into).ok_or_else(not_text)
     }
 
     fn plan(

@@ -25,7 +25,7 @@ impl Code {
         catalog: &'static Catalog,
         reading: &mut Reading,
     ) -> Result<(), Box<Unread>> {
-        let text = self.text(path)?;
+        let text = self.text(path)?.into_owned();
         let values = self.values(path, found, request)?;
         let shown = self.shown(path);
         let template = Template { text: &text, path: &shown, parameters: &values };

@@ -58,10 +58,15 @@ impl RoleTable {
         let mut roles = RoleTable::default();
         let operations = catalog.operations();
         let sets = ClassSets::new(operations);
-        let compile = |permissions: &[Permission]| {
-            let compiled = CompiledRole::compile(permissions, operations);
-            let profile = RoleProfile::new(&compiled, operations, &sets);
-            (compiled, profile)
+        // Code makes many roles that allow the same.
+        let mut made: HashMap<String, (CompiledRole, RoleProfile)> = HashMap::new();
+        let mut compile = |permissions: &[Permission]| {
+            let known = made.entry(format!("{permissions:?}")).or_insert_with(|| {
+                let compiled = CompiledRole::compile(permissions, operations);
+                let profile = RoleProfile::new(&compiled, operations, &sets);
+                (compiled, profile)
+            });
+            known.clone()
         };
         let strings = &estate.strings;
         for definition in &estate.roles {

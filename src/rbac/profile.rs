@@ -5,7 +5,7 @@ use super::effective::CompiledRole;
 use super::opset::OpSet;
 use super::risk::{Class, classify, classify_pattern};
 use crate::model::Plane;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
 /// The operations of each class, as sets, and what each operation is: looked at once, not once for each role.
 #[derive(Debug)]
@@ -13,6 +13,8 @@ pub struct ClassSets {
     sets: Vec<(Class, OpSet)>,
     /// How many providers have writes.
     providers: usize,
+    /// How many there are.
+    numbered: usize,
     /// By plane, in the order of the catalogue.
     about: Vec<(Plane, Vec<About>)>,
     /// `provider/type`, by number.
@@ -55,7 +57,8 @@ impl ClassSets {
             }
             about.push((plane, all));
         }
-        ClassSets { sets, providers: written.len(), about, types }
+        let numbered = providers.len();
+        ClassSets { sets, providers: written.len(), numbered, about, types }
     }
 
     fn about(&self, plane: Plane) -> &[About] {
@@ -110,8 +113,13 @@ impl RoleProfile {
             profile.data_wildcard |=
                 block.permission.data_actions.iter().any(|p| p.text() == "*" || is_provider_wide(p.text()));
         }
-        let mut written = HashSet::new();
-        let mut touched = HashSet::new();
+        // By number: a wide role touches thousands of types.
+        let (mut written, mut touched) = (vec![false; sets.numbered], vec![false; sets.types.len()]);
+        let note = |all: &mut [bool], at: usize| {
+            if let Some(slot) = all.get_mut(at) {
+                *slot = true;
+            }
+        };
         let mut secret = |plane: Plane, at: usize, class: Class| {
             if class == Class::Credential && profile.secret_operations.len() < 5 {
                 profile.secret_operations.push(operations.name(plane, at).to_owned());
@@ -121,19 +129,21 @@ impl RoleProfile {
         for at in role.sure.iter(Plane::Control) {
             let Some(about) = control.get(at).filter(|a| a.class != Class::Read) else { continue };
             secret(Plane::Control, at, about.class);
-            written.insert(about.provider);
-            touched.insert(about.kind);
+            note(&mut written, about.provider);
+            note(&mut touched, about.kind);
         }
         let data = sets.about(Plane::Data);
         for at in role.sure.iter(Plane::Data) {
             profile.data_operations += 1;
             let Some(about) = data.get(at) else { continue };
             secret(Plane::Data, at, about.class);
-            touched.insert(about.kind);
+            note(&mut touched, about.kind);
         }
-        profile.write_breadth = u8::try_from(written.len() * 100 / sets.providers.max(1)).unwrap_or(100);
-        if written.len() <= 8 {
-            profile.resource_types = touched.iter().filter_map(|at| sets.types.get(*at).cloned()).collect();
+        let written = written.iter().filter(|w| **w).count();
+        profile.write_breadth = u8::try_from(written * 100 / sets.providers.max(1)).unwrap_or(100);
+        if written <= 8 {
+            let types = sets.types.iter().zip(&touched).filter(|(_, touched)| **touched);
+            profile.resource_types = types.map(|(name, _)| name.clone()).collect();
         }
         profile
     }
