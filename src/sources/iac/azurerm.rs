@@ -28,6 +28,8 @@ pub(super) struct Azurerm<'c> {
     pub(super) own_subscription: Option<String>,
     /// GUIDs of roles that were asked for, by name.
     pub(super) role_names: std::cell::RefCell<BTreeMap<String, Option<String>>>,
+    /// Ids that were worked out, by instance: many refer to few.
+    pub(super) ids: std::cell::RefCell<std::collections::HashMap<usize, String>>,
     /// Custom roles of this configuration, by name.
     pub(super) own_roles: BTreeMap<String, usize>,
     /// Vaults with their access policies, which stand in resources of their own, too.
@@ -45,8 +47,19 @@ impl<'c> Azurerm<'c> {
     ) -> Azurerm<'c> {
         let own_subscription = config.own_subscription();
         let (own_roles, vaults, groups) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        let role_names = std::cell::RefCell::default();
-        Azurerm { config, catalog, root, lowering, own_subscription, role_names, own_roles, vaults, groups }
+        let (role_names, ids) = (std::cell::RefCell::default(), std::cell::RefCell::default());
+        Azurerm {
+            config,
+            catalog,
+            root,
+            lowering,
+            own_subscription,
+            role_names,
+            ids,
+            own_roles,
+            vaults,
+            groups,
+        }
     }
 
     /// Takes the subscription from the id of a scope, where the configuration names none.

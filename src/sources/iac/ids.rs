@@ -11,6 +11,18 @@ use serde_json::Value as Json;
 impl Azurerm<'_> {
     /// The id that an instance has or will have.
     pub(super) fn id(&self, at: usize, depth: usize) -> String {
+        if let Some(known) = self.ids.borrow().get(&at) {
+            return known.clone();
+        }
+        let id = self.made_id(at, depth);
+        // Deep down, something may have been left out.
+        if depth < 4 {
+            self.ids.borrow_mut().insert(at, id.clone());
+        }
+        id
+    }
+
+    fn made_id(&self, at: usize, depth: usize) -> String {
         let instance = self.of(at);
         if let Some(id) = self.config.value(at, &["id"]).text().filter(|id| id.starts_with('/')) {
             return id.to_owned();

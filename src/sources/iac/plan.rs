@@ -104,12 +104,15 @@ pub(super) struct Plan {
     /// What was looked up, by address.
     pub(super) data: HashMap<String, Json>,
     /// Where resources stand in the configuration of their modules, once somebody asked.
-    pub(super) written: std::cell::RefCell<HashMap<String, HashMap<String, usize>>>,
+    pub(super) written: std::cell::RefCell<HashMap<String, Written>>,
     /// Ids of what goes away, and of assignments that the plan says anew.
     pub(super) gone: Vec<String>,
     /// Why there may be more than the plan says.
     pub(super) unsaid: Vec<&'static str>,
 }
+
+/// Positions of resources, and of lookups, by type and name.
+pub(super) type Written = [HashMap<String, HashMap<String, usize>>; 2];
 
 /// The most modules that are looked into one below the other.
 const DEPTH: usize = 24;

@@ -5,8 +5,9 @@
 
 use super::address::{joined, module_names, parent_of, split, strip};
 use super::instance::Value;
-use super::plan::{Plan, Planned, known, text};
+use super::plan::{Plan, Planned, Written, known, text};
 use serde_json::Value as Json;
+use std::collections::HashMap;
 
 /// The most modules and references that are followed one after the other.
 const DEPTH: usize = 24;
@@ -15,6 +16,9 @@ impl Plan {
     /// The configuration of a module, by its address with or without keys.
     pub(super) fn module(&self, address: &str) -> Option<&Json> {
         let mut at = self.configuration.get("root_module")?;
+        if address.is_empty() {
+            return Some(at);
+        }
         for name in module_names(address) {
             at = at.get("module_calls")?.get(name)?.get("module")?;
         }
@@ -39,14 +43,23 @@ impl Plan {
     /// What the configuration says of a resource or lookup.
     fn written(&self, module: &str, kind: &str, name: &str, data: bool) -> Option<&Json> {
         let resources = self.module(module)?.get("resources")?.as_array()?;
-        let names = module_names(module).join(".");
+        // Instances of one module are written once.
+        let names = module.contains('[').then(|| module_names(module).join("."));
+        let module = names.as_deref().unwrap_or(module);
         let mut known = self.written.borrow_mut();
-        let positions = known.entry(names).or_insert_with(|| {
-            let all = resources.iter().enumerate();
-            all.map(|(n, r)| (written_key(text(r, "type"), text(r, "name"), text(r, "mode") == "data"), n))
-                .collect()
-        });
-        resources.get(*positions.get(&written_key(kind, name, data))?)
+        if !known.contains_key(module) {
+            let mut positions: Written = [HashMap::new(), HashMap::new()];
+            for (n, resource) in resources.iter().enumerate() {
+                let [managed, looked_up] = &mut positions;
+                let own = if text(resource, "mode") == "data" { looked_up } else { managed };
+                let of_kind = own.entry(text(resource, "type").to_owned()).or_default();
+                of_kind.entry(text(resource, "name").to_owned()).or_insert(n);
+            }
+            known.insert(module.to_owned(), positions);
+        }
+        let [managed, looked_up] = known.get(module)?;
+        let own = if data { looked_up } else { managed };
+        resources.get(*own.get(kind)?.get(name)?)
     }
 
     /// The expression of an attribute of an instance.
@@ -186,8 +199,4 @@ impl Plan {
         let inner = joined(module, &format!("module.{name}{key}"));
         self.follow(expression, at, &inner, want, depth + 1).into_iter().next()
     }
-}
-
-fn written_key(kind: &str, name: &str, data: bool) -> String {
-    format!("{}{kind}.{name}", if data { "data." } else { "" })
 }
