@@ -1,6 +1,7 @@
 //! Tables for the page as columns of numbers into one table of texts: a hundred thousand rows of ids and names
 //! repeat a few thousand texts.
 
+use super::text::reorders;
 use hashbrown::HashTable;
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -118,13 +119,16 @@ impl Columns {
 pub(super) fn quote(text: &str, out: &mut String) {
     out.push('"');
     let mut rest = text;
-    let risky = |c: char| matches!(c, '"' | '\\' | '<' | '>' | '&' | '\u{2028}' | '\u{2029}') || c < ' ';
+    let risky = |c: char| {
+        matches!(c, '"' | '\\' | '<' | '>' | '&' | '\u{2028}' | '\u{2029}') || c < ' ' || reorders(c)
+    };
     while let Some((at, c)) = rest.char_indices().find(|(_, c)| risky(*c)) {
         let (before, after) = rest.split_at(at);
         out.push_str(before);
         match c {
             '"' => out.push_str("\\\""),
             '\\' => out.push_str("\\\\"),
+            c if reorders(c) => out.push('\u{fffd}'),
             c => {
                 let _ = write!(out, "\\u{:04x}", u32::from(c));
             }
@@ -145,7 +149,8 @@ mod tests {
         fn quoted_is_json_and_cannot_end_its_element(text in any::<String>()) {
             let mut out = String::new();
             quote(&text, &mut out);
-            prop_assert_eq!(serde_json::from_str::<String>(&out).unwrap(), text);
+            let shown: String = text.chars().map(|c| if reorders(c) { '\u{fffd}' } else { c }).collect();
+            prop_assert_eq!(serde_json::from_str::<String>(&out).unwrap(), shown);
             let unsafe_here = out.contains(['<', '>', '&', '\u{2028}', '\u{2029}']);
             prop_assert!(!unsafe_here);
         }

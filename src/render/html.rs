@@ -5,6 +5,7 @@
 
 use super::RenderError;
 use super::columns::{Columns, Texts, quote};
+use super::text::reorders;
 use crate::report::Report;
 use base64::Engine as _;
 use serde::Serialize;
@@ -116,6 +117,8 @@ pub(super) fn write(report: &Report<'_>, to: &mut dyn Write) -> Result<(), Rende
     let page = tera.render("report.html", &context).map_err(broken)?;
     // The data is large and already escaped: it goes past the template, in place of a mark that no text can hold,
     // because every text in the page has its `<` escaped.
+    let unseen = |c: char| reorders(c) || c.is_control() && !matches!(c, '\n' | '\t');
+    let page: String = page.chars().map(|c| if unseen(c) { '\u{fffd}' } else { c }).collect();
     let (before, after) = page.split_once("<data-goes-here>").unwrap_or((&page, ""));
     to.write_all(before.as_bytes())?;
     to.write_all(data.as_bytes())?;
@@ -161,6 +164,8 @@ fn frame(report: &Report<'_>, context: &mut tera::Context) {
         count: g.count,
     });
     let gaps: Vec<PlainGap<'_>> = gaps.collect();
+    context.insert("proposed", &report.proposed);
+    context.insert("change", &report.change.map(super::overlay::Page::new));
     context.insert("gap_total", &gaps.len());
     let mut first: Vec<&PlainGap<'_>> = gaps.iter().collect();
     first.sort_by_key(|g| !g.blocking);

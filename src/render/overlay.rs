@@ -113,14 +113,83 @@ impl<'a> Json<'a> {
     }
 }
 
-/// `authorization: microsoft.authorization/roleassignments/write and 3 more`, the worst first.
+/// An identity for the page: its name, what it is, what became of it, and a line for each grant and each gain or loss.
+#[derive(Serialize)]
+struct PageIdentity {
+    name: String,
+    kind: &'static str,
+    change: &'static str,
+    grants: Vec<String>,
+    gained: Vec<String>,
+    lost: Vec<String>,
+}
+
+/// What the page shows.
+#[derive(Serialize)]
+pub(super) struct Page {
+    identities: Vec<PageIdentity>,
+    others: Vec<String>,
+    fixed: Vec<String>,
+    untouched: usize,
+}
+
+impl Page {
+    pub(super) fn new(overlay: &Overlay) -> Page {
+        let plain = |text: &str| text.to_owned();
+        let diff = &overlay.diff;
+        let identities = diff.identities.iter().map(|i| PageIdentity {
+            name: i.name.clone(),
+            kind: i.kind,
+            change: i.change,
+            grants: diff
+                .grants
+                .iter()
+                .filter(|g| g.principal == i.principal)
+                .map(|g| grant(g, plain))
+                .collect(),
+            gained: words(&i.gained, plain),
+            lost: words(&i.lost, plain),
+        });
+        let known = |g: &&GrantChange| !diff.identities.iter().any(|i| i.principal == g.principal);
+        let others = diff
+            .grants
+            .iter()
+            .filter(known)
+            .map(|g| format!("{} ({}): {}", g.identity, g.holder, grant(g, plain)));
+        let fixed = overlay.sorted.fixed.iter();
+        Page {
+            identities: identities.collect(),
+            others: others.collect(),
+            fixed: fixed.map(|f| format!("{} {}: {}", f.severity.name(), f.rule.slug, f.message)).collect(),
+            untouched: overlay.sorted.untouched,
+        }
+    }
+}
+
+/// What somebody can do with operations of a class.
+fn harm(class: &str) -> &str {
+    match class {
+        "authorization" => "change who may do what",
+        "identity" => "become other identities",
+        "credential" => "get secrets and keys",
+        "execution" => "run code",
+        "data-write" => "change data",
+        "write" => "change resources",
+        "data-read" => "see data",
+        "read" => "see how resources are set up",
+        other => other,
+    }
+}
+
+/// `run code on SCOPE: microsoft.web/sites/write and 3 more`, the worst first.
 fn words(powers: &[Power], shown: fn(&str) -> String) -> Vec<String> {
     let mut lines = Vec::new();
     for power in powers {
         let named: Vec<String> = power.operations.iter().take(3).map(|o| shown(o)).collect();
         let more = power.count.saturating_sub(named.len());
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        lines.push(format!("{} on {}: {}{more}", power.class, shown(&power.scope), named.join(", ")));
+        let harm = harm(power.class);
+        lines.push(format!("{harm} on {}: {}{more}", shown(&power.scope), named.join(", ")));
     }
     lines
 }

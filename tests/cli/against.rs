@@ -109,7 +109,7 @@ fn a_change_is_laid_over_what_is_there() {
         assert!(std::fs::metadata(dir.join("out").join(file)).unwrap().len() > 100);
     }
     let comment = std::fs::read_to_string(dir.join("out/findings.md")).unwrap();
-    assert!(comment.contains("can now: execution"), "{comment}");
+    assert!(comment.contains("can now: run code on "), "{comment}");
 }
 
 #[test]
