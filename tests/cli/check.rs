@@ -652,6 +652,36 @@ fn nothing_hides_from_a_check() {
     }
 }
 
+/// What goes through another provider lies in the subscription of that.
+#[test]
+fn providers_with_an_alias_have_subscriptions_of_their_own() {
+    let dir = folder("check-providers");
+    std::fs::create_dir_all(dir.join(".git")).unwrap();
+    let id = "11111111-2222-4333-8444-00000000000";
+    let grant = format!(
+        "resource \"azurerm_role_assignment\" \"a\" {{\n  scope = azurerm_resource_group.g.id\n  role_definition_name = \"Owner\"\n  principal_id = \"{id}9\"\n}}\n"
+    );
+    let group = "resource \"azurerm_resource_group\" \"g\" {\n  name = \"g\"\n  location = \"x\"\n}\n";
+    let provider = |more: &str| format!("provider \"azurerm\" {{\n  features {{}}\n  {more}\n}}\n");
+    let main = format!(
+        "{}{}{}{grant}{}module \"m\" {{\n  source = \"./m\"\n  providers = {{\n    azurerm = azurerm.other\n  }}\n}}\n",
+        provider(&format!("alias = \"other\"\n  subscription_id = \"{id}2\"")),
+        provider(&format!("subscription_id = \"{id}1\"")),
+        provider("alias = \"unsaid\""),
+        group.replace("name =", "provider = azurerm.unsaid\n  name =")
+    );
+    write(&dir.join("main.tf"), main);
+    write(&dir.join("m/main.tf"), group.to_owned() + &grant);
+    let ran = run(&dir, &["check", ".", "--format", "json", "--fail-on", "none"]);
+    let report: Value = serde_json::from_str(&ran.out).unwrap();
+    let found =
+        report["findings"].as_array().unwrap().iter().filter(|f| f["rule"] == "owner-equivalent-grant");
+    let mut scopes: Vec<&str> = found.map(|f| f["scope"].as_str().unwrap()).collect();
+    scopes.sort_unstable();
+    let other = format!("/subscriptions/{id}2/resourceGroups/g");
+    assert_eq!(scopes, ["/subscriptions/${provider.azurerm.unsaid}/resourceGroups/g", &other], "{}", ran.out);
+}
+
 /// Values of sensitive variables reach no output, wherever they are used.
 #[test]
 fn sensitive_values_are_not_shown() {

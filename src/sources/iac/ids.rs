@@ -32,7 +32,9 @@ impl Azurerm<'_> {
             _ => self.symbol(&instance.address),
         };
         match instance.kind.as_str() {
-            "azurerm_resource_group" => format!("{}/resourceGroups/{name}", self.subscription()),
+            "azurerm_resource_group" => {
+                format!("{}/resourceGroups/{name}", self.subscription_at(Some(at), ""))
+            }
             "azurerm_management_group" => format!("/providers/Microsoft.Management/managementGroups/{name}"),
             "azurerm_subscription" => format!("/subscriptions/{}", self.symbol(&instance.address)),
             "azurerm_role_definition" => format!("{ROLES}/{}", self.symbol(&instance.address)),
@@ -76,9 +78,20 @@ impl Azurerm<'_> {
         format!("/subscriptions/{}", known.unwrap_or_else(|| self.symbol("subscription")))
     }
 
+    /// The subscription that an instance, or else a lookup by its address, goes to.
+    fn subscription_at(&self, at: Option<usize>, address: &str) -> String {
+        match self.config.subscription_of(at, address) {
+            Some(id) if id.starts_with("${") => {
+                format!("/subscriptions/{}", self.symbol(id.trim_start_matches("${").trim_end_matches('}')))
+            }
+            Some(id) => format!("/subscriptions/{id}"),
+            None => self.subscription(),
+        }
+    }
+
     /// The id of the resource group that an instance names.
     pub(super) fn group_of(&self, at: usize, depth: usize) -> String {
-        let named = |name: &str| format!("{}/resourceGroups/{name}", self.subscription());
+        let named = |name: &str| format!("{}/resourceGroups/{name}", self.subscription_at(Some(at), ""));
         match self.config.value(at, &["resource_group_name"]) {
             Value::Known(Json::String(name)) => named(&self.spelled(&name, depth)),
             Value::Of(other, _) if depth < 8 && self.of(other).kind == "azurerm_resource_group" => {
@@ -108,7 +121,7 @@ impl Azurerm<'_> {
                 "id" | "" | "resource_id" => Some(self.id(*at, depth + 1)),
                 other if other.ends_with("resource_group_id") => {
                     let own = self.symbol(&format!("{}.{other}", self.of(*at).address));
-                    Some(format!("{}/resourceGroups/{own}", self.subscription()))
+                    Some(format!("{}/resourceGroups/{own}", self.subscription_at(Some(*at), "")))
                 }
                 _ => None,
             },
@@ -121,15 +134,17 @@ impl Azurerm<'_> {
                     "azurerm_subscription" | "azurerm_client_config"
                         if self.config.looked_up(address, "subscription_id") == Value::Absent =>
                     {
-                        Some(self.subscription())
+                        Some(self.subscription_at(None, address))
                     }
                     "azurerm_subscription" | "azurerm_subscriptions" => Some(format!("/subscriptions/{own}")),
                     "azurerm_management_group" => {
                         Some(format!("/providers/Microsoft.Management/managementGroups/{own}"))
                     }
-                    "azurerm_resource_group" => Some(format!("{}/resourceGroups/{own}", self.subscription())),
+                    "azurerm_resource_group" => {
+                        Some(format!("{}/resourceGroups/{own}", self.subscription_at(None, address)))
+                    }
                     kind => {
-                        let group = format!("{}/resourceGroups/{own}", self.subscription());
+                        let group = format!("{}/resourceGroups/{own}", self.subscription_at(None, address));
                         Some(format!("{group}/providers/{}/{own}", arm_type(kind).0))
                     }
                 }

@@ -53,6 +53,9 @@ pub(super) trait Configuration {
     fn list(&self, at: usize, path: &[&str]) -> Vec<Value>;
     /// How many blocks there are of a name.
     fn blocks(&self, at: usize, name: &str) -> usize;
+    /// The subscription that an instance, or else a lookup by its address, goes to, if that is not the configuration's own:
+    /// its GUID, or what stands for it.
+    fn subscription_of(&self, at: Option<usize>, address: &str) -> Option<String>;
     /// The GUID of the subscription that the configuration is applied in, where it says.
     fn own_subscription(&self) -> Option<String>;
     /// An attribute of something that is looked up.

@@ -304,6 +304,21 @@ impl Configuration for Plan {
         })
     }
 
+    fn subscription_of(&self, at: Option<usize>, address: &str) -> Option<String> {
+        let key = self.provider_of(at, address)?;
+        let (_, alias) = key.rsplit(':').next()?.split_once('.')?;
+        let told = self.configuration.get("provider_config").and_then(|all| all.get(key));
+        let told = told.and_then(|p| p.get("expressions")?.get("subscription_id"));
+        let known = told.and_then(|t| match t.get("constant_value") {
+            Some(id) => id.as_str().map(str::to_owned),
+            None => {
+                let first = t.get("references")?.as_array()?.first()?.as_str()?.strip_prefix("var.")?;
+                Some(self.variables.get(first)?.get("value")?.as_str()?.to_owned())
+            }
+        });
+        Some(known.unwrap_or_else(|| format!("${{provider.azurerm.{alias}}}")))
+    }
+
     fn own_subscription(&self) -> Option<String> {
         let provider = self.configuration.get("provider_config").and_then(|p| p.get("azurerm"));
         let written = provider

@@ -76,6 +76,20 @@ impl Plan {
         Some(at)
     }
 
+    /// The key of the provider that an instance or a lookup goes through.
+    pub(super) fn provider_of(&self, at: Option<usize>, address: &str) -> Option<&str> {
+        let written = match at.and_then(|at| self.planned.get(at)) {
+            Some(planned) => self.written(&planned.module, &planned.kind, &planned.name, false),
+            None => {
+                let (module, rest) = address.rsplit_once("data.")?;
+                let mut parts = rest.split(['.', '[']);
+                let (kind, name) = (parts.next()?, parts.next()?);
+                self.written(module.trim_end_matches('.'), kind, name, true)
+            }
+        };
+        written?.get("provider_config_key").and_then(Json::as_str)
+    }
+
     /// What a lookup is told, by its address.
     pub(super) fn expression_of_data(&self, address: &str, attribute: &str) -> Option<&Json> {
         let (module, rest) = address.rsplit_once("data.").unwrap_or(("", address));

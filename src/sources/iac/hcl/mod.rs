@@ -6,6 +6,7 @@ mod evaluate;
 mod functions;
 mod json;
 mod module;
+mod provider;
 mod source;
 mod tree;
 

@@ -324,6 +324,27 @@ impl Terraform {
         self.block(scope, "data", &[kind, name])
     }
 
+    /// What looks something up, by its address.
+    fn looked_up_by(&self, address: &str) -> Option<(usize, Rc<Block>)> {
+        let (module, rest) = address.rsplit_once("data.").unwrap_or(("", address));
+        let module = module.trim_end_matches('.');
+        let (kind, name) = rest.split_once('.')?;
+        let name = name.split('.').next()?;
+        let scope = self.scopes.iter().position(|s| s.address == module)?;
+        Some((scope, self.lookup(scope, kind, name)?))
+    }
+
+    /// Blocks of a kind in the module of a scope.
+    pub(super) fn blocks_of(&self, scope: usize, kind: &str) -> &[Rc<Block>] {
+        let module = self.scopes.get(scope).and_then(|s| self.modules.get(&s.folder));
+        module.and_then(|m| m.blocks.get(kind)).map_or(&[], Vec::as_slice)
+    }
+
+    /// The scope that calls another, with the call.
+    pub(super) fn call_of(&self, scope: usize) -> Option<(usize, &Rc<Block>)> {
+        self.scopes.get(scope)?.call.as_ref().map(|(outer, block, _)| (*outer, block))
+    }
+
     /// What is worked out once: a variable or a local value, which may not need itself.
     fn once(&self, scope: usize, name: String, work: impl FnOnce() -> Json) -> Json {
         let key = (scope, name);
@@ -533,19 +554,22 @@ impl Configuration for Terraform {
         self.inner(at, name).len()
     }
 
+    fn subscription_of(&self, at: Option<usize>, address: &str) -> Option<String> {
+        let (scope, block) = match at {
+            Some(at) => self.details.get(at).map(|d| (d.scope, Rc::clone(&d.block)))?,
+            None => self.looked_up_by(address)?,
+        };
+        self.subscription_through(scope, &block)
+    }
+
     fn own_subscription(&self) -> Option<String> {
-        let provider = self.block(0, "provider", &["azurerm"])?;
+        let provider = self.provider(0, None)?;
         let id = self.evaluate(provider.attributes.get("subscription_id")?, 0, &Env::default(), 0);
         id.as_str().filter(|id| !has_marks(id)).map(str::to_owned)
     }
 
     fn looked_up(&self, address: &str, attribute: &str) -> Value {
-        let (module, rest) = address.rsplit_once("data.").unwrap_or(("", address));
-        let module = module.trim_end_matches('.');
-        let mut parts = rest.split('.');
-        let (Some(kind), Some(name)) = (parts.next(), parts.next()) else { return Value::Absent };
-        let Some(scope) = self.scopes.iter().position(|s| s.address == module) else { return Value::Absent };
-        let Some(block) = self.lookup(scope, kind, name) else { return Value::Absent };
+        let Some((scope, block)) = self.looked_up_by(address) else { return Value::Absent };
         match block.attributes.get(attribute) {
             Some(expr) => read(self.evaluate(expr, scope, &Env::default(), 0)),
             None => Value::Absent,
