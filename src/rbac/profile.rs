@@ -21,6 +21,9 @@ pub struct ClassSets {
     types: Vec<String>,
 }
 
+/// Numbers of names.
+type Numbers<'n> = HashMap<&'n str, usize, foldhash::fast::RandomState>;
+
 /// An operation.
 #[derive(Clone, Copy, Debug)]
 struct About {
@@ -34,7 +37,7 @@ impl ClassSets {
     pub fn new(operations: &Operations) -> ClassSets {
         let mut sets: Vec<(Class, OpSet)> = Class::ALL.iter().map(|c| (*c, OpSet::new())).collect();
         let mut written = BTreeSet::new();
-        let (mut providers, mut kinds) = (HashMap::new(), HashMap::new());
+        let (mut providers, mut kinds): (Numbers<'_>, Numbers<'_>) = Default::default();
         let mut types = Vec::new();
         let mut about = Vec::new();
         for plane in Plane::ALL {

@@ -24,6 +24,7 @@ pub struct Catalog {
     operations_at: std::ops::Range<usize>,
     operations: OnceLock<Operations>,
     names: OnceLock<HashMap<String, String>>,
+    aliases: OnceLock<HashMap<String, String>>,
 }
 
 /// A built-in role.
@@ -56,6 +57,7 @@ impl Catalog {
                 operations_at: 0..0,
                 operations: OnceLock::new(),
                 names: OnceLock::new(),
+                aliases: OnceLock::new(),
             })
         })
     }
@@ -74,6 +76,7 @@ impl Catalog {
             operations_at,
             operations: OnceLock::new(),
             names: OnceLock::new(),
+            aliases: OnceLock::new(),
         })
     }
 
@@ -112,23 +115,28 @@ impl Catalog {
 
     /// The role with this name, today's or an old one, without regard to case.
     pub fn role_by_name(&self, name: &str) -> Option<CatalogRole> {
+        let wanted = name.trim().to_lowercase();
+        // Today's names win over old ones of other roles, and are found without reading what roles allow.
         let names = self.names.get_or_init(|| {
-            let mut names = HashMap::new();
-            let mut guids: Vec<&String> = self.roles.keys().collect();
-            guids.sort_unstable();
-            let all: Vec<CatalogRole> = guids.iter().filter_map(|g| self.role(g)).collect();
-            // Today's names win over old ones of other roles.
-            for role in &all {
-                names.insert(role.name.to_lowercase(), role.guid.clone());
-            }
-            for role in &all {
+            let all = self
+                .guids()
+                .into_iter()
+                .filter_map(|g| Some((self.role_name(g)?.to_lowercase(), g.to_owned())));
+            all.collect()
+        });
+        if let Some(guid) = names.get(&wanted) {
+            return self.role(guid);
+        }
+        let aliases = self.aliases.get_or_init(|| {
+            let mut aliases = HashMap::new();
+            for role in self.guids().into_iter().filter_map(|g| self.role(g)) {
                 for alias in &role.aliases {
-                    names.entry(alias.to_lowercase()).or_insert_with(|| role.guid.clone());
+                    aliases.entry(alias.to_lowercase()).or_insert_with(|| role.guid.clone());
                 }
             }
-            names
+            aliases
         });
-        self.role(names.get(&name.trim().to_lowercase())?)
+        self.role(aliases.get(&wanted)?)
     }
 
     /// Every role's GUID, sorted.

@@ -3,7 +3,6 @@
 use crate::model::{ActionPattern, Plane};
 use crate::rbac::matching::matches;
 use crate::rbac::opset::OpSet;
-use std::collections::HashMap;
 
 /// All known operations.
 #[derive(Debug, Default)]
@@ -16,7 +15,6 @@ pub struct Operations {
 struct Names {
     /// Lower-case and sorted.
     sorted: Vec<Box<str>>,
-    at: HashMap<Box<str>, usize>,
 }
 
 impl Operations {
@@ -54,7 +52,7 @@ impl Operations {
 
     /// Where an operation, in lower case, stands in its plane.
     pub fn find(&self, plane: Plane, name: &str) -> Option<usize> {
-        self.names(plane).at.get(name).copied()
+        self.names(plane).find(name)
     }
 
     /// The lower-case names of a plane's operations, sorted.
@@ -83,8 +81,8 @@ impl Operations {
         };
         let text = pattern.text();
         if pattern.stars() == 0 {
-            if let Some(at) = names.at.get(text) {
-                put(*at);
+            if let Some(at) = names.find(text) {
+                put(at);
             }
             return any;
         }
@@ -108,7 +106,10 @@ impl Names {
     fn of(mut sorted: Vec<Box<str>>) -> Names {
         sorted.sort_unstable();
         sorted.dedup();
-        let at = sorted.iter().enumerate().map(|(n, name)| (name.clone(), n)).collect();
-        Names { sorted, at }
+        Names { sorted }
+    }
+
+    fn find(&self, name: &str) -> Option<usize> {
+        self.sorted.binary_search_by(|known| (**known).cmp(name)).ok()
     }
 }
