@@ -52,6 +52,14 @@ pub fn check(
 ) -> Result<Outcome, AppError> {
     let mut code = Code::find(request, progress)?;
     let at = request.at.as_deref();
+    let begins = ["/subscriptions/", "/providers/microsoft.management/managementgroups/"];
+    if let Some(wrong) =
+        at.filter(|at| *at != "/" && !begins.iter().any(|b| at.to_ascii_lowercase().starts_with(b)))
+    {
+        return Err(AppError::usage(format!("--at: `{wrong}` is no scope")).help(
+            "expected /subscriptions/ID, /subscriptions/ID/resourceGroups/NAME, or /providers/Microsoft.Management/managementGroups/NAME",
+        ));
+    }
     let mut reading = Reading::to(at);
     code.read(request, catalog, &mut reading, progress)?;
     let wrong = request.parameters.keys().find(|name| {

@@ -23,6 +23,8 @@ const NOT_OURS: [&str; 2] = [".git", ".terraform"];
 pub(super) struct Code {
     found: Vec<(PathBuf, Kind)>,
     here: Option<PathBuf>,
+    /// Files of values of Terraform's variables.
+    values: Vec<PathBuf>,
     /// What git neither tracks nor wants to.
     ignored: std::collections::HashSet<PathBuf>,
     /// The text of the last file that was looked at, which is read next if it is the only one.
@@ -50,6 +52,7 @@ impl Code {
             here,
             named,
             kept: None,
+            values: Vec::new(),
             ignored: std::collections::HashSet::new(),
             bases: std::cell::RefCell::default(),
             read: BTreeMap::new(),
@@ -159,6 +162,10 @@ impl Code {
                 Err(error) => return Err(failed(error)),
             }
         }
+        if lower.trim_end_matches(".json").ends_with(".tfvars") {
+            self.values.push(path.to_owned());
+            return Ok(());
+        }
         match Kind::of(&shown, head.as_bytes()) {
             Some(kind) => {
                 self.kept = Some((path.to_owned(), head));
@@ -240,6 +247,21 @@ impl Code {
             let bytes = super::read_file(path)?;
             let text = decode(&bytes);
             values.push(text.ok_or_else(|| AppError::usage(format!("`{}` is no text", path.display())))?);
+        }
+        if request.var_files.is_empty() && !folders.is_empty() {
+            // Beside source, whoever reads that says so.
+            for path in self.values.clone() {
+                let beside = self.in_repository(folder_of(&path));
+                if !beside
+                    .is_some_and(|(base, inside)| folders.get(&base).is_some_and(|f| f.contains(&inside)))
+                {
+                    let detail = format!(
+                        "the values in `{}` are not used: name the file with --var-file",
+                        path.display()
+                    );
+                    self.gap(&path, Reason::Unresolved, detail);
+                }
+            }
         }
         for (repository, folders) in folders {
             let files = Folder::open(&repository)?;

@@ -56,6 +56,19 @@ impl Ref {
         Ok(shown.status.success().then_some(shown.stdout))
     }
 
+    /// The files of a folder as they are there, by their names.
+    ///
+    /// # Errors
+    /// If git cannot be asked.
+    pub fn list(&self, folder: &Path) -> Result<Vec<PathBuf>, AppError> {
+        let Some(inside) = self.inside(&folder.join("x")) else { return Ok(Vec::new()) };
+        let inside = inside.strip_suffix("/x").unwrap_or_default();
+        let listed =
+            git(&self.root, &["ls-tree", "-z", "--name-only", &format!("{}:{inside}", self.commit)])?;
+        let names = listed.stdout.split(|b| *b == 0).filter(|n| !n.is_empty());
+        Ok(names.map(|n| folder.join(String::from_utf8_lossy(n).as_ref())).collect())
+    }
+
     /// A path from the root of the repository; the file need not be there any more.
     fn inside(&self, path: &Path) -> Option<String> {
         let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));

@@ -7,17 +7,17 @@ use super::code_files::CodeFiles;
 use super::error::AppError;
 use super::git::Ref;
 use crate::finding::{Disposition, Finding, Severity};
-use crate::model::Instant;
+use crate::model::{Instant, Location};
 use crate::policy::Inline;
 
 /// Lines above a block that are looked at.
 const ABOVE: usize = 10;
 const SHORTEST_REASON: usize = 15;
+/// Lines that a block has at most.
+const LONGEST: usize = 500;
 
 /// A waiver in a comment.
 struct Found {
-    /// The line, as it stands.
-    text: String,
     line: usize,
     rules: Vec<String>,
     until: Option<Instant>,
@@ -45,10 +45,13 @@ pub(super) fn apply(
         let place = format!("{}:{}", at.path, waiver.line);
         let why_not = refusal(&waiver, finding.severity, allowed, now);
         let why_not = match (why_not, before) {
-            (None, Some(before)) if is_new(before, files, &at.path, &waiver)? => {
+            (None, Some(before)) if is_new(before, files, &at, &waiver)? => {
                 let shown = format!("{place}: {} until {}", finding.rule.slug, date(&waiver));
                 proposed.push(format!("{shown}, because {}", waiver.reason));
-                Some(format!("the change brings it, and `{}` does not have it", before.name()))
+                Some(format!(
+                    "the change brings it, or changes what it is for: `{}` does not have it so",
+                    before.name()
+                ))
             }
             (why_not, _) => why_not,
         };
@@ -93,12 +96,24 @@ fn refusal(waiver: &Found, severity: Severity, allowed: Option<&Inline>, now: In
     (waiver.reason.chars().count() < SHORTEST_REASON).then(|| "its reason says too little".to_owned())
 }
 
-/// Whether the file did not have the comment before.
-fn is_new(before: &Ref, files: &CodeFiles, path: &str, waiver: &Found) -> Result<bool, AppError> {
-    let Some(place) = files.place(path) else { return Ok(true) };
+/// Whether the file did not have the comment before, or had it beside something else: what a waiver was given for is all of
+/// its block.
+fn is_new(before: &Ref, files: &CodeFiles, at: &Location, waiver: &Found) -> Result<bool, AppError> {
+    let (Some(place), Some(lines)) = (files.place(&at.path), files.lines(&at.path)) else { return Ok(true) };
     let text = before.read(&place)?.unwrap_or_default();
-    let text = String::from_utf8_lossy(&text);
-    Ok(!text.lines().any(|line| line.trim() == waiver.text.trim()))
+    let trimmed = |lines: &mut dyn Iterator<Item = &str>| -> String {
+        lines.map(|l| format!("{}\n", l.trim())).collect()
+    };
+    let was = trimmed(&mut String::from_utf8_lossy(&text).lines());
+    let first = usize::try_from(at.line).unwrap_or(1).saturating_sub(1);
+    let indent = |line: &str| line.len() - line.trim_start().len();
+    let own = lines.get(first).map_or(0, |l| indent(l));
+    // A block ends where a bracket stands as far out as it began.
+    let ends = |line: &&String| line.trim_start().starts_with(['}', ']']) && indent(line) <= own;
+    let length = lines.iter().skip(first).take(LONGEST).position(|line| ends(&line)).unwrap_or(0);
+    let begin = waiver.line.saturating_sub(1).min(first);
+    let block = lines.get(begin..=(first + length).min(lines.len().saturating_sub(1))).unwrap_or_default();
+    Ok(!was.contains(&trimmed(&mut block.iter().map(String::as_str))))
 }
 
 /// The waivers on the line of a block, and in comments right above it.
@@ -124,7 +139,6 @@ fn read(line: usize, text: &str) -> Option<Found> {
     let (rules, rest) = rest.split_once(" until ").unwrap_or((rest, ""));
     let (until, reason) = rest.split_once(" because ").unwrap_or((rest, ""));
     Some(Found {
-        text: text.to_owned(),
         line,
         rules: rules.split([',', ' ']).filter(|r| !r.is_empty()).map(str::to_owned).collect(),
         until: Instant::parse(until.trim()),

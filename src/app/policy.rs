@@ -48,11 +48,19 @@ pub struct Places {
 pub fn load(places: &Places) -> Result<Policy, AppError> {
     let given = files(places, places.from.as_ref())?;
     let wrong = |e: crate::policy::PolicyError| AppError::usage(e.to_string());
-    let more = more_rules(&places.rules)?;
+    let more = match &places.from {
+        None => more_rules(&places.rules)?,
+        Some(from) => rules_of(from, &places.rules)?,
+    };
     let waivers = (given.waiver_path.as_str(), given.waiver_text.as_str(), given.waivers.as_slice());
     let rules = RuleSet::load(&more, &given.config, waivers).map_err(wrong)?;
     let mut proposed = Vec::new();
     if let Some(from) = &places.from {
+        if more_rules(&places.rules).map(|own| own.into_iter().map(|(_, text)| text).collect::<Vec<_>>()).ok()
+            != Some(more.iter().map(|(_, text)| text.clone()).collect())
+        {
+            proposed.push(format!("rules of --rules differ: those of `{}` hold", from.name()));
+        }
         // What the change itself says of them is told, and decides nothing.
         match files(places, None) {
             Ok(own) => {
@@ -155,6 +163,20 @@ pub fn more_rules(folders: &[PathBuf]) -> Result<Vec<(String, String)>, AppError
         files.sort();
         for file in files {
             more.push((shown(&file), read(&file)?));
+        }
+    }
+    Ok(more)
+}
+
+/// The same as a ref has them.
+fn rules_of(from: &Ref, folders: &[PathBuf]) -> Result<Vec<(String, String)>, AppError> {
+    let mut more = Vec::new();
+    for folder in folders {
+        let mut files = from.list(folder)?;
+        files.retain(|p| p.extension().is_some_and(|e| e == "toml"));
+        files.sort();
+        for file in files {
+            more.push((shown(&file), text(&file, from.read(&file)?.unwrap_or_default())?));
         }
     }
     Ok(more)

@@ -96,7 +96,9 @@ impl Code {
         catalog: &'static Catalog,
         reading: &mut Reading,
     ) -> Result<BTreeSet<PathBuf>, AppError> {
-        files.extend(bicepparam_beside(&files, request));
+        let more = bicepparam_beside(&files, request);
+        let beside = !more.is_empty();
+        files.extend(more);
         let tree = Folder::open(repository)?;
         let restored = request.restored.as_deref().and_then(|r| Folder::open(r).ok());
         let restored = restored.as_ref().map(|r| r as &dyn crate::sources::Files);
@@ -115,12 +117,17 @@ impl Code {
                     Some(whose) => given.entry(whose.to_owned()).or_default().push(inside.clone()),
                     // Others add to it.
                     None if bicep.is_called(inside) => {}
+                    None if beside => {}
                     None => {
                         let detail = "it holds parameters of a file that is not there, or of none".to_owned();
                         self.gap(path, Reason::Unresolved, detail);
                     }
                 }
             }
+        }
+        // Beside a file that was named there may be parameters of others.
+        if beside {
+            given.retain(|whose, _| files.iter().any(|(inside, _)| inside == whose));
         }
         let named = |inside: &str| files.iter().any(|(i, p)| i == inside && request.paths.contains(p));
         // Files of parameters that were named count before those that were found.
@@ -179,7 +186,7 @@ fn is_bicepparam(path: &str) -> bool {
     path.to_ascii_lowercase().ends_with(".bicepparam")
 }
 
-/// Files of parameters in Bicep beside a file that was named alone, by its name.
+/// Files of parameters in Bicep beside a file that was named alone.
 fn bicepparam_beside(files: &[(String, PathBuf)], request: &Request) -> Vec<(String, PathBuf)> {
     let alone = |path: &PathBuf| request.paths.contains(path) && !files.iter().any(|(i, _)| is_bicepparam(i));
     let mut found = Vec::new();
@@ -188,7 +195,7 @@ fn bicepparam_beside(files: &[(String, PathBuf)], request: &Request) -> Vec<(Str
         let mut names: Vec<String> =
             beside.filter_map(|e| Some(e.ok()?.file_name().to_string_lossy().into_owned())).collect();
         names.sort();
-        names.retain(|name| is_bicepparam(name) && belongs(&folder_of(path).join(name), path));
+        names.retain(|name| is_bicepparam(name));
         let folder = inside.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"));
         found.extend(names.into_iter().map(|n| (format!("{folder}{n}"), folder_of(path).join(&n))));
     }

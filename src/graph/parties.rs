@@ -164,7 +164,12 @@ impl Parties {
         }
         all.directory(estate, scopes);
         for grant in estate.assignments.iter().chain(&estate.schedules) {
-            all.grantee(estate, grant.principal, grant.principal_type);
+            // Whom code gives something may have been made after the directory was read, or be made with it.
+            let declared = !estate.declarations.is_empty() && {
+                let id = estate.strings.show_id(grant.id).to_ascii_lowercase();
+                estate.declarations.contains_key(&id)
+            };
+            all.grantee(estate, grant.principal, grant.principal_type, declared);
         }
         // Members of groups hold what the group holds, whoever they are.
         for member in estate.groups.iter().flat_map(|g| &g.members) {
@@ -172,7 +177,7 @@ impl Parties {
         }
         for vault in &estate.vaults {
             for policy in &vault.policies {
-                all.grantee(estate, policy.principal, PrincipalType::Absent);
+                all.grantee(estate, policy.principal, PrincipalType::Absent, false);
             }
         }
         all
@@ -319,7 +324,7 @@ impl Parties {
         }
     }
 
-    fn grantee(&mut self, estate: &Estate, principal: Sym, said: PrincipalType) {
+    fn grantee(&mut self, estate: &Estate, principal: Sym, said: PrincipalType, may_be_new: bool) {
         let kind = match said {
             PrincipalType::User => PartyKind::User,
             PrincipalType::Group | PrincipalType::ForeignGroup => PartyKind::Group,
@@ -343,7 +348,8 @@ impl Parties {
             _ => Source::Principals,
         };
         let people = matches!(party.kind, PartyKind::User | PartyKind::Other);
-        if party.exists.is_none() && !people && estate.coverage.of(listed) == Extent::Complete {
+        if party.exists.is_none() && !people && !may_be_new && estate.coverage.of(listed) == Extent::Complete
+        {
             party.exists = Some(false);
         }
         if party.kind == PartyKind::Unknown && party.identity.is_none() {

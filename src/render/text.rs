@@ -41,6 +41,15 @@ pub(super) fn write(report: &Report<'_>, to: &mut dyn Write) -> Result<(), Rende
             .unwrap_or_default();
         writeln!(to, "{mark:<8} {:<26} {place}{}{times}", gap.source, clean(&gap.detail))?;
     }
+    let quiet = [("waived", "waived"), ("baseline", "known from the baseline"), ("existing", "there before")];
+    let quiet = quiet.iter().filter_map(|(disposition, words)| {
+        let count = report.findings().filter(|r| r.disposition() == *disposition).count();
+        (count > 0).then(|| format!("{count} {words}"))
+    });
+    let quiet: Vec<String> = quiet.collect();
+    if !quiet.is_empty() {
+        writeln!(to, "not listed: {}", quiet.join(", "))?;
+    }
     if let Some(change) = report.change {
         write!(to, "{}", super::overlay::text(change))?;
     }

@@ -123,16 +123,27 @@ fn one_sided(before: &AccessGraph, after: &AccessGraph) -> (Vec<Ix<Grant>>, Vec<
     for (at, grant) in before.grants().iter() {
         counts.entry(key(before, grant)).or_default().push(at);
     }
-    let mut added = Vec::new();
+    let (mut added, mut again) = (Vec::new(), Vec::new());
     for (at, grant) in after.grants().iter() {
         match counts.get_mut(&key(after, grant)).and_then(Vec::pop) {
+            Some(old) if redefined(before, &before.grants()[old], after, grant) => {
+                again.push(old);
+                added.push(at);
+            }
             Some(_) => {}
             None => added.push(at),
         }
     }
-    let mut removed: Vec<Ix<Grant>> = counts.into_values().flatten().collect();
+    let mut removed: Vec<Ix<Grant>> = counts.into_values().flatten().chain(again).collect();
     removed.sort_unstable();
     (removed, added)
+}
+
+/// Whether a grant's role gives something else than it did: a custom role is changed in its place. Of one that was not
+/// read on either side, nothing is known.
+fn redefined(before: &AccessGraph, old: &Grant, after: &AccessGraph, new: &Grant) -> bool {
+    let (was, is) = (&before.roles()[old.role], &after.roles()[new.role]);
+    was.defined && is.defined && was.compiled.most != is.compiled.most
 }
 
 /// Whether a new grant is an old one that became wider or narrower: one of role, scope and condition changed, in one
@@ -146,7 +157,7 @@ fn turned(before: &AccessGraph, old: Ix<Grant>, after: &AccessGraph, new: Ix<Gra
     let contains = |outer: &str, inner: &str| {
         outer == "/" || inner.strip_prefix(outer).is_some_and(|rest| rest.starts_with('/'))
     };
-    if (&role, &condition) == (&other.1, &other.3) {
+    if (&role, &condition) == (&other.1, &other.3) && scope != other.2 {
         return match () {
             () if contains(&other.2, &scope) => Some(Change::Widened),
             () if contains(&scope, &other.2) => Some(Change::Narrowed),
@@ -156,7 +167,7 @@ fn turned(before: &AccessGraph, old: Ix<Grant>, after: &AccessGraph, new: Ix<Gra
     if scope != other.2 {
         return None;
     }
-    if role == other.1 {
+    if role == other.1 && condition != other.3 {
         return match (condition.is_empty(), other.3.is_empty()) {
             (false, true) => Some(Change::Widened),
             (true, false) => Some(Change::Narrowed),

@@ -66,7 +66,20 @@ pub fn sort_findings(
         sorted.untouched += usize::from(!kept);
         kept
     });
-    sorted.fixed = known.into_values().flatten().filter(|f| f.disposition == Disposition::Open).collect();
+    // What something as bad takes the place of is not ended.
+    let as_bad = |old: &Finding| {
+        new.iter().any(|f| {
+            let same = |of: &Finding| of.identity.as_ref().and_then(|i| i.principal_id.clone());
+            let scope = |of: &Finding| of.place.as_ref().map(|p| p.scope.to_ascii_lowercase());
+            f.disposition == Disposition::Open
+                && f.severity >= old.severity
+                && f.subject_kind == old.subject_kind
+                && same(f) == same(old)
+                && scope(f) == scope(old)
+        })
+    };
+    let ended = known.into_values().flatten().filter(|f| f.disposition == Disposition::Open);
+    sorted.fixed = ended.filter(|f| !as_bad(f)).collect();
     sorted.fixed.sort_by(|a, b| {
         b.severity
             .cmp(&a.severity)

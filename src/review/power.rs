@@ -73,6 +73,11 @@ pub(super) fn powers(
             touched.insert(one);
         }
     }
+    // Whoever joins or leaves a group gains or loses what that holds.
+    for (member, places) in moved(before, after) {
+        scopes.entry(member.clone()).or_default().extend(places);
+        touched.insert(member);
+    }
     touched.extend(old.keys().filter(|p| !new.contains_key(*p)).cloned());
     touched.extend(new.keys().filter(|p| !old.contains_key(*p)).cloned());
     let mut all = Vec::new();
@@ -104,6 +109,44 @@ pub(super) fn powers(
         });
     }
     all.sort_by(|a, b| (&a.name, &a.principal).cmp(&(&b.name, &b.principal)));
+    all
+}
+
+/// Everyone whose groups differ, with the scopes at which those hold something.
+fn moved(before: &AccessGraph, after: &AccessGraph) -> BTreeMap<String, BTreeSet<String>> {
+    let members = |graph: &AccessGraph| -> BTreeMap<String, BTreeSet<String>> {
+        let text = |sym| graph.text(sym).to_ascii_lowercase();
+        let groups = graph.estate().groups.iter();
+        groups.map(|g| (text(g.id), g.members.iter().map(|m| text(*m)).collect())).collect()
+    };
+    let (old, new) = (members(before), members(after));
+    let none = BTreeSet::new();
+    let mut all: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let groups: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    for group in groups {
+        let (was, is) = (old.get(group).unwrap_or(&none), new.get(group).unwrap_or(&none));
+        let changed: BTreeSet<&String> = was.symmetric_difference(is).collect();
+        if changed.is_empty() {
+            continue;
+        }
+        let held = [before, after].into_iter().filter_map(|graph| Some((graph, party(graph, group)?)));
+        let places: BTreeSet<String> = held
+            .flat_map(|(graph, at)| {
+                let held = graph.held_by(at).into_iter();
+                held.map(|way| {
+                    graph
+                        .text(graph.scopes().nodes()[graph.grants()[way.grant].scope].id)
+                        .to_ascii_lowercase()
+                })
+            })
+            .collect();
+        for member in changed {
+            let inside = [before, after].into_iter().flat_map(|graph| members_of(graph, member));
+            for one in std::iter::once(member.clone()).chain(inside) {
+                all.entry(one).or_default().extend(places.iter().cloned());
+            }
+        }
+    }
     all
 }
 

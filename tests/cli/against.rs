@@ -144,3 +144,102 @@ fn what_a_plan_takes_away_counts() {
     // It holds less, and so no open finding is left of what it did.
     assert!(!report["findings"].to_string().contains("root-scope-grant"));
 }
+
+/// Rule, scope and what became of it, for findings at or above high.
+fn grave(report: &Value) -> Vec<String> {
+    let all = report["findings"].as_array().unwrap().iter();
+    let grave = all.filter(|f| f["severity"] == "critical" || f["severity"] == "high");
+    grave.map(|f| format!("{} {}", f["rule"].as_str().unwrap(), f["disposition"].as_str().unwrap())).collect()
+}
+
+fn name_of(report: &Value, principal: &str) -> bool {
+    let all = report["change"]["identities"].as_array().unwrap().iter();
+    all.into_iter().any(|i| i["principal_id"] == principal && !i["gained"].as_array().unwrap().is_empty())
+}
+
+#[test]
+fn nobody_escapes_by_not_being_there_yet() {
+    let dir = tenant("against-unknown");
+    let owner = grant("owns", "8e3af657-a8ff-443c-a75c-2fe8c4bcb635");
+    // Who it is is not known, or was made after the snapshot.
+    for (file, principal, before) in [
+        ("param.bicep", "who", "param who string\n"),
+        ("new.bicep", "'0f0f0f0f-0000-4000-8000-000000000001'", ""),
+    ] {
+        let text = before.to_owned() + &owner.replace("scanner.properties.principalId", principal);
+        write(&dir.join(file), text);
+        let report = check(&dir, file);
+        assert_eq!(grave(&report), ["owner-equivalent-grant open"], "{file}: {report:#}");
+    }
+    let ran = run(&dir, &["check", "new.bicep", "--against", "tenant.lwsnap", "--at", "foo"]);
+    assert!(ran.code == 2 && ran.err.contains("--at: `foo` is no scope"), "{}", ran.err);
+}
+
+#[test]
+fn what_is_looked_up_is_found_in_the_tenant() {
+    let dir = tenant("against-lookups");
+    let text = "provider \"azurerm\" {\n  features {}\n  subscription_id = \"555b5820-5901-d30b-6df7-df1d5318c7d1\"\n}
+data \"azurerm_resource_group\" \"g\" {\n  name = \"rg-mail-app-prod\"\n}
+data \"azurerm_user_assigned_identity\" \"i\" {\n  name = \"id-mail-scanner-prod-weu\"\n  resource_group_name = \"rg-mail-app-prod\"\n}
+resource \"azurerm_role_assignment\" \"a\" {\n  scope = data.azurerm_resource_group.g.id\n  role_definition_name = \"Owner\"\n  principal_id = data.azurerm_user_assigned_identity.i.principal_id\n}
+";
+    write(&dir.join("main.tf"), text);
+    let report = check(&dir, "main.tf");
+    assert_eq!(grants(&report), [format!("added id-mail-scanner-prod-weu Owner {GROUP}")]);
+    assert!(name_of(&report, SCANNER), "{report:#}");
+}
+
+#[test]
+fn whoever_joins_a_group_gains_what_it_holds() {
+    let dir = tenant("against-group");
+    let estate = demo::estate();
+    let text = |sym| estate.strings.text(sym).to_owned();
+    let holds = |id| estate.assignments.iter().any(|a| estate.strings.same(a.principal, id));
+    let group = estate.groups.iter().find(|g| holds(g.id)).unwrap();
+    let (id, name) = (text(group.id), text(group.name));
+    for (case, group) in [("id", format!("\"{id}\"")), ("name", "data.azuread_group.g.object_id".to_owned())]
+    {
+        let code = format!(
+            "data \"azuread_group\" \"g\" {{\n  display_name = \"{name}\"\n}}\nresource \"azuread_group_member\" \"m\" {{\n  group_object_id = {group}\n  member_object_id = \"{SCANNER}\"\n}}\n"
+        );
+        write(&dir.join("main.tf"), code);
+        let report = check(&dir, "main.tf");
+        assert!(name_of(&report, SCANNER), "{case}: {:#}", report["change"]);
+    }
+}
+
+#[test]
+fn a_role_of_the_tenant_that_gets_wider_counts() {
+    let dir = tenant("against-role");
+    let estate = demo::estate();
+    let held = |r: &&leastwise::model::RoleDefinition| {
+        let key = estate.strings.text(r.id.name);
+        estate.assignments.iter().any(|a| estate.strings.text(a.role).ends_with(key))
+    };
+    let role = estate.roles.iter().find(held).unwrap();
+    let (key, name) = (estate.strings.text(role.id.name), estate.strings.text(role.name));
+    let scope = "/subscriptions/555b5820-5901-d30b-6df7-df1d5318c7d1";
+    let bicep = format!(
+        "targetScope = 'subscription'\nresource r 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {{\n  name: '{key}'\n  properties: {{\n    roleName: '{name}'\n    type: 'CustomRole'\n    permissions: [{{ actions: ['*'] }}]\n    assignableScopes: [subscription().id]\n  }}\n}}\n"
+    );
+    let terraform = format!(
+        "resource \"azurerm_role_definition\" \"r\" {{\n  name = \"{name}\"\n  scope = \"{scope}\"\n  permissions {{\n    actions = [\"*\"]\n  }}\n}}\n"
+    );
+    let plan = format!(
+        r#"{{"format_version":"1.2","terraform_version":"1.9.0","resource_changes":[{{"address":"azurerm_role_definition.r","mode":"managed","type":"azurerm_role_definition","name":"r","change":{{"actions":["update"],"before":{{"id":"{scope}/providers/Microsoft.Authorization/roleDefinitions/{key}|{scope}"}},"after":{{"id":"{scope}/providers/Microsoft.Authorization/roleDefinitions/{key}|{scope}","name":"{name}","scope":"{scope}","permissions":[{{"actions":["*"],"not_actions":[],"data_actions":[],"not_data_actions":[]}}],"assignable_scopes":["{scope}"]}},"after_unknown":{{}}}}}}]}}"#
+    );
+    for (file, text) in [("main.bicep", bicep), ("main.tf", terraform), ("plan.json", plan)] {
+        let dir = dir.join(file.replace('.', "-"));
+        std::fs::create_dir_all(dir.join(".git")).unwrap();
+        std::fs::copy(dir.join("../tenant.lwsnap"), dir.join("tenant.lwsnap")).unwrap();
+        write(&dir.join(file), &text);
+        let report = check(&dir, file);
+        let found = grave(&report);
+        assert!(
+            found.iter().any(|f| f.starts_with("owner-equivalent-grant") || f.starts_with("wildcard")),
+            "{file}: {found:?}"
+        );
+        let lines = report["change"]["grants"].to_string() + &report["change"]["identities"].to_string();
+        assert!(!report["change"]["identities"].as_array().unwrap().is_empty(), "{file}: {lines}");
+    }
+}

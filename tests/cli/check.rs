@@ -615,6 +615,8 @@ fn nothing_hides_from_a_check() {
         ("tofu", vec![("main.tofu", owner("a"))], true, false),
         ("json", vec![("main.tf.json", r#"{"resource": {"azurerm_role_assignment": {"a": {"scope": "/subscriptions/11111111-2222-4333-8444-000000000001", "role_definition_name": "${var.role}", "principal_id": "11111111-2222-4333-8444-000000000002"}}}, "variable": {"role": {"default": "Owner"}}}"#.to_owned())], true, false),
         ("json-override", vec![("main.tf", reader.to_owned()), ("a_override.tf.json", r#"{"resource": {"azurerm_role_assignment": {"a": [{"scope": "/subscriptions/11111111-2222-4333-8444-000000000001", "role_definition_name": "Owner", "principal_id": "11111111-2222-4333-8444-000000000002"}]}}}"#.to_owned())], true, false),
+        ("elsewhere", vec![("main.tf", "variable \"r\" {\n  default = \"Reader\"\n}\n".to_owned()), ("envs/prod.tfvars", "r = \"Owner\"\n".to_owned())], false, true),
+        ("group", vec![("main.tf", owner("a").replace("principal_id =", "principal_type = \"Group\"\n  principal_id ="))], false, true),
         ("mark", vec![("main.tf", format!("\u{feff}{}", owner("a")))], true, false),
         ("target", vec![("target/main.tf", owner("a"))], true, false),
         ("decoy", vec![("infra/main.tf", provider.to_owned() + &owner("a")), ("x/main.tf", decoy.to_owned())], true, false),

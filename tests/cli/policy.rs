@@ -126,6 +126,16 @@ fn the_base_branch_decides() {
     git(&dir, &["commit", "-q", "-m", "accept"]);
     let ran = check(&dir, &["--policy-from", "main"]);
     assert_eq!((became(&dir).0.as_str(), ran.code), ("waived", 0), "{}", ran.err);
+    // A waiver is for its block as it was: a wider role below the same comment is new.
+    std::fs::remove_file(dir.join("leastwise-waivers.toml")).unwrap();
+    git(&dir, &["add", "-A"]);
+    git(&dir, &["commit", "-q", "-m", "comment alone"]);
+    assert_eq!((check(&dir, &["--policy-from", "main"]).code, became(&dir).0.as_str()), (0, "waived"));
+    let wider = format!("{COMMENT}{GRANT}").replace("/resourceGroups/rg", "/resourceGroups/other");
+    put(&dir, &[("main.tf", &wider)]);
+    assert_eq!((check(&dir, &["--policy-from", "main"]).code, became(&dir).0.as_str()), (1, "open"));
+    put(&dir, &[("main.tf", &format!("# moved\n\n{COMMENT}{GRANT}"))]);
+    assert_eq!(check(&dir, &["--policy-from", "main"]).code, 0);
     // A configuration that a change breaks is not its own judge either.
     put(&dir, &[("leastwise.toml", "nonsense = 1\n")]);
     assert_eq!(check(&dir, &[]).code, 2);

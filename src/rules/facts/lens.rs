@@ -280,6 +280,8 @@ impl<'g> Lens<'g> {
                 role.profile.classes.iter().any(|c| *c >= Class::Execution || (*c >= Class::Write && wide));
             if let (Some(home), Some(there)) = (home, node.subscription)
                 && home != there
+                // Which subscription a symbol stands for is not known: it may be the same.
+                && ![home, there].iter().any(|at| graph.text(graph.scopes().nodes()[*at].id).contains("${"))
                 && !is_shared_service(graph.text(node.id), &role.key)
             {
                 foreign.entry(identity.index()).or_default().insert(there.index());

@@ -25,7 +25,8 @@ impl Azurerm<'_> {
     fn made_id(&self, at: usize, depth: usize) -> String {
         let instance = self.of(at);
         if let Some(id) = self.config.value(at, &["id"]).text().filter(|id| id.starts_with('/')) {
-            return id.to_owned();
+            // A custom role's id goes on with the scope that it was made at.
+            return id.split('|').next().unwrap_or(id).to_owned();
         }
         let name = match self.config.value(at, &["name"]) {
             Value::Known(Json::String(name)) if !name.contains('/') => self.spelled(&name, depth),
@@ -129,14 +130,25 @@ impl Azurerm<'_> {
                 if let Some(known) = self.config.looked_up(address, attribute).text() {
                     return Some(known.to_owned()).filter(|t| t.starts_with('/'));
                 }
-                let own = self.symbol(address);
+                // What is looked up by a name has that name.
+                let own = match self.config.looked_up(address, "name") {
+                    Value::Known(Json::String(name)) if !has_marks(&name) && !name.contains('/') => name,
+                    _ => self.symbol(address),
+                };
                 match kind.as_str() {
                     "azurerm_subscription" | "azurerm_client_config"
                         if self.config.looked_up(address, "subscription_id") == Value::Absent =>
                     {
                         Some(self.subscription_at(None, address))
                     }
-                    "azurerm_subscription" | "azurerm_subscriptions" => Some(format!("/subscriptions/{own}")),
+                    "azurerm_subscription" | "azurerm_subscriptions" => {
+                        match self.config.looked_up(address, "subscription_id") {
+                            Value::Known(Json::String(id)) if !has_marks(&id) => {
+                                Some(format!("/subscriptions/{id}"))
+                            }
+                            _ => Some(format!("/subscriptions/{}", self.symbol(address))),
+                        }
+                    }
                     "azurerm_management_group" => {
                         Some(format!("/providers/Microsoft.Management/managementGroups/{own}"))
                     }
@@ -144,7 +156,11 @@ impl Azurerm<'_> {
                         Some(format!("{}/resourceGroups/{own}", self.subscription_at(None, address)))
                     }
                     kind => {
-                        let group = format!("{}/resourceGroups/{own}", self.subscription_at(None, address));
+                        let named = match self.config.looked_up(address, "resource_group_name") {
+                            Value::Known(Json::String(name)) if !has_marks(&name) => name,
+                            _ => self.symbol(address),
+                        };
+                        let group = format!("{}/resourceGroups/{named}", self.subscription_at(None, address));
                         Some(format!("{group}/providers/{}/{own}", arm_type(kind).0))
                     }
                 }
@@ -185,7 +201,31 @@ impl Azurerm<'_> {
                     }
                     _ => None,
                 };
-                Some((self.symbol(address), kind))
+                // Whoever is looked up by name may be known elsewhere by that.
+                let named = |attribute: &str| match self.config.looked_up(address, attribute) {
+                    Value::Known(Json::String(name)) if !has_marks(&name) => Some(name),
+                    _ => None,
+                };
+                let whose = match kind {
+                    Some("ServicePrincipal")
+                        if named("name").is_some() && named("resource_group_name").is_some() =>
+                    {
+                        let looked_up = Value::Data(
+                            "azurerm_user_assigned_identity".to_owned(),
+                            address.clone(),
+                            "id".to_owned(),
+                        );
+                        self.scope_of(&looked_up, 1)
+                            .map(|id| format!("${{{}#principalId}}", id.to_ascii_lowercase()))
+                    }
+                    Some("Group") => {
+                        named("display_name").map(|name| super::instance::symbol(&format!("group {name}")))
+                    }
+                    Some("ServicePrincipal") => named("display_name")
+                        .map(|name| super::instance::symbol(&format!("service principal {name}"))),
+                    _ => None,
+                };
+                Some((whose.unwrap_or_else(|| self.symbol(address)), kind))
             }
             _ => None,
         }

@@ -3,7 +3,7 @@
 //!
 //! Not here: comparing the two (`review`).
 
-use crate::model::{AccessPolicy, Assignment, Estate, Sym, role_key};
+use crate::model::{AccessPolicy, Assignment, Estate, RoleKind, Sym, role_key};
 use std::collections::{HashMap, HashSet};
 
 /// A tenant that a change is to be laid over.
@@ -13,6 +13,10 @@ pub(super) struct Below {
     principals: HashMap<String, String>,
     /// The same by the symbols that the change has for them.
     symbols: HashMap<String, String>,
+    /// Object ids of groups and service principals, by what they are called, where only one is.
+    named: HashMap<String, Option<String>>,
+    /// Ids of custom roles by the symbols that the change has for them.
+    roles: HashMap<String, String>,
     /// Members of groups and policies of vaults that the change adds to.
     members: Vec<(String, Vec<String>)>,
     policies: Vec<(String, Vec<AccessPolicy>)>,
@@ -24,6 +28,8 @@ impl Below {
         let mut below = Below {
             principals: principals(live),
             symbols: HashMap::new(),
+            named: named(live),
+            roles: HashMap::new(),
             members: Vec::new(),
             policies: Vec::new(),
         };
@@ -37,6 +43,25 @@ impl Below {
         declared.extend(gone.iter().map(|id| id.trim_end_matches('/').to_ascii_lowercase()));
         let same: HashSet<[String; 4]> =
             change.assignments.iter().chain(&change.schedules).map(|a| said(change, a, &below)).collect();
+        // A role that the change has another id for is the tenant's of that name.
+        let known_roles: HashMap<String, String> = live
+            .roles
+            .iter()
+            .filter(|r| r.kind == RoleKind::Custom)
+            .map(|r| (live.strings.text(r.name).to_lowercase(), live.strings.show_id(r.id)))
+            .collect();
+        let mut written: HashSet<String> = HashSet::new();
+        for role in &change.roles {
+            let key = change.strings.text(role.id.name).to_ascii_lowercase();
+            if key.contains("${")
+                && let Some(known) = known_roles.get(&change.strings.text(role.name).to_lowercase())
+            {
+                written.insert(role_key(known).to_ascii_lowercase());
+                below.roles.insert(key, known.clone());
+            } else {
+                written.insert(key);
+            }
+        }
         let stays = |live: &Estate, a: &Assignment| {
             !declared.contains(&live.strings.show_id(a.id).to_ascii_lowercase())
                 && !same.contains(&said(live, a, &below))
@@ -61,7 +86,10 @@ impl Below {
         resources.retain(|r| !declared.contains(&text(r.id)));
         identities.retain(|i| !declared.contains(&text(i.id)));
         federated.retain(|f| !declared.contains(&strings.show_id(f.id).to_ascii_lowercase()));
-        roles.retain(|r| !declared.contains(&strings.show_id(r.id).to_ascii_lowercase()));
+        roles.retain(|r| {
+            let key = strings.text(r.id.name).to_ascii_lowercase();
+            !written.contains(&key) && !declared.contains(&strings.show_id(r.id).to_ascii_lowercase())
+        });
         policy_assignments.retain(|p| !declared.contains(&text(p.id)));
         let added_to: HashSet<String> =
             change.vaults.iter().map(|v| change.strings.text(v.id).to_ascii_lowercase()).collect();
@@ -73,8 +101,12 @@ impl Below {
             }
             !added_to.contains(&id) && !declared.contains(&id)
         });
-        let grown: HashSet<String> =
-            change.groups.iter().map(|g| change.strings.text(g.id).to_ascii_lowercase()).collect();
+        let grown: HashSet<String> = change
+            .groups
+            .iter()
+            .map(|g| change.strings.text(g.id))
+            .map(|id| below.real(id).unwrap_or(id).to_ascii_lowercase())
+            .collect();
         groups.retain(|g| {
             let grows = grown.contains(&text(g.id));
             if grows {
@@ -105,9 +137,25 @@ impl Below {
             block.principal.iter_mut().for_each(&mut rename);
             block.user.iter_mut().filter_map(|u| u.principal.as_mut()).for_each(&mut rename);
         }
-        estate.groups.iter_mut().flat_map(|g| &mut g.members).for_each(&mut rename);
+        for group in &mut estate.groups {
+            rename(&mut group.id);
+            group.members.iter_mut().for_each(&mut rename);
+        }
         estate.vaults.iter_mut().flat_map(|v| &mut v.policies).for_each(|p| rename(&mut p.principal));
         estate.local_grants.iter_mut().for_each(|l| rename(&mut l.principal));
+        let mut roles: HashMap<Sym, Option<Sym>> = HashMap::new();
+        for grant in estate.assignments.iter_mut().chain(&mut estate.schedules) {
+            let renamed = *roles.entry(grant.role).or_insert_with(|| {
+                let real = self.roles.get(&role_key(strings.text(grant.role)).to_ascii_lowercase())?.clone();
+                Some(strings.intern(&real))
+            });
+            grant.role = renamed.unwrap_or(grant.role);
+        }
+        for role in &mut estate.roles {
+            if let Some(real) = self.roles.get(&strings.text(role.id.name).to_ascii_lowercase()) {
+                role.id = strings.intern_id(real);
+            }
+        }
         for (id, members) in &self.members {
             let group = estate.groups.iter_mut().find(|g| strings.text(g.id).eq_ignore_ascii_case(id));
             if let Some(group) = group {
@@ -128,8 +176,26 @@ impl Below {
         let symbol = text.strip_prefix("${")?.strip_suffix('}')?;
         let of_an_id =
             symbol.strip_suffix("#principalId").and_then(|id| self.principals.get(&id.to_ascii_lowercase()));
-        of_an_id.or_else(|| self.symbols.get(&text.to_ascii_lowercase())).map(String::as_str)
+        let named = || self.named.get(&symbol.to_lowercase()).and_then(Option::as_ref);
+        of_an_id.or_else(|| self.symbols.get(&text.to_ascii_lowercase())).or_else(named).map(String::as_str)
     }
+}
+
+/// Object ids of groups and service principals, by `group NAME` and `service principal NAME`; none where several have one
+/// name.
+fn named(estate: &Estate) -> HashMap<String, Option<String>> {
+    let text = |sym: Sym| estate.strings.text(sym);
+    let groups = estate.groups.iter().map(|g| ("group", g.name, g.id));
+    let principals = estate.principals.iter().filter(|p| !matches!(text(p.kind), "User" | "Group"));
+    let principals = principals.map(|p| ("service principal", p.name, p.id));
+    let mut all: HashMap<String, Option<String>> = HashMap::new();
+    for (what, name, id) in groups.chain(principals) {
+        let id = text(id).to_owned();
+        all.entry(format!("{what} {}", text(name)).to_lowercase())
+            .and_modify(|known| *known = known.take().filter(|k| k.eq_ignore_ascii_case(&id)))
+            .or_insert(Some(id));
+    }
+    all
 }
 
 /// Object ids of identities and of hosts with their own, by ARM id.

@@ -102,6 +102,16 @@ impl<'w> Walk<'w> {
                 self.policies.push((vault, policies, address.to_owned(), location));
                 return;
             }
+            // Scripts may do whatever they are told to.
+            "microsoft.resources/deploymentscripts"
+                if ["role assignment", "roleassignment"].iter().any(|words| {
+                    let script = properties.get("scriptContent").and_then(Json::as_str);
+                    script.is_some_and(|s| s.to_ascii_lowercase().contains(words))
+                }) =>
+            {
+                let detail = format!("the script `{address}` assigns roles, and is not read");
+                self.gap(node, Source::RoleAssignments, Reason::Unsupported, detail);
+            }
             kind if !kind.starts_with("microsoft.authorization/") && grants(&properties) => {
                 let detail = format!("`{address}` ({}) may grant access, and is not read", found.kind);
                 self.gap(node, Source::RoleAssignments, Reason::Unsupported, detail);
@@ -175,12 +185,17 @@ impl<'w> Walk<'w> {
         }
         // What is not one of these says nothing about what it is.
         let kinds = ["User", "Group", "ServicePrincipal", "ForeignGroup", "Device"];
-        let said = object.get("principalType").and_then(Json::as_str);
-        if !said.is_some_and(|s| kinds.iter().any(|k| k.eq_ignore_ascii_case(s))) {
+        let said = object.get("principalType").and_then(Json::as_str).map(str::to_owned);
+        if !said.as_deref().is_some_and(|s| kinds.iter().any(|k| k.eq_ignore_ascii_case(s))) {
             object.remove("principalType");
         }
         match object.get("principalId").and_then(Json::as_str) {
-            Some(principal) if principal.starts_with("${") && !principal.ends_with("#principalId}") => {
+            // People and groups are nobody that is judged.
+            Some(principal)
+                if principal.starts_with("${")
+                    && !principal.ends_with("#principalId}")
+                    && !["User", "ForeignGroup", "Device"].iter().any(|k| said.as_deref() == Some(*k)) =>
+            {
                 let detail = format!(
                     "the principal of `{address}` is not known ({}): whoever it is, the grant is judged",
                     origin(principal)

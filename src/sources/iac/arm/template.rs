@@ -186,8 +186,12 @@ impl<'w> Walk<'w> {
             "microsoft.managedservices/registrationassignments",
             "microsoft.blueprint/blueprintassignments",
             "microsoft.blueprint/blueprints/artifacts",
+            "microsoft.documentdb/databaseaccounts/sqlroleassignments",
+            "microsoft.synapse/workspaces/administrators",
         ];
-        if folded.contains("${") || beyond.contains(&folded.as_str()) {
+        let grants = ["/principalassignments", "/accesspolicyassignments", "/trustedaccessrolebindings"];
+        let grants = grants.iter().any(|end| folded.ends_with(end)) || folded.starts_with("microsoft.graph/");
+        if folded.contains("${") || beyond.contains(&folded.as_str()) || grants {
             let detail = format!("`{address}` ({}) may grant access, and is not read", found.kind);
             return self.gap(node, Source::RoleAssignments, Reason::Unsupported, detail);
         }
