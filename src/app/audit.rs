@@ -146,8 +146,7 @@ pub(super) fn judge(
         proposed.extend(inline::apply(
             &mut judged.findings,
             files,
-            allowed,
-            decided_at,
+            &inline::Terms { allowed, now: decided_at, rules: &policy.rules },
             policy.from.as_ref(),
         )?);
     }

@@ -9,12 +9,23 @@ use super::git::Ref;
 use crate::finding::{Disposition, Finding, Severity};
 use crate::model::{Instant, Location};
 use crate::policy::Inline;
+use crate::rules::RuleSet;
 
 /// Lines above a block that are looked at.
 const ABOVE: usize = 10;
 const SHORTEST_REASON: usize = 15;
 /// Lines that a block has at most.
 const LONGEST: usize = 500;
+
+/// What decides whether a waiver in a comment holds.
+pub(super) struct Terms<'a> {
+    /// What the configuration allows.
+    pub allowed: Option<&'a Inline>,
+    /// The time that ends are judged at.
+    pub now: Instant,
+    /// The rules that there are.
+    pub rules: &'a RuleSet,
+}
 
 /// A waiver in a comment.
 struct Found {
@@ -31,22 +42,22 @@ struct Found {
 pub(super) fn apply(
     findings: &mut [Finding],
     files: &CodeFiles,
-    allowed: Option<&Inline>,
-    now: Instant,
+    terms: &Terms<'_>,
     before: Option<&Ref>,
 ) -> Result<Vec<String>, AppError> {
     let mut proposed = Vec::new();
     for finding in findings.iter_mut().filter(|f| f.disposition == Disposition::Open) {
         let Some(at) = finding.location.clone() else { continue };
         let waivers = beside(files, &at.path, at.line);
-        let Some(waiver) = waivers.into_iter().find(|w| w.rules.contains(&finding.rule.slug)) else {
+        let Some(waiver) = waivers.iter().find(|w| w.rules.contains(&finding.rule.slug)) else {
+            misspelt(finding, &waivers, terms.rules, &at.path);
             continue;
         };
         let place = format!("{}:{}", at.path, waiver.line);
-        let why_not = refusal(&waiver, finding.severity, allowed, now);
+        let why_not = refusal(waiver, finding.severity, terms.allowed, terms.now);
         let why_not = match (why_not, before) {
-            (None, Some(before)) if is_new(before, files, &at, &waiver)? => {
-                let shown = format!("{place}: {} until {}", finding.rule.slug, date(&waiver));
+            (None, Some(before)) if is_new(before, files, &at, waiver)? => {
+                let shown = format!("{place}: {} until {}", finding.rule.slug, date(waiver));
                 proposed.push(format!("{shown}, because {}", waiver.reason));
                 Some(format!(
                     "the change brings it, or changes what it is for: `{}` does not have it so",
@@ -70,6 +81,17 @@ pub(super) fn apply(
     proposed.sort();
     proposed.dedup();
     Ok(proposed)
+}
+
+/// Says of comments that waive what is no rule that they do nothing.
+fn misspelt(finding: &mut Finding, waivers: &[Found], rules: &RuleSet, path: &str) {
+    for waiver in waivers {
+        for unknown in waiver.rules.iter().filter(|r| rules.get(r).is_none()) {
+            let line = waiver.line;
+            let said = format!(" (the comment at {path}:{line} waives `{unknown}`, which is no rule)");
+            finding.message.push_str(&said);
+        }
+    }
 }
 
 fn date(waiver: &Found) -> String {

@@ -3,7 +3,7 @@
 use super::markdown::escape;
 use super::text::clean;
 use crate::report::Overlay;
-use crate::review::{GrantChange, IdentityChange, Power};
+use crate::review::{GrantChange, IdentityChange, Power, WayChange};
 use serde::Serialize;
 use std::fmt::Write as _;
 
@@ -50,6 +50,15 @@ struct Identity<'a> {
 }
 
 #[derive(Serialize)]
+struct Way<'a> {
+    change: &'a str,
+    kind: &'a str,
+    identity: &'a str,
+    resource: &'a str,
+    says: &'a str,
+}
+
+#[derive(Serialize)]
 struct Fixed<'a> {
     rule: &'a str,
     severity: &'a str,
@@ -63,6 +72,7 @@ struct Fixed<'a> {
 pub(super) struct Json<'a> {
     grants: Vec<Grant<'a>>,
     identities: Vec<Identity<'a>>,
+    ways: Vec<Way<'a>>,
     fixed: Vec<Fixed<'a>>,
     untouched: usize,
 }
@@ -97,6 +107,13 @@ impl<'a> Json<'a> {
             gained: i.gained.iter().map(gain).collect(),
             lost: i.lost.iter().map(gain).collect(),
         };
+        let way = |w: &'a WayChange| Way {
+            change: w.change,
+            kind: w.kind,
+            identity: &w.identity,
+            resource: &w.resource,
+            says: &w.says,
+        };
         let fixed = overlay.sorted.fixed.iter().map(|f| Fixed {
             rule: &f.rule.slug,
             severity: f.severity.name(),
@@ -107,6 +124,7 @@ impl<'a> Json<'a> {
         Json {
             grants: overlay.diff.grants.iter().map(grant).collect(),
             identities: overlay.diff.identities.iter().map(identity).collect(),
+            ways: overlay.diff.ways.iter().map(way).collect(),
             fixed: fixed.collect(),
             untouched: overlay.sorted.untouched,
         }
@@ -155,7 +173,8 @@ impl Page {
             .grants
             .iter()
             .filter(known)
-            .map(|g| format!("{} ({}): {}", g.identity, g.holder, grant(g, plain)));
+            .map(|g| format!("{} ({}): {}", g.identity, g.holder, grant(g, plain)))
+            .chain(diff.ways.iter().map(|w| format!("{}: {}", w.identity, way(w, plain))));
         let fixed = overlay.sorted.fixed.iter();
         Page {
             identities: identities.collect(),
@@ -208,11 +227,19 @@ fn grant(g: &GrantChange, shown: fn(&str) -> String) -> String {
     )
 }
 
+fn way(w: &WayChange, shown: fn(&str) -> String) -> String {
+    let says = shown(&w.says);
+    match w.kind {
+        "access-policy" => format!("{} access policy of {}: {says}", w.change, shown(&w.resource)),
+        _ => format!("{} federated credential: {says}", w.change),
+    }
+}
+
 /// For a comment on a change.
 pub(super) fn markdown(out: &mut String, overlay: &Overlay) {
     let _ = writeln!(out, "### What the change does to the tenant\n");
     let plain = |text: &str| escape(text);
-    if overlay.diff.grants.is_empty() && overlay.diff.identities.is_empty() {
+    if overlay.diff.is_empty() {
         let _ = writeln!(out, "Nobody can do more or less.\n");
     }
     for identity in overlay.diff.identities.iter().take(ROWS) {
@@ -229,6 +256,9 @@ pub(super) fn markdown(out: &mut String, overlay: &Overlay) {
     let known: Vec<&str> = overlay.diff.identities.iter().map(|i| i.principal.as_str()).collect();
     for g in overlay.diff.grants.iter().filter(|g| !known.contains(&g.principal.as_str())).take(ROWS) {
         let _ = writeln!(out, "- **{}** ({}): {}", escape(&g.identity), g.holder, grant(g, plain));
+    }
+    for w in overlay.diff.ways.iter().take(ROWS) {
+        let _ = writeln!(out, "- **{}**: {}", escape(&w.identity), way(w, plain));
     }
     out.push('\n');
     if !overlay.sorted.fixed.is_empty() {
@@ -257,6 +287,9 @@ pub(super) fn text(overlay: &Overlay) -> String {
     let plain = |text: &str| clean(text);
     for g in &overlay.diff.grants {
         let _ = writeln!(out, "{:<8} {:<26} {}", "change", clean(&g.identity), grant(g, plain));
+    }
+    for w in &overlay.diff.ways {
+        let _ = writeln!(out, "{:<8} {:<26} {}", "change", clean(&w.identity), way(w, plain));
     }
     for identity in &overlay.diff.identities {
         for (title, powers) in [("gains", &identity.gained), ("loses", &identity.lost)] {

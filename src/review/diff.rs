@@ -1,6 +1,7 @@
 //! Grants of two graphs, compared by who holds what where: ids and dates do not count.
 
 use super::power::{IdentityChange, powers};
+use super::ways::{WayChange, ways};
 use crate::graph::{AccessGraph, Grant, PartyKind};
 use crate::model::{GrantState, Ix};
 use crate::rbac::OpSet;
@@ -69,6 +70,15 @@ pub struct Diff {
     pub grants: Vec<GrantChange>,
     /// Identities that are new, gone, or can do more or less.
     pub identities: Vec<IdentityChange>,
+    /// Federated credentials and access policies that are new or gone.
+    pub ways: Vec<WayChange>,
+}
+
+impl Diff {
+    /// Whether nobody can do more or less.
+    pub fn is_empty(&self) -> bool {
+        self.grants.is_empty() && self.identities.is_empty() && self.ways.is_empty()
+    }
 }
 
 /// A grant by what it says.
@@ -114,7 +124,7 @@ pub fn diff(before: &AccessGraph, after: &AccessGraph) -> Diff {
         };
         by(a).cmp(&by(b)).then_with(|| a.record.cmp(&b.record))
     });
-    Diff { identities: powers(before, after, &grants), grants }
+    Diff { identities: powers(before, after, &grants), ways: ways(before, after), grants }
 }
 
 /// Grants that only the one graph has, and those that only the other has.

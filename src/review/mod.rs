@@ -5,7 +5,9 @@
 mod diff;
 mod findings;
 mod power;
+mod ways;
 
 pub use diff::{Change, Diff, GrantChange, diff};
 pub use findings::{Sorted, sort_findings};
 pub use power::{IdentityChange, Power};
+pub use ways::WayChange;

@@ -243,3 +243,51 @@ fn a_role_of_the_tenant_that_gets_wider_counts() {
         assert!(!report["change"]["identities"].as_array().unwrap().is_empty(), "{file}: {lines}");
     }
 }
+
+#[test]
+fn ways_in_that_are_no_grants_count() {
+    let dir = tenant("against-ways");
+    let bicep = format!(
+        "{EXISTING}resource trust 'Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials@2023-01-31' = {{
+  parent: scanner
+  name: 'deploy'
+  properties: {{
+    issuer: 'https://token.actions.githubusercontent.com'
+    subject: 'repo:contoso/mail:environment:prod'
+    audiences: ['api://AzureADTokenExchange']
+  }}
+}}
+resource vault 'Microsoft.KeyVault/vaults@2023-07-01' = {{
+  name: 'kv-mail-prod'
+  properties: {{
+    enableRbacAuthorization: false
+    accessPolicies: [{{ objectId: '{SCANNER}', permissions: {{ secrets: ['get'] }} }}]
+  }}
+}}
+"
+    );
+    write(&dir.join("main.bicep"), bicep);
+    let report = check(&dir, "main.bicep");
+    let ways = report["change"]["ways"].as_array().unwrap();
+    let told: Vec<String> =
+        ways.iter().map(|w| format!("{} {} {}", w["change"], w["kind"], w["says"])).collect();
+    assert_eq!(
+        told,
+        [
+            r#""added" "access-policy" "secrets/get""#,
+            r#""added" "federated-credential" "repo:contoso/mail:environment:prod of https://token.actions.githubusercontent.com for api://AzureADTokenExchange may sign in as it""#,
+        ]
+    );
+    let written = |format: &str| {
+        let common = ["check", "main.bicep", "--against", "tenant.lwsnap", "--at", GROUP, "--format", format];
+        run(&dir, &common).out
+    };
+    let (page, note, shown) = (written("html"), written("markdown"), written("text"));
+    for text in [page, note, shown] {
+        assert!(
+            text.contains("added federated credential: ") && text.contains("added access policy of "),
+            "{text}"
+        );
+        assert!(!text.contains("Nobody can do more or less"));
+    }
+}

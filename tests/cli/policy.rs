@@ -68,6 +68,7 @@ fn comments_accept_what_the_configuration_lets_them() {
     let late = with_comment.replace("2026-08-01", "2027-08-01");
     let ended = with_comment.replace("2026-08-01", "2026-05-01");
     let other = with_comment.replace("allow owner-equivalent-grant", "allow broad-write-scope");
+    let typo = with_comment.replace("allow owner-equivalent-grant", "allow owner-equivalent");
     let text = GRANT.replace(
         "\"rg\"",
         "\"rg # leastwise: allow owner-equivalent-grant until 2026-08-01 because of this\"",
@@ -80,6 +81,7 @@ fn comments_accept_what_the_configuration_lets_them() {
         ("late", INLINE, late.as_str(), "open", "90 days at most"),
         ("ended", INLINE, ended.as_str(), "open", "it ended on 2026-05-01"),
         ("other", INLINE, other.as_str(), "open", ""),
+        ("typo", INLINE, typo.as_str(), "open", "waives `owner-equivalent`, which is no rule"),
         ("text", INLINE, text.as_str(), "open", ""),
         ("critical", INLINE, critical.as_str(), "open", "up to high"),
     ] {

@@ -131,7 +131,10 @@ impl<'c> Azurerm<'c> {
             "azuread_app_role_assignment" => self.app_role(at),
             "azapi_resource" => self.azapi(at),
             kind if UNREAD.contains(&kind) => self.unread(at),
-            kind if kind.ends_with("_policy_assignment") => self.policy_assignment(at),
+            "azurerm_management_group_policy_assignment"
+            | "azurerm_subscription_policy_assignment"
+            | "azurerm_resource_group_policy_assignment"
+            | "azurerm_resource_policy_assignment" => self.policy_assignment(at),
             _ => self.host(at),
         }
     }
