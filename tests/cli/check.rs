@@ -712,15 +712,3 @@ fn sensitive_values_are_not_shown() {
         assert!((ran.code == 1 || format == "csv") && !(ran.out + &ran.err).contains("hunter2"), "{format}");
     }
 }
-
-#[test]
-fn what_grants_in_a_way_of_its_own_is_a_gap() {
-    let dir = folder("check-own-ways");
-    std::fs::create_dir_all(dir.join(".git")).unwrap();
-    for kind in ["azurerm_redis_cache_access_policy_assignment", "azurerm_synapse_workspace_aad_admin"] {
-        write(&dir.join("main.tf"), format!("resource \"{kind}\" \"a\" {{\n  name = \"app\"\n}}\n"));
-        let ran = run(&dir, &["check", "main.tf"]);
-        assert_eq!(ran.code, 3, "{kind}: {}", ran.err);
-        assert!(ran.out.contains(&format!("what `{kind}.a` grants is not read")), "{}", ran.out);
-    }
-}

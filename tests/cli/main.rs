@@ -18,3 +18,4 @@ mod policy;
 mod secrets;
 mod snapshot;
 mod support;
+mod unread;

@@ -115,6 +115,12 @@ impl<'c> Azurerm<'c> {
     }
 
     fn instance(&mut self, at: usize) {
+        if self.config.assigns_by_script(at) {
+            let address = &self.of(at).address;
+            let detail =
+                format!("a script of `{address}` assigns roles or is given a principal, and is not read");
+            self.gap(at, Source::RoleAssignments, Reason::Unsupported, detail);
+        }
         match self.of(at).kind.as_str() {
             "azurerm_role_assignment" => self.assignment(at, "roleAssignments"),
             "azurerm_pim_active_role_assignment" => self.assignment(at, "roleAssignments"),

@@ -51,6 +51,8 @@ pub(super) trait Configuration {
     fn value(&self, at: usize, path: &[&str]) -> Value;
     /// The elements of an attribute that is a list; of a list that is not known, what it refers to.
     fn list(&self, at: usize, path: &[&str]) -> Vec<Value>;
+    /// Whether making an instance runs a script that assigns roles.
+    fn assigns_by_script(&self, at: usize) -> bool;
     /// How many blocks there are of a name.
     fn blocks(&self, at: usize, name: &str) -> usize;
     /// The subscription that an instance, or else a lookup by its address, goes to, if that is not the configuration's own:

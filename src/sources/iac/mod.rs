@@ -15,6 +15,7 @@ mod over;
 mod place;
 mod plan;
 mod references;
+mod scripts;
 mod settings;
 mod types;
 

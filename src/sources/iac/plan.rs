@@ -7,10 +7,11 @@
 
 use super::address::module_names;
 use super::instance::{Configuration, Instance, Value};
+use super::scripts;
 use serde::Deserialize;
 use serde_json::Value as Json;
 use serde_json::value::RawValue;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Why a file is no plan that can be read.
 #[derive(Debug, thiserror::Error)]
@@ -109,6 +110,10 @@ pub(super) struct Plan {
     pub(super) gone: Vec<String>,
     /// Why there may be more than the plan says.
     pub(super) unsaid: Vec<&'static str>,
+    /// Names, by type, of resources with scripts that assign roles.
+    scripted: HashMap<String, Vec<String>>,
+    /// Instances that run such a script.
+    scripts: HashSet<usize>,
 }
 
 /// Positions of resources, and of lookups, by type and name.
@@ -149,7 +154,10 @@ impl Plan {
             written: std::cell::RefCell::default(),
             gone: Vec::new(),
             unsaid: Vec::new(),
+            scripted: HashMap::new(),
+            scripts: HashSet::new(),
         };
+        plan.scripted = scripts::in_plan(&plan.configuration);
         let planned = if wire.resource_changes.is_none() { json(wire.planned_values)? } else { Json::Null };
         let reasons = [
             (
@@ -192,7 +200,10 @@ impl Plan {
         let actions: Actions = serde_json::from_str(head.change.get())?;
         let does = |action: &str| actions.actions.iter().any(|a| a == action);
         let data = head.mode.as_deref() == Some("data");
-        if !is_of_interest(&head, data) {
+        // Scripts run when something is made, and not again.
+        let scripted =
+            does("create") && self.scripted.get(&head.kind).is_some_and(|names| names.contains(&head.name));
+        if !is_of_interest(&head, data) && !scripted {
             return Ok(());
         }
         if does("forget") {
@@ -214,6 +225,9 @@ impl Plan {
             return Ok(());
         }
         let module = head.module_address.unwrap_or_default().into_owned();
+        if scripted {
+            self.scripts.insert(self.instances.len());
+        }
         let key = (module.clone(), head.kind.clone(), head.name.clone());
         self.by_name.entry(key).or_default().push(self.instances.len());
         self.instances.push(Instance {
@@ -293,6 +307,10 @@ impl Configuration for Plan {
             }
             None => vec![Value::Unknown("it is known after apply".to_owned())],
         }
+    }
+
+    fn assigns_by_script(&self, at: usize) -> bool {
+        self.scripts.contains(&at)
     }
 
     fn blocks(&self, at: usize, name: &str) -> usize {

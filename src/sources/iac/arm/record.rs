@@ -9,6 +9,7 @@ use super::symbols::{digest, has_unknown, is_unknown, principal_of, symbol};
 use super::template::{Deployment, Walk};
 use crate::model::{Gap, Reason, Source};
 use crate::sources::iac::declare::declare;
+use crate::sources::iac::scripts::assigns_roles;
 use serde_json::{Map, Value as Json, json};
 use std::collections::HashMap;
 
@@ -104,10 +105,7 @@ impl<'w> Walk<'w> {
             }
             // Scripts may do whatever they are told to.
             "microsoft.resources/deploymentscripts"
-                if ["role assignment", "roleassignment"].iter().any(|words| {
-                    let script = properties.get("scriptContent").and_then(Json::as_str);
-                    script.is_some_and(|s| s.to_ascii_lowercase().contains(words))
-                }) =>
+                if properties.get("scriptContent").and_then(Json::as_str).is_some_and(assigns_roles) =>
             {
                 let detail = format!("the script `{address}` assigns roles, and is not read");
                 self.gap(node, Source::RoleAssignments, Reason::Unsupported, detail);

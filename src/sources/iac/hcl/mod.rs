@@ -2,6 +2,7 @@
 //!
 //! Not here: what resources mean to Azure (`azurerm`).
 
+mod attributes;
 mod evaluate;
 mod functions;
 mod json;

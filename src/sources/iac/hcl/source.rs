@@ -9,7 +9,7 @@ use super::module::{Module, given};
 use super::tree::{Block, Expr};
 use crate::model::{Gap, Reason, Source};
 use crate::sources::Files;
-use crate::sources::iac::instance::{Configuration, Instance, Mark, Value, has_marks};
+use crate::sources::iac::instance::{Instance, Mark};
 use crate::sources::iac::place::{installed, normal};
 use serde_json::Value as Json;
 use std::cell::{Cell, RefCell};
@@ -38,10 +38,10 @@ struct Scope {
     calls: Vec<(String, Option<Json>, usize)>,
 }
 
-struct Detail {
-    scope: usize,
-    block: Rc<Block>,
-    env: Env,
+pub(super) struct Detail {
+    pub(super) scope: usize,
+    pub(super) block: Rc<Block>,
+    pub(super) env: Env,
     key: Option<Json>,
 }
 
@@ -49,8 +49,8 @@ struct Detail {
 pub(crate) struct Terraform {
     modules: HashMap<String, Module>,
     scopes: Vec<Scope>,
-    instances: Vec<Instance>,
-    details: Vec<Detail>,
+    pub(super) instances: Vec<Instance>,
+    pub(super) details: Vec<Detail>,
     by_name: HashMap<(usize, String, String), Vec<usize>>,
     /// Loops over what is not known before modules are.
     late: Vec<(usize, Rc<Block>)>,
@@ -65,7 +65,7 @@ pub(crate) struct Terraform {
 
 /// Modules inside each other, and instances of one block.
 const DEEPEST: usize = 16;
-const MOST: usize = 1000;
+pub(super) const MOST: usize = 1000;
 const SCOPES: usize = 20_000;
 const FUEL: usize = 20_000_000;
 
@@ -325,7 +325,7 @@ impl Terraform {
     }
 
     /// What looks something up, by its address.
-    fn looked_up_by(&self, address: &str) -> Option<(usize, Rc<Block>)> {
+    pub(super) fn looked_up_by(&self, address: &str) -> Option<(usize, Rc<Block>)> {
         let (module, rest) = address.rsplit_once("data.").unwrap_or(("", address));
         let module = module.trim_end_matches('.');
         let (kind, name) = rest.split_once('.')?;
@@ -479,109 +479,6 @@ impl Terraform {
             Some(expr) => self.evaluate(expr, detail.scope, &detail.env, depth),
             None => Json::Null,
         }
-    }
-
-    /// Blocks of a name inside an instance's, those that loops make included, each with what surrounds it.
-    fn inner(&self, at: usize, name: &str) -> Vec<(Rc<Block>, Env)> {
-        let Some(detail) = self.details.get(at) else { return Vec::new() };
-        let mut found = Vec::new();
-        for block in &detail.block.blocks {
-            if block.kind == name {
-                found.push((Rc::clone(block), detail.env.clone()));
-            }
-            if block.kind == "dynamic" && block.labels == [name] {
-                let Some(content) = block.blocks.iter().find(|b| b.kind == "content") else { continue };
-                let iterator = match block.attributes.get("iterator").map(|e| &**e) {
-                    Some(Expr::Name(name)) => name.clone(),
-                    _ => name.to_owned(),
-                };
-                let over = block.attributes.get("for_each");
-                let over = over.map(|e| self.evaluate(e, detail.scope, &detail.env, 0)).unwrap_or_default();
-                let pairs: Vec<(Json, Json)> = match over {
-                    Json::Array(items) => items.into_iter().map(|v| (v.clone(), v)).collect(),
-                    Json::Object(members) => members.into_iter().map(|(k, v)| (Json::from(k), v)).collect(),
-                    Json::Null => Vec::new(),
-                    other => vec![(other.clone(), other)],
-                };
-                for (key, value) in pairs.into_iter().take(MOST) {
-                    let mut env = detail.env.clone();
-                    env.names.push((iterator.clone(), serde_json::json!({"key": key, "value": value})));
-                    found.push((Rc::clone(content), env));
-                }
-            }
-        }
-        found
-    }
-
-    fn raw(&self, at: usize, path: &[&str]) -> Json {
-        match path {
-            [] => Json::Null,
-            [name] => self.attribute(at, name, 0),
-            [block, n, rest @ ..] => {
-                let scope = self.details.get(at).map_or(0, |d| d.scope);
-                let found = self.inner(at, block).into_iter().nth(n.parse().unwrap_or(0));
-                match (found, rest) {
-                    (Some((block, env)), [name]) => block
-                        .attributes
-                        .get(*name)
-                        .map(|e| self.evaluate(e, scope, &env, 0))
-                        .unwrap_or_default(),
-                    _ => Json::Null,
-                }
-            }
-        }
-    }
-}
-
-impl Configuration for Terraform {
-    fn instances(&self) -> &[Instance] {
-        &self.instances
-    }
-
-    fn value(&self, at: usize, path: &[&str]) -> Value {
-        read(self.raw(at, path))
-    }
-
-    fn list(&self, at: usize, path: &[&str]) -> Vec<Value> {
-        match self.raw(at, path) {
-            Json::Array(items) => items.into_iter().map(read).collect(),
-            Json::Null => Vec::new(),
-            other => vec![read(other)],
-        }
-    }
-
-    fn blocks(&self, at: usize, name: &str) -> usize {
-        self.inner(at, name).len()
-    }
-
-    fn subscription_of(&self, at: Option<usize>, address: &str) -> Option<String> {
-        let (scope, block) = match at {
-            Some(at) => self.details.get(at).map(|d| (d.scope, Rc::clone(&d.block)))?,
-            None => self.looked_up_by(address)?,
-        };
-        self.subscription_through(scope, &block)
-    }
-
-    fn own_subscription(&self) -> Option<String> {
-        let provider = self.provider(0, None)?;
-        let id = self.evaluate(provider.attributes.get("subscription_id")?, 0, &Env::default(), 0);
-        id.as_str().filter(|id| !has_marks(id)).map(str::to_owned)
-    }
-
-    fn looked_up(&self, address: &str, attribute: &str) -> Value {
-        let Some((scope, block)) = self.looked_up_by(address) else { return Value::Absent };
-        match block.attributes.get(attribute) {
-            Some(expr) => read(self.evaluate(expr, scope, &Env::default(), 0)),
-            None => Value::Absent,
-        }
-    }
-}
-
-fn read(json: Json) -> Value {
-    match (Mark::of(&json), &json) {
-        (Some(mark), _) => mark.value(),
-        (None, Json::Null) => Value::Absent,
-        _ => Value::Known(json),
     }
 }
 
