@@ -342,3 +342,29 @@ fn real_modules_grant_what_their_compiled_forms_do() {
     println!("{pairs} pairs, {alike} agree, with {grants} grants");
     assert!(pairs > 100 && alike > 120);
 }
+
+#[test]
+fn parameters_without_a_schema_are_values_all_the_same() {
+    let code = "targetScope = 'subscription'
+param role string = 'acdd72a7-3385-48ef-bd42-f606fba81ae7'
+resource a 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid('a')
+  properties: {
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', role)
+    principalId: '11111111-2222-4333-8444-000000000002'
+  }
+}
+";
+    let values = r#"{"parameters": {"role": {"value": "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"}}}"#;
+    let dir = repository("bicep-parameters-plain", &[("main.bicep", code), ("main.parameters.json", values)]);
+    for path in [".", "main.bicep"] {
+        let ran = run(&dir, &["check", path]);
+        assert!(
+            ran.code == 1 && ran.out.contains("owner-equivalent-grant"),
+            "{path}: {} {}",
+            ran.out,
+            ran.err
+        );
+    }
+}

@@ -93,7 +93,9 @@ impl Kind {
         if template.into_iter().any(has) {
             return Some(Kind::ArmTemplate);
         }
-        if has(b"deploymentParameters.json") {
+        // Files of values that name no schema are taken, too, by those who deploy.
+        let values = lower.ends_with(".parameters.json") && has(b"\"parameters\"") && has(b"\"value\"");
+        if has(b"deploymentParameters.json") || values && !has(b"\"resources\"") {
             return Some(Kind::ArmParameters);
         }
         (has(b"\"contentVersion\"") && has(b"\"resources\"")).then_some(Kind::ArmTemplate)
