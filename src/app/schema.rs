@@ -117,9 +117,12 @@ fn change() -> Value {
     let fixed = whole(
         json!({"rule": text(), "severity": text(), "message": text(), "subject": text(), "fingerprint": text()}),
     );
-    whole(
-        json!({"grants": list(grant), "identities": list(identity), "fixed": list(fixed), "untouched": count()}),
-    )
+    let way = whole(json!({
+        "change": text(), "kind": text(), "identity": text(), "resource": text(), "says": text(),
+    }));
+    whole(json!({
+        "grants": list(grant), "identities": list(identity), "ways": list(way), "fixed": list(fixed), "untouched": count(),
+    }))
 }
 
 fn snapshot() -> Value {

@@ -268,6 +268,9 @@ resource vault 'Microsoft.KeyVault/vaults@2023-07-01' = {{
     );
     write(&dir.join("main.bicep"), bicep);
     let report = check(&dir, "main.bicep");
+    let (schema, mut wrong) = (run(&dir, &["schema", "findings"]).out, Vec::new());
+    crate::audit::check(&serde_json::from_str(&schema).unwrap(), &report, "$", &mut wrong);
+    assert!(wrong.is_empty(), "{wrong:?}");
     let ways = report["change"]["ways"].as_array().unwrap();
     let told: Vec<String> =
         ways.iter().map(|w| format!("{} {} {}", w["change"], w["kind"], w["says"])).collect();

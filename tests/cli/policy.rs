@@ -184,3 +184,18 @@ fn what_git_does_not_know_is_refused() {
     assert_eq!(ran.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&ran.stderr).contains("needs git"));
 }
+
+#[test]
+fn rules_of_ones_own_come_from_the_base_branch_too() {
+    let rule = |severity: &str| {
+        format!(
+            "title = \"owner\"\nsince = \"1\"\nseverity = \"{severity}\"\nconfidence = \"high\"\nsubject = \"assignment\"\nwhen = 'role.name == \"Reader\"'\nmessage = \"m\"\nwhat = \"w\"\nwhy = \"y\"\nfix = \"f\"\n"
+        )
+    };
+    let reader = GRANT.replace("\"Owner\"", "\"Reader\"");
+    let dir = repository("policy-rules", &[("r/no-readers.toml", &rule("high")), ("main.tf", &reader)]);
+    put(&dir, &[("r/no-readers.toml", &rule("info"))]);
+    assert_eq!(check(&dir, &["--rules", "r"]).code, 0);
+    let ran = check(&dir, &["--rules", "r", "--policy-from", "main"]);
+    assert_eq!(ran.code, 1, "{}", ran.err);
+}

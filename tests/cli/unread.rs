@@ -45,3 +45,24 @@ fn scripts_that_assign_roles_are_gaps() {
         assert_eq!(ran.out.contains("a script of `null_resource.a`"), code == 3, "{case}: {}", ran.out);
     }
 }
+
+#[test]
+fn groups_of_unknown_members_are_gaps_where_they_get_everything() {
+    let dir = folder("unread-groups");
+    std::fs::create_dir_all(dir.join(".git")).unwrap();
+    for (role, code) in [("Owner", 3), ("Contributor", 3), ("Reader", 0)] {
+        let text = format!(
+            "resource \"azurerm_role_assignment\" \"a\" {{
+  scope = \"/subscriptions/11111111-2222-4333-8444-000000000001\"
+  role_definition_name = \"{role}\"
+  principal_id = \"11111111-2222-4333-8444-000000000002\"
+  principal_type = \"Group\"
+}}
+"
+        );
+        write(&dir.join("main.tf"), text);
+        let ran = run(&dir, &["check", "main.tf"]);
+        assert_eq!(ran.code, code, "{role}: {} {}", ran.out, ran.err);
+        assert_eq!(ran.out.contains("who is in the group"), code == 3, "{role}: {}", ran.out);
+    }
+}
