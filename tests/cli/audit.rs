@@ -70,7 +70,7 @@ fn findings_json_fits_its_schema() {
 }
 
 /// The part of JSON Schema that ours use; members that the schema does not name are wrong here.
-pub fn check(schema: &Value, value: &Value, at: &str, wrong: &mut Vec<String>) {
+pub(crate) fn check(schema: &Value, value: &Value, at: &str, wrong: &mut Vec<String>) {
     if let Some(any) = schema["anyOf"].as_array() {
         let fits = |s: &Value| {
             let mut inner = Vec::new();
