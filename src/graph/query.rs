@@ -269,7 +269,6 @@ impl AccessGraph {
         result
     }
 
-    /// The party itself and, for a group, every member below it with the chain that leads here.
     /// Whether a grant holds at the scope of this id, whether that is known or only something above it.
     pub fn reaches(&self, grant: &Grant, scope: &str) -> bool {
         let mut at = Some(scope);
@@ -288,6 +287,7 @@ impl AccessGraph {
         self.holders(holder).into_iter().map(|(party, _)| party).collect()
     }
 
+    /// The party itself and, for a group, every member below it with the chain that leads here.
     fn holders(&self, holder: Ix<Party>) -> Vec<(Ix<Party>, Vec<Ix<Party>>)> {
         let mut found = vec![(holder, Vec::new())];
         if self.parties[holder].kind != PartyKind::Group {

@@ -164,13 +164,10 @@ fn turned(before: &AccessGraph, old: Ix<Grant>, after: &AccessGraph, new: Ix<Gra
     if principal != other.0 || state != other.4 {
         return None;
     }
-    let contains = |outer: &str, inner: &str| {
-        outer == "/" || inner.strip_prefix(outer).is_some_and(|rest| rest.starts_with('/'))
-    };
     if (&role, &condition) == (&other.1, &other.3) && scope != other.2 {
         return match () {
-            () if contains(&other.2, &scope) => Some(Change::Widened),
-            () if contains(&scope, &other.2) => Some(Change::Narrowed),
+            () if is_above(&other.2, &scope) => Some(Change::Widened),
+            () if is_above(&scope, &other.2) => Some(Change::Narrowed),
             () => None,
         };
     }
@@ -236,6 +233,11 @@ fn held_already(before: &AccessGraph, after: &AccessGraph, at: Ix<Grant>) -> boo
         }
     }
     after.roles()[grant.role].defined && held.covers(gives)
+}
+
+/// Whether a scope lies above another, both as texts without case: those of a change may be symbols, which are no ids.
+pub(super) fn is_above(outer: &str, inner: &str) -> bool {
+    outer == "/" || inner.strip_prefix(outer).is_some_and(|rest| rest.starts_with('/'))
 }
 
 /// The grants of a graph that changed, by the principal that holds them.

@@ -67,19 +67,17 @@ pub fn sort_findings(
         kept
     });
     // What something as bad takes the place of is not ended.
-    let as_bad = |old: &Finding| {
-        new.iter().any(|f| {
-            let same = |of: &Finding| of.identity.as_ref().and_then(|i| i.principal_id.clone());
-            let scope = |of: &Finding| of.place.as_ref().map(|p| p.scope.to_ascii_lowercase());
-            f.disposition == Disposition::Open
-                && f.severity >= old.severity
-                && f.subject_kind == old.subject_kind
-                && same(f) == same(old)
-                && scope(f) == scope(old)
-        })
+    let place = |of: &Finding| {
+        let principal = of.identity.as_ref().and_then(|i| i.principal_id.clone());
+        (of.subject_kind, principal, of.place.as_ref().map(|p| p.scope.to_ascii_lowercase()))
     };
+    let mut worst = HashMap::new();
+    for finding in new.iter().filter(|f| f.disposition == Disposition::Open) {
+        let known = worst.entry(place(finding)).or_insert(finding.severity);
+        *known = finding.severity.max(*known);
+    }
     let ended = known.into_values().flatten().filter(|f| f.disposition == Disposition::Open);
-    sorted.fixed = ended.filter(|f| !as_bad(f)).collect();
+    sorted.fixed = ended.filter(|f| worst.get(&place(f)).is_none_or(|new| *new < f.severity)).collect();
     sorted.fixed.sort_by(|a, b| {
         b.severity
             .cmp(&a.severity)

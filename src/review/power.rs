@@ -3,7 +3,7 @@
 //! Groups count, eligible grants and denies do not: what is said to be gained is at most that. Not here: paths to other
 //! identities.
 
-use super::diff::{GrantChange, by_principal};
+use super::diff::{GrantChange, by_principal, is_above};
 use crate::graph::{AccessGraph, Identity, Party};
 use crate::model::{GrantState, Ix, Plane};
 use crate::rbac::{Class, OpSet, classify};
@@ -172,8 +172,7 @@ fn gain(from: &AccessGraph, to: &AccessGraph, principal: &str, scopes: &BTreeSet
         more.subtract(&held(from, principal, place));
         // What is gained above is gained here, too.
         for (above, known) in &said {
-            if above.as_str() == "/" || place.strip_prefix(above.as_str()).is_some_and(|r| r.starts_with('/'))
-            {
+            if is_above(above, place) {
                 more.subtract(known);
             }
         }

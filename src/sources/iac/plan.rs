@@ -110,8 +110,6 @@ pub(super) struct Plan {
     pub(super) gone: Vec<String>,
     /// Why there may be more than the plan says.
     pub(super) unsaid: Vec<&'static str>,
-    /// Names, by type, of resources with scripts that assign roles.
-    scripted: HashMap<String, Vec<String>>,
     /// Instances that run such a script.
     scripts: HashSet<usize>,
 }
@@ -154,10 +152,9 @@ impl Plan {
             written: std::cell::RefCell::default(),
             gone: Vec::new(),
             unsaid: Vec::new(),
-            scripted: HashMap::new(),
             scripts: HashSet::new(),
         };
-        plan.scripted = scripts::in_plan(&plan.configuration);
+        let scripted = scripts::in_plan(&plan.configuration);
         let planned = if wire.resource_changes.is_none() { json(wire.planned_values)? } else { Json::Null };
         let reasons = [
             (
@@ -179,7 +176,7 @@ impl Plan {
             plan.looked_up_in(values, 0);
         }
         for raw in wire.resource_changes.unwrap_or_default() {
-            plan.change(raw).map_err(broken)?;
+            plan.change(raw, &scripted).map_err(broken)?;
         }
         Ok(plan)
     }
@@ -195,14 +192,18 @@ impl Plan {
         }
     }
 
-    fn change(&mut self, raw: &RawValue) -> Result<(), serde_json::Error> {
+    fn change(
+        &mut self,
+        raw: &RawValue,
+        scripted: &HashMap<String, Vec<String>>,
+    ) -> Result<(), serde_json::Error> {
         let head: Head<'_> = serde_json::from_str(raw.get())?;
         let actions: Actions = serde_json::from_str(head.change.get())?;
         let does = |action: &str| actions.actions.iter().any(|a| a == action);
         let data = head.mode.as_deref() == Some("data");
         // Scripts run when something is made, and not again.
         let scripted =
-            does("create") && self.scripted.get(&head.kind).is_some_and(|names| names.contains(&head.name));
+            does("create") && scripted.get(&head.kind).is_some_and(|names| names.contains(&head.name));
         if !is_of_interest(&head, data) && !scripted {
             return Ok(());
         }

@@ -4,9 +4,6 @@
 use serde_json::Value as Json;
 use std::collections::HashMap;
 
-/// How deep modules are looked into.
-const DEPTH: usize = 24;
-
 /// Attributes of provisioners that say what is run.
 pub(super) const TOLD: [&str; 2] = ["command", "inline"];
 
@@ -20,9 +17,8 @@ pub(super) fn assigns_roles(script: &str) -> bool {
 /// one that is given a principal counts.
 pub(super) fn in_plan(configuration: &Json) -> HashMap<String, Vec<String>> {
     let mut found: HashMap<String, Vec<String>> = HashMap::new();
-    let mut modules: Vec<(&Json, usize)> =
-        configuration.get("root_module").map(|m| (m, 0)).into_iter().collect();
-    while let Some((module, depth)) = modules.pop() {
+    let mut modules: Vec<&Json> = configuration.get("root_module").into_iter().collect();
+    while let Some(module) = modules.pop() {
         for resource in module.get("resources").and_then(Json::as_array).into_iter().flatten() {
             let text = |key: &str| resource.get(key).and_then(Json::as_str).unwrap_or_default().to_owned();
             let provisioners = resource.get("provisioners").and_then(Json::as_array).into_iter().flatten();
@@ -31,11 +27,8 @@ pub(super) fn in_plan(configuration: &Json) -> HashMap<String, Vec<String>> {
                 found.entry(text("type")).or_default().push(text("name"));
             }
         }
-        if depth < DEPTH
-            && let Some(calls) = module.get("module_calls").and_then(Json::as_object)
-        {
-            modules.extend(calls.values().filter_map(|c| Some((c.get("module")?, depth + 1))));
-        }
+        let calls = module.get("module_calls").and_then(Json::as_object).into_iter().flatten();
+        modules.extend(calls.filter_map(|(_, call)| call.get("module")));
     }
     found
 }
