@@ -1,6 +1,6 @@
 //! A change laid over a tenant: the demo, as a snapshot.
 
-use crate::support::{folder, json, run, write};
+use crate::support::{checkout, json, run, write};
 use leastwise::sources::{demo, snapshot};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -9,8 +9,7 @@ const GROUP: &str = "/subscriptions/555b5820-5901-d30b-6df7-df1d5318c7d1/resourc
 const SCANNER: &str = "9c9062f4-d536-12b1-dfb9-ef49777a8191";
 
 fn tenant(name: &str) -> PathBuf {
-    let dir = folder(name);
-    std::fs::create_dir_all(dir.join(".git")).unwrap();
+    let dir = checkout(name, &[]);
     let mut bytes = Vec::new();
     snapshot::write(&demo::estate(), &mut bytes).unwrap();
     write(&dir.join("tenant.lwsnap"), bytes);

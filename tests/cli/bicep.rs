@@ -1,19 +1,8 @@
 //! The check of Bicep: files of our own, and real ones where they are at hand.
 
-use crate::support::{folder, run, write};
+use crate::support::{checkout, folder, run, write};
 use serde_json::Value;
-use std::path::{Path, PathBuf};
-
-/// Files in a repository of their own.
-fn repository(name: &str, files: &[(&str, &str)]) -> PathBuf {
-    let dir = folder(name);
-    std::fs::create_dir_all(dir.join(".git")).unwrap();
-    for (path, text) in files {
-        std::fs::create_dir_all(dir.join(path).parent().unwrap()).unwrap();
-        write(&dir.join(path), text);
-    }
-    dir
-}
+use std::path::Path;
 
 fn report(dir: &Path, arguments: &[&str]) -> Value {
     let ran = run(dir, &[&["check", "--format", "json", "--fail-on", "none"], arguments].concat());
@@ -102,7 +91,7 @@ fn whatever_the_language_says_in_a_roundabout_way_is_found() {
     for (case, main, others, owners, leaves) in cases {
         let files: Vec<(&str, &str)> =
             others.iter().map(|(p, t)| (*p, t.as_str())).chain([("main.bicep", main.as_str())]).collect();
-        let dir = repository(&format!("bicep-{case}"), &files);
+        let dir = checkout(&format!("bicep-{case}"), &files);
         // Another file, so that one that is broken is not all there is.
         write(&dir.join("other.bicep"), "param x string\n");
         let report = report(&dir, &["."]);
@@ -118,7 +107,7 @@ fn parameters_come_from_files_beside_and_from_the_command_line() {
     let main = format!("param role string\nparam names string[] = []\n{}", grant("a", "", "role"));
     let given = format!("using 'main.bicep'\nvar all = {{ owner: '{OWNER}' }}\nparam role = all.owner\n");
     let reader = "using './main.bicep'\nparam role = '/providers/Microsoft.Authorization/roleDefinitions/acdd72a7-3385-48ef-bd42-f606fba81ae7'\n";
-    let dir = repository("bicep-parameters", &[("main.bicep", &main)]);
+    let dir = checkout("bicep-parameters", &[("main.bicep", &main)]);
     assert!(
         gaps(&report(&dir, &["."]))
             .iter()
@@ -154,7 +143,7 @@ fn modules_that_were_restored_are_read_and_shown_at_their_calls() {
     let main = "module m 'br/shop:storage/account:1.0.0' = {\n  name: 'm'\n}\nmodule n 'br/public:avm/x:2.0.0' = {\n  name: 'n'\n}\n";
     let config =
         r#"{"moduleAliases": {"br": {"shop": {"registry": "Shop.azurecr.io", "modulePath": "modules"}}}}"#;
-    let dir = repository("bicep-registry", &[("infra/main.bicep", main), ("bicepconfig.json", config)]);
+    let dir = checkout("bicep-registry", &[("infra/main.bicep", main), ("bicepconfig.json", config)]);
     let template = format!(
         r#"{{"$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#", "contentVersion": "1.0.0.0", "resources": [{{"type": "Microsoft.Authorization/roleAssignments", "apiVersion": "2022-04-01", "name": "n", "properties": {{"principalId": "p", "roleDefinitionId": "{OWNER}"}}}}]}}"#
     );
@@ -188,7 +177,7 @@ fn a_file_may_be_called_otherwise_and_lines_may_move() {
         grant("a", "", &format!("'{OWNER}'"))
             .replace("'11111111-2222-4333-8444-555555555556'", "i.properties.principalId")
     );
-    let dir = repository("bicep-renamed", &[("infra/main.bicep", &text)]);
+    let dir = checkout("bicep-renamed", &[("infra/main.bicep", &text)]);
     let fingerprints = || {
         let report = report(&dir, &["infra"]);
         let all = report["findings"]
@@ -227,7 +216,7 @@ fn secrets_of_bicep_are_not_shown() {
         ),
         ("output", format!("module m 'm.bicep' = {{\n  params: {{ s: 'x' }}\n}}\n{}", used("m.outputs.o"))),
     ] {
-        let dir = repository(&format!("bicep-secret-{case}"), &[("main.bicep", &text), ("m.bicep", &module)]);
+        let dir = checkout(&format!("bicep-secret-{case}"), &[("main.bicep", &text), ("m.bicep", &module)]);
         let ran = run(&dir, &["check", ".", "--format", "json"]);
         assert!(
             ran.out.contains("owner-equivalent-grant") && !ran.out.contains("hunter2"),
@@ -239,7 +228,7 @@ fn secrets_of_bicep_are_not_shown() {
         "@secure()\nparam s string = 'hunter2'\nvar t = '${{s}}x'\n{}",
         grant("a", "", &format!("'{OWNER}'")).replace("'11111111-2222-4333-8444-555555555556'", "t")
     );
-    let dir = repository("bicep-secrets", &[("main.bicep", &text)]);
+    let dir = checkout("bicep-secrets", &[("main.bicep", &text)]);
     for format in ["text", "json", "sarif", "markdown", "html", "csv"] {
         let ran = run(&dir, &["check", "main.bicep", "--format", format, "--set", "s=hunter2"]);
         assert!(!(ran.out + &ran.err).contains("hunter2"), "{format}");
@@ -257,7 +246,7 @@ fn what_is_no_bicep_says_where() {
         ("var x = 99999999999999999999\n", "1:9", "a whole number that fits"),
     ];
     for (text, place, expected) in cases {
-        let dir = repository("bicep-broken", &[("main.bicep", text)]);
+        let dir = checkout("bicep-broken", &[("main.bicep", text)]);
         let ran = run(&dir, &["check", "main.bicep"]);
         assert_eq!(ran.code, 2, "{text}: {}", ran.err);
         assert!(
@@ -269,7 +258,7 @@ fn what_is_no_bicep_says_where() {
     // What is nested without end, ends.
     for deep in ["(", "[", "{a:", "!", "f(", "'${", "a ? ", "1 + ", "x."] {
         let text = format!("var x = {}\n", deep.repeat(100_000));
-        let dir = repository("bicep-deep", &[("main.bicep", &text)]);
+        let dir = checkout("bicep-deep", &[("main.bicep", &text)]);
         assert_eq!(run(&dir, &["check", "main.bicep"]).code, 2, "{deep}");
     }
 }
@@ -357,7 +346,7 @@ resource a 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
 }
 ";
     let values = r#"{"parameters": {"role": {"value": "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"}}}"#;
-    let dir = repository("bicep-parameters-plain", &[("main.bicep", code), ("main.parameters.json", values)]);
+    let dir = checkout("bicep-parameters-plain", &[("main.bicep", code), ("main.parameters.json", values)]);
     for path in [".", "main.bicep"] {
         let ran = run(&dir, &["check", path]);
         assert!(

@@ -1,6 +1,6 @@
 //! The check of a change, over plans of our own and, where they are at hand, real ones.
 
-use crate::support::{Ran, folder, json, run, write};
+use crate::support::{Ran, checkout, folder, json, run, write};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
@@ -326,8 +326,7 @@ fn real_templates_grant_what_they_are_told_to() {
 /// Terraform that people write: variables of types, loops, conditions, texts, modules that are not there, broken files.
 #[test]
 fn terraform_source_is_worked_out_as_far_as_it_says() {
-    let dir = folder("check-source");
-    std::fs::create_dir_all(dir.join(".git")).unwrap();
+    let dir = checkout("check-source", &[]);
     write(
         &dir.join("main.tf"),
         r#"
@@ -414,8 +413,7 @@ module "far" {
 /// Values that lie beside the code are used, or it is said that they are not: a default would pass for the truth.
 #[test]
 fn values_beside_the_code_count() {
-    let dir = folder("check-values");
-    std::fs::create_dir_all(dir.join(".git")).unwrap();
+    let dir = checkout("check-values", &[]);
     let source = r#"
 variable "environment" { default = "dev" }
 variable "who" { default = "11111111-2222-4333-8444-000000000001" }
@@ -657,8 +655,7 @@ fn nothing_hides_from_a_check() {
 /// What goes through another provider lies in the subscription of that.
 #[test]
 fn providers_with_an_alias_have_subscriptions_of_their_own() {
-    let dir = folder("check-providers");
-    std::fs::create_dir_all(dir.join(".git")).unwrap();
+    let dir = checkout("check-providers", &[]);
     let id = "11111111-2222-4333-8444-00000000000";
     let grant = format!(
         "resource \"azurerm_role_assignment\" \"a\" {{\n  scope = azurerm_resource_group.g.id\n  role_definition_name = \"Owner\"\n  principal_id = \"{id}9\"\n}}\n"
@@ -687,8 +684,7 @@ fn providers_with_an_alias_have_subscriptions_of_their_own() {
 /// Values of sensitive variables reach no output, wherever they are used.
 #[test]
 fn sensitive_values_are_not_shown() {
-    let dir = folder("check-sensitive");
-    std::fs::create_dir_all(dir.join(".git")).unwrap();
+    let dir = checkout("check-sensitive", &[]);
     let id = "11111111-2222-4333-8444-00000000000";
     write(
         &dir.join("main.tf"),

@@ -1,6 +1,6 @@
 //! Whose policy a change is judged by: the base branch's, and what comments may accept.
 
-use crate::support::{Ran, folder, json, run, write};
+use crate::support::{Ran, checkout, folder, json, run, write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -85,9 +85,8 @@ fn comments_accept_what_the_configuration_lets_them() {
         ("text", INLINE, text.as_str(), "open", ""),
         ("critical", INLINE, critical.as_str(), "open", "up to high"),
     ] {
-        let dir = folder(&format!("policy-inline-{case}"));
-        std::fs::create_dir_all(dir.join(".git")).unwrap();
-        put(&dir, &[("leastwise.toml", config), ("main.tf", code)]);
+        let dir =
+            checkout(&format!("policy-inline-{case}"), &[("leastwise.toml", config), ("main.tf", code)]);
         let ran = check(&dir, &[]);
         let (disposition, message) = became(&dir);
         assert_eq!(

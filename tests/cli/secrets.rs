@@ -1,6 +1,6 @@
 //! Secrets in code, in every language: settings are named, values are shown nowhere.
 
-use crate::support::{folder, run, write};
+use crate::support::{checkout, run, write};
 use serde_json::Value;
 
 const BICEP: &str = "resource data 'Microsoft.Storage/storageAccounts@2023-01-01' = {
@@ -80,8 +80,7 @@ resource "azurerm_role_assignment" "reads" {
 #[test]
 fn secrets_in_settings_are_named_and_never_shown() {
     for (file, text) in [("main.bicep", BICEP), ("main.json", ARM), ("main.tf", TERRAFORM)] {
-        let dir = folder(&format!("secrets-{file}"));
-        std::fs::create_dir_all(dir.join(".git")).unwrap();
+        let dir = checkout(&format!("secrets-{file}"), &[]);
         write(&dir.join(file), text);
         for format in ["text", "sarif", "markdown", "html", "csv", "junit", "gitlab", "github"] {
             let ran = run(&dir, &["check", file, "--format", format]);

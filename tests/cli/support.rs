@@ -11,6 +11,14 @@ pub(crate) fn folder(name: &str) -> PathBuf {
     path
 }
 
+/// A folder that looks like a checkout, where paths are shown from, with some files.
+pub(crate) fn checkout(name: &str, files: &[(&str, &str)]) -> PathBuf {
+    let dir = folder(name);
+    std::fs::create_dir_all(dir.join(".git")).unwrap();
+    files.iter().for_each(|(path, text)| write(&dir.join(path), text));
+    dir
+}
+
 /// What a run gave.
 pub(crate) struct Ran {
     pub(crate) code: i32,

@@ -1,11 +1,10 @@
 //! What may grant access and is not read: a gap that blocks, wherever it stands.
 
-use crate::support::{folder, run, write};
+use crate::support::{checkout, run, write};
 
 #[test]
 fn what_grants_in_a_way_of_its_own_is_a_gap() {
-    let dir = folder("check-own-ways");
-    std::fs::create_dir_all(dir.join(".git")).unwrap();
+    let dir = checkout("check-own-ways", &[]);
     for kind in ["azurerm_redis_cache_access_policy_assignment", "azurerm_synapse_workspace_aad_admin"] {
         write(&dir.join("main.tf"), format!("resource \"{kind}\" \"a\" {{\n  name = \"app\"\n}}\n"));
         let ran = run(&dir, &["check", "main.tf"]);
@@ -37,8 +36,7 @@ fn scripts_that_assign_roles_are_gaps() {
         ("plan-kept", "plan.json", plan("no-op", constant), 0),
         ("plan-other", "plan.json", plan("create", r#"{"constant_value":"echo done"}"#), 0),
     ] {
-        let dir = folder(&format!("check-scripts-{case}"));
-        std::fs::create_dir_all(dir.join(".git")).unwrap();
+        let dir = checkout(&format!("check-scripts-{case}"), &[]);
         write(&dir.join(file), text);
         let ran = run(&dir, &["check", file]);
         assert_eq!(ran.code, code, "{case}: {} {}", ran.out, ran.err);
@@ -48,8 +46,7 @@ fn scripts_that_assign_roles_are_gaps() {
 
 #[test]
 fn groups_of_unknown_members_are_gaps_where_they_get_everything() {
-    let dir = folder("unread-groups");
-    std::fs::create_dir_all(dir.join(".git")).unwrap();
+    let dir = checkout("unread-groups", &[]);
     for (role, code) in [("Owner", 3), ("Contributor", 3), ("Reader", 0)] {
         let text = format!(
             "resource \"azurerm_role_assignment\" \"a\" {{
