@@ -151,7 +151,7 @@ impl Code {
                 }
                 _ => {}
             }
-            match std::fs::read(path).map(|bytes| decode(&bytes)) {
+            match std::fs::read(path).map(decode) {
                 Ok(Some(text)) => head = text,
                 Ok(None) => {
                     self.gap(path, Reason::Unparsed, format!("`{shown}` is no text in UTF-8 or UTF-16"))
@@ -245,7 +245,7 @@ impl Code {
         let mut values = Vec::new();
         for path in &request.var_files {
             let bytes = super::read_file(path)?;
-            let text = decode(&bytes);
+            let text = decode(bytes);
             values.push(text.ok_or_else(|| AppError::usage(format!("`{}` is no text", path.display())))?);
         }
         if request.var_files.is_empty() && !folders.is_empty() {
@@ -332,7 +332,7 @@ impl Code {
         let bytes = super::read_file(path).map_err(Unread::failed)?;
         let not_text =
             || Unread::new(&self.shown(path), None, "it is no text in UTF-8 or UTF-16", Reason::Unparsed);
-        decode(&bytes).map(Into::into).ok_or_else(not_text)
+        decode(bytes).map(Into::into).ok_or_else(not_text)
     }
 
     fn plan(
@@ -357,7 +357,7 @@ impl Code {
             ));
         }
         let tree = has_source.then_some(SourceTree { files: &files, root: &inside });
-        let read = reading.plan(text.as_bytes(), tree, catalog);
+        let read = reading.plan(&text, tree, catalog);
         read.map_err(|e| Unread::new(&self.shown(path), None, &e.to_string(), Reason::Unparsed))
     }
 }

@@ -33,7 +33,7 @@ impl CodeFiles {
         let lines = texts.entry(path.to_owned()).or_insert_with(|| {
             let place = self.place(path)?;
             let small = std::fs::metadata(&place).is_ok_and(|m| m.len() <= LARGEST);
-            let text = crate::sources::decode(&std::fs::read(place).ok().filter(|_| small)?)?;
+            let text = crate::sources::decode(std::fs::read(place).ok().filter(|_| small)?)?;
             Some(Rc::new(text.lines().map(str::to_owned).collect()))
         });
         lines.clone()

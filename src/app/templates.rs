@@ -238,7 +238,7 @@ fn parameters_beside(path: &Path, found: &[(PathBuf, Kind)], request: &Request) 
             .collect();
         own.sort();
         own.retain(|p| {
-            let text = std::fs::read(p).ok().and_then(|b| decode(&b)).unwrap_or_default();
+            let text = std::fs::read(p).ok().and_then(decode).unwrap_or_default();
             Kind::of(&p.to_string_lossy(), text.as_bytes()) == Some(Kind::ArmParameters)
         });
     }

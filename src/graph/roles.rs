@@ -4,7 +4,7 @@ use super::FastMap;
 use crate::model::{
     Estate, Gap, Ix, LocalSystem, Permission, Reason, RoleKind, Source, Sym, Table, role_key,
 };
-use crate::rbac::{Bound, Catalog, ClassSets, CompiledRole, ParsedCondition, RoleProfile, assignable};
+use crate::rbac::{Bound, Catalog, CompiledRole, ParsedCondition, RoleProfile, assignable};
 use std::collections::HashMap;
 
 /// A role with what it means.
@@ -57,13 +57,12 @@ impl RoleTable {
     pub(super) fn build(estate: &Estate, catalog: &Catalog, gaps: &mut Vec<Gap>) -> RoleTable {
         let mut roles = RoleTable::default();
         let operations = catalog.operations();
-        let sets = ClassSets::new(operations);
         // Code makes many roles that allow the same.
         let mut made: HashMap<String, (CompiledRole, RoleProfile)> = HashMap::new();
         let mut compile = |permissions: &[Permission]| {
             let known = made.entry(format!("{permissions:?}")).or_insert_with(|| {
                 let compiled = CompiledRole::compile(permissions, operations);
-                let profile = RoleProfile::new(&compiled, operations, &sets);
+                let profile = RoleProfile::new(&compiled, operations, catalog.classes());
                 (compiled, profile)
             });
             known.clone()
@@ -187,7 +186,6 @@ impl RoleTable {
 pub(super) struct Bounds<'r> {
     roles: &'r RoleTable,
     catalog: &'static Catalog,
-    sets: Option<ClassSets>,
     candidates: Vec<String>,
     harmful: HashMap<String, bool>,
 }
@@ -204,7 +202,7 @@ const POWERFUL: [&str; 6] = [
 
 impl<'r> Bounds<'r> {
     pub(super) fn new(roles: &'r RoleTable, catalog: &'static Catalog) -> Bounds<'r> {
-        Bounds { roles, catalog, sets: None, candidates: Vec::new(), harmful: HashMap::new() }
+        Bounds { roles, catalog, candidates: Vec::new(), harmful: HashMap::new() }
     }
 
     pub(super) fn of(&mut self, role: &Role, own: Option<&ParsedCondition>) -> Bound {
@@ -216,7 +214,7 @@ impl<'r> Bounds<'r> {
             keys.sort_by_key(|k| POWERFUL.iter().position(|p| p == k).unwrap_or(POWERFUL.len()));
             self.candidates = keys;
         }
-        let (roles, catalog, sets, harmful) = (self.roles, self.catalog, &mut self.sets, &mut self.harmful);
+        let (roles, catalog, harmful) = (self.roles, self.catalog, &mut self.harmful);
         let operations = catalog.operations();
         assignable(&role.compiled, own, operations, &self.candidates, |key| {
             if let Some(known) = harmful.get(key) {
@@ -225,9 +223,8 @@ impl<'r> Bounds<'r> {
             let answer = match roles.of_key(key) {
                 Some(at) => roles[at].profile.harmful() || !roles[at].defined,
                 None => catalog.role(key).is_some_and(|role| {
-                    let sets = sets.get_or_insert_with(|| ClassSets::new(operations));
                     let compiled = CompiledRole::compile(&role.permissions, operations);
-                    RoleProfile::new(&compiled, operations, sets).harmful()
+                    RoleProfile::new(&compiled, operations, catalog.classes()).harmful()
                 }),
             };
             harmful.insert(key.to_owned(), answer);

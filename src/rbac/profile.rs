@@ -36,31 +36,39 @@ impl ClassSets {
     /// Sorts all operations into classes.
     pub fn new(operations: &Operations) -> ClassSets {
         let mut sets: Vec<(Class, OpSet)> = Class::ALL.iter().map(|c| (*c, OpSet::new())).collect();
-        let mut written = BTreeSet::new();
+        let mut written: Vec<usize> = Vec::new();
         let (mut providers, mut kinds): (Numbers<'_>, Numbers<'_>) = Default::default();
         let mut types = Vec::new();
         let mut about = Vec::new();
         for plane in Plane::ALL {
-            let mut all = Vec::new();
+            let mut all = Vec::with_capacity(operations.len(plane));
+            // Those of a type stand together.
+            let mut last = ("", 0, 0);
             for (at, name) in operations.iter(plane).enumerate() {
                 let class = classify(plane, name);
-                let (next, own) = (providers.len(), provider(name));
-                let own = *providers.entry(own).or_insert(next);
-                if plane == Plane::Control && class != Class::Read {
-                    written.insert(own);
+                let typed = resource_type(name);
+                if last.0 != typed {
+                    let (next, own) = (providers.len(), provider(name));
+                    let kind = *kinds.entry(typed).or_insert_with(|| {
+                        types.push(typed.to_owned());
+                        types.len() - 1
+                    });
+                    last = (typed, *providers.entry(own).or_insert(next), kind);
+                }
+                let (_, own, kind) = last;
+                if plane == Plane::Control && class != Class::Read && written.last() != Some(&own) {
+                    written.push(own);
                 }
                 if let Some((_, set)) = sets.iter_mut().find(|(c, _)| *c == class) {
                     set.insert(plane, at);
                 }
-                let kind = *kinds.entry(resource_type(name)).or_insert_with(|| {
-                    types.push(resource_type(name).to_owned());
-                    types.len() - 1
-                });
                 all.push(About { class, provider: own, kind });
             }
             about.push((plane, all));
         }
         let numbered = providers.len();
+        written.sort_unstable();
+        written.dedup();
         ClassSets { sets, providers: written.len(), numbered, about, types }
     }
 
@@ -169,6 +177,6 @@ fn is_provider_wide(pattern: &str) -> bool {
 
 /// `microsoft.storage/storageaccounts` of any operation under it.
 fn resource_type(operation: &str) -> &str {
-    let mut ends = operation.match_indices('/').map(|(at, _)| at);
-    ends.nth(1).and_then(|end| operation.get(..end)).unwrap_or(operation)
+    let end = memchr::memchr_iter(b'/', operation.as_bytes()).nth(1);
+    end.and_then(|end| operation.get(..end)).unwrap_or(operation)
 }

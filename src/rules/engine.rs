@@ -235,7 +235,9 @@ impl<'a, 'g> Run<'a, 'g> {
             }
             SubjectKind::File => subjects.push(Subject::default()),
         }
-        self.group(&Group::new(rules), &subjects);
+        if !subjects.is_empty() {
+            self.group(&Group::new(rules), &subjects);
+        }
     }
 
     fn assignments(&mut self, rules: Vec<&'a Rule>) {
@@ -251,7 +253,7 @@ impl<'a, 'g> Run<'a, 'g> {
             s.grant.is_some_and(|at| lens.graph.grants()[at].state != crate::model::GrantState::Eligible)
         };
         let mut every: Vec<Subject> = grants.filter(in_force).collect();
-        if !all.is_empty() {
+        if !all.is_empty() && !every.is_empty() {
             self.group(&Group::new(all), &every);
         }
         every.retain(|s| s.identity.is_some_and(|i| lens.identity(i).judged));
@@ -268,7 +270,7 @@ impl<'a, 'g> Run<'a, 'g> {
                 })
                 .filter(in_force),
         );
-        if !identities.is_empty() {
+        if !identities.is_empty() && !every.is_empty() {
             self.group(&Group::new(identities), &every);
         }
     }
@@ -280,7 +282,7 @@ impl<'a, 'g> Run<'a, 'g> {
         let fact = |id: FactId| get(id)(lens, &subject);
         for rule in self.judging.rules.iter().filter(|r| r.enabled && r.sources.iter().any(|s| s == source)) {
             let Some(estate) = &rule.estate else { continue };
-            if estate.when.evaluate(&fact) != Tri::True {
+            if estate.when.expr().evaluate(&fact) != Tri::True {
                 continue;
             }
             let about = self.about(&subject);
@@ -476,14 +478,14 @@ impl<'a, 'g> Run<'a, 'g> {
 }
 
 fn outcome<'v>(rule: &'v Rule, fact: &dyn Fn(FactId) -> Value<'v>) -> Outcome {
-    match rule.when.evaluate(fact) {
+    match rule.when.expr().evaluate(fact) {
         Tri::False => Outcome::Silent,
         Tri::Unknown => Outcome::Unknown,
         Tri::True => {
             if let Some(severity) = rule.fixed {
                 return Outcome::Fires(severity);
             }
-            let special = rule.severities.iter().find(|(_, when)| when.evaluate(fact) == Tri::True);
+            let special = rule.severities.iter().find(|(_, when)| when.expr().evaluate(fact) == Tri::True);
             Outcome::Fires(special.map_or(rule.severity, |(severity, _)| *severity))
         }
     }

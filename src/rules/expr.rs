@@ -13,6 +13,8 @@ use cel::common::ast::{Expr as Ast, IdedExpr, LiteralValue, operators as op};
 /// A rule's condition, ready to run.
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) enum Expr {
+    /// Neither true nor false, whatever the facts.
+    Undecided,
     Literal(Literal),
     Fact(FactId),
     Not(Box<Expr>),
@@ -257,7 +259,7 @@ impl Expr {
     /// Every fact that is named, in order, each once.
     pub(crate) fn facts(&self, into: &mut Vec<FactId>) {
         match self {
-            Expr::Literal(_) => {}
+            Expr::Literal(_) | Expr::Undecided => {}
             Expr::Fact(id) => {
                 if !into.contains(id) {
                     into.push(*id);
@@ -296,6 +298,7 @@ impl Expr {
 
     fn value<'v>(&'v self, fact: &dyn Fn(FactId) -> Value<'v>) -> Value<'v> {
         match self {
+            Expr::Undecided => Value::Missing,
             Expr::Literal(literal) => literal.value(),
             Expr::Fact(id) => fact(*id),
             Expr::Not(_) | Expr::And(..) | Expr::Or(..) => match self.evaluate(fact) {

@@ -3,6 +3,7 @@
 //! `schema` reads a file, `expr` its condition, `facts` says what can be asked, `engine` runs all of it over a graph.
 //! Total, deterministic, sorted. Not here: input and output, the clock, and any comparison of permission strings.
 
+mod condition;
 mod coverage;
 mod engine;
 mod evidence;

@@ -1,6 +1,7 @@
 //! One rule: from its file to a checked value.
 
-use super::expr::{Expr, Literal, Names, compile};
+use super::condition::Condition;
+use super::expr::{Literal, Names};
 use super::facts::{FactId, roots};
 use super::template::Template;
 use crate::finding::{Confidence, RuleText, Severity, SubjectKind};
@@ -57,8 +58,8 @@ pub struct Rule {
     pub when_text: String,
     /// Its special severities, as written.
     pub severities_text: Vec<(Severity, String)>,
-    pub(super) when: Expr,
-    pub(super) severities: Vec<(Severity, Expr)>,
+    pub(super) when: Condition,
+    pub(super) severities: Vec<(Severity, Condition)>,
     pub(super) message: Template,
     pub(super) commands: Vec<Template>,
     pub(super) estate: Option<EstateRule>,
@@ -70,7 +71,7 @@ pub struct Rule {
 #[derive(Clone, Debug)]
 pub(super) struct EstateRule {
     pub(super) severity: Severity,
-    pub(super) when: Expr,
+    pub(super) when: Condition,
     pub(super) message: Template,
 }
 
@@ -143,7 +144,8 @@ impl Rule {
         self.fixed.unwrap_or_else(|| special.chain([self.severity]).max().unwrap_or(self.severity))
     }
 
-    /// Reads a rule. `params` overrides the file's parameters, by name.
+    /// Reads a rule. `overrides` are the file's parameters that somebody sets, by name. With `now`, its conditions are
+    /// checked at once.
     ///
     /// # Errors
     /// At the first thing that is wrong, with its place in the file.
@@ -152,6 +154,7 @@ impl Rule {
         path: &str,
         text: &str,
         overrides: &[(String, toml::Value)],
+        now: bool,
     ) -> Result<Rule, PolicyError> {
         let raw: Raw = toml::from_str(text).map_err(|e| PolicyError::toml(path, text, &e))?;
         let fail = |span: &Span, message: String| PolicyError::at(path, text, span, message);
@@ -188,11 +191,14 @@ impl Rule {
         }
         let names = Names { roots: roots(subject), params: &literals };
         let estate_names = Names { roots: roots(SubjectKind::File), params: &literals };
-        let compiled = |when: &Spanned<String>, names: &Names<'_>| {
-            compile(when.get_ref(), names)
-                .map_err(|e| fail(&inside(text, &when.span(), when.get_ref(), e.at), e.message))
+        let shared: Arc<[(String, Literal)]> = literals.clone().into();
+        let condition = |when: &Spanned<String>, kind: SubjectKind| {
+            let condition = Condition::new(when.get_ref(), roots(kind), &shared);
+            let checked = if now { condition.check() } else { Ok(()) };
+            checked.map_err(|e| fail(&inside(text, &when.span(), when.get_ref(), e.at), e.message))?;
+            Ok(condition)
         };
-        let expr = |when: &Spanned<String>| compiled(when, &names);
+        let expr = |when: &Spanned<String>| condition(when, subject);
         let filled = |t: &Spanned<String>, names: &Names<'_>| {
             Template::parse(t.get_ref(), names).map_err(|e| fail(&t.span(), e))
         };
@@ -200,7 +206,7 @@ impl Rule {
         let estate = match &raw.estate {
             Some(e) => Some(EstateRule {
                 severity: severity(&e.severity)?,
-                when: compiled(&e.when, &estate_names)?,
+                when: condition(&e.when, SubjectKind::File)?,
                 message: filled(&e.message, &estate_names)?,
             }),
             None => None,
@@ -250,9 +256,9 @@ impl Rule {
 
     /// The facts that decide, each once.
     pub(super) fn deciding_facts(&self, into: &mut Vec<FactId>) {
-        self.when.facts(into);
+        self.when.expr().facts(into);
         for (_, when) in &self.severities {
-            when.facts(into);
+            when.expr().facts(into);
         }
     }
 }

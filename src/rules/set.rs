@@ -26,12 +26,12 @@ impl RuleSet {
         config: &Config,
         waivers: (&str, &str, &[Waiver]),
     ) -> Result<RuleSet, RuleError> {
-        let embedded = EMBEDDED.iter().map(|(name, text)| (format!("rules/{name}"), *name, *text));
+        let embedded = EMBEDDED.iter().map(|(name, text)| (format!("rules/{name}"), *name, *text, false));
         let own = more
             .iter()
-            .map(|(path, text)| (path.clone(), path.rsplit('/').next().unwrap_or(path), text.as_str()));
+            .map(|(path, text)| (path.clone(), path.rsplit('/').next().unwrap_or(path), text.as_str(), true));
         let mut by_slug: BTreeMap<String, Rule> = BTreeMap::new();
-        for (path, name, text) in embedded.chain(own) {
+        for (path, name, text, now) in embedded.chain(own) {
             let slug = name.strip_suffix(".toml").unwrap_or(name);
             if slug.is_empty()
                 || !slug.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
@@ -43,7 +43,7 @@ impl RuleSet {
             let entry = config.rules.iter().find(|r| r.slug == slug);
             let overrides: Vec<(String, toml::Value)> =
                 entry.iter().flat_map(|e| &e.params).map(|(n, v, _)| (n.clone(), v.clone())).collect();
-            let mut rule = Rule::parse(slug, &path, text, &[])?;
+            let mut rule = Rule::parse(slug, &path, text, &[], now)?;
             if let Some(entry) = entry {
                 let fail = |span: &crate::policy::Span, message: String| {
                     Err(PolicyError::at(&config.path, &config.text, span, message))
@@ -76,7 +76,7 @@ impl RuleSet {
                         Some(_) => {}
                     }
                 }
-                rule = Rule::parse(slug, &path, text, &overrides)?;
+                rule = Rule::parse(slug, &path, text, &overrides, true)?;
                 match entry.level {
                     Some(Level::Off) => rule.enabled = false,
                     Some(Level::On) => rule.enabled = true,
@@ -139,6 +139,15 @@ impl RuleSet {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_embedded_rule_compiles() {
+        for (name, text) in EMBEDDED {
+            let parsed = Rule::parse(name, name, text, &[], true);
+            assert!(parsed.is_ok(), "{name}: {}", parsed.err().unwrap());
+        }
+        assert!(!EMBEDDED.is_empty());
+    }
 
     fn load(config: &str) -> Result<RuleSet, RuleError> {
         RuleSet::load(&[], &crate::policy::parse_config("c.toml", config).unwrap(), ("", "", &[]))

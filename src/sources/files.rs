@@ -24,7 +24,7 @@ pub trait Files {
 }
 
 /// The text of a file: UTF-8, or UTF-16 with a mark, as shells of Windows write it.
-pub fn decode(bytes: &[u8]) -> Option<String> {
+pub fn decode(mut bytes: Vec<u8>) -> Option<String> {
     let wide = |read: fn([u8; 2]) -> u16| {
         let units = bytes
             .get(2..)?
@@ -32,11 +32,11 @@ pub fn decode(bytes: &[u8]) -> Option<String> {
             .map(|c| read([c.first().copied().unwrap_or(0), c.get(1).copied().unwrap_or(0)]));
         String::from_utf16(&units.collect::<Vec<u16>>()).ok()
     };
-    match bytes {
+    match bytes.as_slice() {
         [0xff, 0xfe, ..] => wide(u16::from_le_bytes),
         [0xfe, 0xff, ..] => wide(u16::from_be_bytes),
-        [0xef, 0xbb, 0xbf, rest @ ..] => String::from_utf8(rest.to_vec()).ok(),
-        other => String::from_utf8(other.to_vec()).ok(),
+        [0xef, 0xbb, 0xbf, ..] => String::from_utf8(bytes.split_off(3)).ok(),
+        _ => String::from_utf8(bytes).ok(),
     }
 }
 

@@ -10,6 +10,7 @@ mod operations;
 pub use format::{CatalogError, Draft, DraftRole, verify, write};
 pub use operations::Operations;
 
+use super::profile::ClassSets;
 use crate::model::Permission;
 use std::collections::HashMap;
 use std::sync::OnceLock;
@@ -23,6 +24,7 @@ pub struct Catalog {
     roles: HashMap<String, std::ops::Range<usize>>,
     operations_at: std::ops::Range<usize>,
     operations: OnceLock<Operations>,
+    classes: OnceLock<ClassSets>,
     names: OnceLock<HashMap<String, String>>,
     aliases: OnceLock<HashMap<String, String>>,
 }
@@ -56,6 +58,7 @@ impl Catalog {
                 roles: HashMap::new(),
                 operations_at: 0..0,
                 operations: OnceLock::new(),
+                classes: OnceLock::new(),
                 names: OnceLock::new(),
                 aliases: OnceLock::new(),
             })
@@ -75,6 +78,7 @@ impl Catalog {
             roles,
             operations_at,
             operations: OnceLock::new(),
+            classes: OnceLock::new(),
             names: OnceLock::new(),
             aliases: OnceLock::new(),
         })
@@ -94,6 +98,11 @@ impl Catalog {
     pub fn operations(&self) -> &Operations {
         self.operations
             .get_or_init(|| Operations::parse(self.text.get(self.operations_at.clone()).unwrap_or_default()))
+    }
+
+    /// The operations by what harm they do.
+    pub fn classes(&self) -> &ClassSets {
+        self.classes.get_or_init(|| ClassSets::new(self.operations()))
     }
 
     /// How many roles there are.

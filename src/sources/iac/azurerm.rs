@@ -79,6 +79,7 @@ impl<'c> Azurerm<'c> {
                 self.own_roles.entry(name.to_owned()).or_insert(at);
             }
         }
+        self.lowering.estate.declarations.reserve(self.config.instances().len());
         for at in 0..self.config.instances().len() {
             self.instance(at);
         }

@@ -11,6 +11,7 @@ mod declare;
 mod hcl;
 mod ids;
 mod instance;
+mod node;
 mod over;
 mod place;
 mod plan;
@@ -163,11 +164,11 @@ impl Reading {
     /// If it is none, or of a newer major format.
     pub fn plan(
         &mut self,
-        bytes: &[u8],
+        text: &str,
         source: Option<SourceTree<'_>>,
         catalog: &'static Catalog,
     ) -> Result<(), PlanError> {
-        let mut plan = Plan::read(bytes)?;
+        let mut plan = Plan::read(text)?;
         if let Some(tree) = source {
             let mut places = Places::new(tree.files, tree.root);
             plan.place(&mut |configuration, module, kind, name| {

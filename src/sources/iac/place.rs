@@ -3,11 +3,11 @@
 //! Modules lie where their calls say, or where `terraform init` has put them (`.terraform/modules/modules.json`). What
 //! cannot be found is at the call of its module. Not here: what blocks say.
 
+use super::node::Node;
 use super::plan::{call_source, path_of};
 use crate::model::Location;
 use crate::sources::Files;
 use serde::Deserialize;
-use serde_json::Value as Json;
 use std::collections::HashMap;
 use std::io::Read as _;
 
@@ -50,7 +50,7 @@ impl<'f> Places<'f> {
     /// The block of a resource in a module of a configuration.
     pub(super) fn find(
         &mut self,
-        configuration: &Json,
+        configuration: &Node<'_>,
         module: &str,
         kind: &str,
         name: &str,
@@ -70,7 +70,7 @@ impl<'f> Places<'f> {
         self.block(&folder, &format!("resource.{kind}.{name}")).or(call)
     }
 
-    fn folder_of(&self, configuration: &Json, path: &[String], parent: &str) -> Option<String> {
+    fn folder_of(&self, configuration: &Node<'_>, path: &[String], parent: &str) -> Option<String> {
         if let Some(dir) = self.installed.get(&path.join(".")) {
             return Some(dir.clone());
         }
@@ -160,7 +160,7 @@ mod tests {
             "app": {"source": "../modules/app", "module": {}}, "far": {"source": "acme/far/azurerm", "module": {}}}}});
         let mut places = Places::new(&files, "infra");
         let mut at = |module: &str, name: &str| {
-            places.find(&configuration, module, "a", name).map(|l| (l.path, l.line, l.column))
+            places.find(&Node::from(&configuration), module, "a", name).map(|l| (l.path, l.line, l.column))
         };
         assert_eq!(at("module.app", "c"), Some(("modules/app/main.tf".to_owned(), 2, 3)));
         // What is not there is at the call of its module.

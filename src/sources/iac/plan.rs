@@ -7,10 +7,12 @@
 
 use super::address::module_names;
 use super::instance::{Configuration, Instance, Value};
+use super::node::{Look as _, Node};
 use super::scripts;
 use serde::Deserialize;
 use serde_json::Value as Json;
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 /// Why a file is no plan that can be read.
@@ -25,10 +27,12 @@ pub enum PlanError {
 }
 
 #[derive(Deserialize)]
+// A tree borrows exactly from what it is read from.
+#[serde(bound(deserialize = "'a: 'de"))]
 struct Wire<'a> {
     format_version: String,
     #[serde(borrow)]
-    resource_changes: Option<Vec<&'a RawValue>>,
+    resource_changes: Option<Vec<Entry<'a>>>,
     #[serde(default)]
     errored: bool,
     complete: Option<bool>,
@@ -40,70 +44,112 @@ struct Wire<'a> {
     #[serde(borrow)]
     values: Option<&'a RawValue>,
     #[serde(borrow)]
-    configuration: Option<&'a RawValue>,
+    configuration: Option<Node<'a>>,
     #[serde(borrow)]
-    prior_state: Option<&'a RawValue>,
+    prior_state: Option<State<'a>>,
     #[serde(borrow)]
-    variables: Option<&'a RawValue>,
+    variables: Option<Node<'a>>,
 }
 
+/// One of a plan's changes, as far as it tells whether the rest matters.
 #[derive(Deserialize)]
-struct Before {
-    before: Option<Json>,
-}
-
-#[derive(Deserialize)]
-struct Head<'a> {
+struct Entry<'a> {
     #[serde(borrow)]
-    address: std::borrow::Cow<'a, str>,
+    address: Cow<'a, str>,
     #[serde(default, borrow)]
-    module_address: Option<std::borrow::Cow<'a, str>>,
-    #[serde(default)]
-    mode: Option<String>,
-    #[serde(rename = "type")]
-    kind: String,
-    name: String,
+    module_address: Option<Cow<'a, str>>,
+    #[serde(default, borrow)]
+    mode: Option<Cow<'a, str>>,
+    #[serde(rename = "type", borrow)]
+    kind: Cow<'a, str>,
+    #[serde(borrow)]
+    name: Cow<'a, str>,
     #[serde(default)]
     index: Option<Json>,
     #[serde(borrow)]
-    change: &'a RawValue,
+    change: Unopened<'a>,
 }
 
 #[derive(Deserialize)]
-struct Actions {
-    actions: Vec<String>,
+struct Unopened<'a> {
+    #[serde(borrow)]
+    actions: Vec<Cow<'a, str>>,
+    #[serde(borrow)]
+    before: Option<&'a RawValue>,
+    #[serde(borrow)]
+    after: Option<&'a RawValue>,
+    #[serde(borrow)]
+    after_unknown: Option<&'a RawValue>,
+    #[serde(borrow)]
+    after_sensitive: Option<&'a RawValue>,
+}
+
+/// The state before the change: of it, only what was looked up matters.
+#[derive(Deserialize)]
+struct State<'a> {
+    #[serde(borrow)]
+    values: Option<StateValues<'a>>,
 }
 
 #[derive(Deserialize)]
-pub(super) struct Change {
-    #[serde(default)]
-    pub(super) after: Json,
-    #[serde(default)]
-    pub(super) after_unknown: Json,
-    #[serde(default)]
-    after_sensitive: Json,
+struct StateValues<'a> {
+    #[serde(borrow)]
+    root_module: Option<StateModule<'a>>,
+}
+
+#[derive(Deserialize)]
+struct StateModule<'a> {
+    #[serde(borrow)]
+    resources: Option<Vec<StateResource<'a>>>,
+    #[serde(borrow)]
+    child_modules: Option<Vec<StateModule<'a>>>,
+}
+
+#[derive(Deserialize)]
+struct StateResource<'a> {
+    #[serde(default, borrow)]
+    address: Cow<'a, str>,
+    #[serde(default, borrow)]
+    mode: Cow<'a, str>,
+    #[serde(borrow)]
+    values: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Known<'a> {
+    #[serde(borrow)]
+    id: Option<Cow<'a, str>>,
+}
+
+pub(super) struct Change<'a> {
+    pub(super) after: Node<'a>,
+    pub(super) after_unknown: Node<'a>,
+    after_sensitive: Node<'a>,
 }
 
 /// A plan's instance, with what is known of it.
-pub(super) struct Planned {
+pub(super) struct Planned<'a> {
     /// The address of its module, with keys; empty for the root module.
-    pub(super) module: String,
-    pub(super) kind: String,
-    pub(super) name: String,
+    pub(super) module: Cow<'a, str>,
+    pub(super) kind: Cow<'a, str>,
+    pub(super) name: Cow<'a, str>,
     pub(super) index: Option<Json>,
-    pub(super) change: Change,
+    pub(super) change: Change<'a>,
 }
 
+/// The module, type and name that instances share.
+pub(super) type Named<'a> = (Cow<'a, str>, Cow<'a, str>, Cow<'a, str>);
+
 /// A plan.
-pub(super) struct Plan {
+pub(super) struct Plan<'a> {
     pub(super) instances: Vec<Instance>,
-    pub(super) planned: Vec<Planned>,
+    pub(super) planned: Vec<Planned<'a>>,
     /// Instances by module, type and name.
-    pub(super) by_name: HashMap<(String, String, String), Vec<usize>>,
-    pub(super) configuration: Json,
-    pub(super) variables: Json,
+    pub(super) by_name: HashMap<Named<'a>, Vec<usize>>,
+    pub(super) configuration: Node<'a>,
+    pub(super) variables: Node<'a>,
     /// What was looked up, by address.
-    pub(super) data: HashMap<String, Json>,
+    pub(super) data: HashMap<String, Node<'a>>,
     /// Where resources stand in the configuration of their modules, once somebody asked.
     pub(super) written: std::cell::RefCell<HashMap<String, Written>>,
     /// Ids of what goes away, and of assignments that the plan says anew.
@@ -127,35 +173,28 @@ pub(super) fn looks_like(bytes: &[u8]) -> bool {
         && (has(b"\"terraform_version\"") || has(b"\"resource_changes\"") || has(b"\"planned_values\""))
 }
 
-impl Plan {
+impl<'a> Plan<'a> {
     /// Reads a plan.
     ///
     /// # Errors
     /// If it is none, or of a newer major format.
-    pub(super) fn read(bytes: &[u8]) -> Result<Plan, PlanError> {
+    pub(super) fn read(text: &'a str) -> Result<Plan<'a>, PlanError> {
         let broken = |e: serde_json::Error| PlanError::Format(e.to_string());
-        let wire: Wire<'_> = serde_json::from_slice(bytes).map_err(broken)?;
-        let major = wire.format_version.split('.').next().and_then(|m| m.parse::<u32>().ok());
-        if !matches!(major, Some(0 | 1)) {
-            return Err(PlanError::Newer(wire.format_version));
+        let wire: Wire<'a> = match serde_json::from_str(text) {
+            Ok(wire) => wire,
+            // What is newer may be laid out otherwise, and is better named than what it lacks.
+            Err(error) => {
+                return Err(version_of(text)
+                    .and_then(|v| unread_version(&v))
+                    .unwrap_or_else(|| broken(error)));
+            }
+        };
+        if let Some(newer) = unread_version(&wire.format_version) {
+            return Err(newer);
         }
-        let json = |raw: Option<&RawValue>| -> Result<Json, PlanError> {
-            raw.map_or(Ok(Json::Null), |raw| serde_json::from_str(raw.get()).map_err(broken))
-        };
-        let mut plan = Plan {
-            instances: Vec::new(),
-            planned: Vec::new(),
-            by_name: HashMap::new(),
-            configuration: json(wire.configuration)?,
-            variables: json(wire.variables)?,
-            data: HashMap::new(),
-            written: std::cell::RefCell::default(),
-            gone: Vec::new(),
-            unsaid: Vec::new(),
-            scripts: HashSet::new(),
-        };
-        let scripted = scripts::in_plan(&plan.configuration);
-        let planned = if wire.resource_changes.is_none() { json(wire.planned_values)? } else { Json::Null };
+        let planned =
+            if wire.resource_changes.is_none() { node(wire.planned_values) } else { Ok(Node::Null) };
+        let planned = planned.map_err(broken)?;
         let reasons = [
             (
                 wire.values.is_some(),
@@ -167,84 +206,96 @@ impl Plan {
                 "the plan is not complete: some changes are left for a later one",
             ),
             (
-                wire.resource_changes.is_none() && planned.get("root_module").is_some_and(has_resources),
+                wire.resource_changes.is_none() && planned.member("root_module").is_some_and(has_resources),
                 "the plan holds resources and no changes of them: it is cut, or a state",
             ),
         ];
-        plan.unsaid.extend(reasons.iter().filter(|(is, _)| *is).map(|(_, why)| *why));
-        if let Some(values) = json(wire.prior_state)?.get("values").and_then(|v| v.get("root_module")) {
-            plan.looked_up_in(values, 0);
+        let mut plan = Plan {
+            instances: Vec::new(),
+            planned: Vec::new(),
+            by_name: HashMap::new(),
+            configuration: wire.configuration.unwrap_or_default(),
+            variables: wire.variables.unwrap_or_default(),
+            data: HashMap::new(),
+            written: std::cell::RefCell::default(),
+            gone: Vec::new(),
+            unsaid: reasons.iter().filter(|(is, _)| *is).map(|(_, why)| *why).collect(),
+            scripts: HashSet::new(),
+        };
+        let scripted = scripts::in_plan(&plan.configuration);
+        if let Some(module) = wire.prior_state.and_then(|s| s.values?.root_module) {
+            plan.looked_up_in(module, 0).map_err(broken)?;
         }
-        for raw in wire.resource_changes.unwrap_or_default() {
-            plan.change(raw, &scripted).map_err(broken)?;
+        for entry in wire.resource_changes.unwrap_or_default() {
+            plan.change(entry, &scripted).map_err(broken)?;
         }
         Ok(plan)
     }
 
-    fn looked_up_in(&mut self, module: &Json, depth: usize) {
-        let list = |name: &str| module.get(name).and_then(Json::as_array).into_iter().flatten();
-        for resource in list("resources").filter(|r| text(r, "mode") == "data") {
-            let values = resource.get("values").cloned().unwrap_or_default();
-            self.data.insert(text(resource, "address").to_owned(), values);
+    fn looked_up_in(&mut self, module: StateModule<'a>, depth: usize) -> Result<(), serde_json::Error> {
+        let resources = module.resources.into_iter().flatten();
+        for resource in resources.filter(|r| r.mode == "data") {
+            self.data.insert(resource.address.into_owned(), node(resource.values)?);
         }
-        if depth < DEPTH {
-            list("child_modules").for_each(|m| self.looked_up_in(m, depth + 1));
+        for child in module.child_modules.into_iter().flatten().filter(|_| depth < DEPTH) {
+            self.looked_up_in(child, depth + 1)?;
         }
+        Ok(())
     }
 
     fn change(
         &mut self,
-        raw: &RawValue,
+        entry: Entry<'a>,
         scripted: &HashMap<String, Vec<String>>,
     ) -> Result<(), serde_json::Error> {
-        let head: Head<'_> = serde_json::from_str(raw.get())?;
-        let actions: Actions = serde_json::from_str(head.change.get())?;
-        let does = |action: &str| actions.actions.iter().any(|a| a == action);
-        let data = head.mode.as_deref() == Some("data");
+        let Entry { address, module_address, mode, kind, name, index, change } = entry;
+        let does = |action: &str| change.actions.iter().any(|a| a == action);
+        let data = mode.as_deref() == Some("data");
         // Scripts run when something is made, and not again.
-        let scripted =
-            does("create") && scripted.get(&head.kind).is_some_and(|names| names.contains(&head.name));
-        if !is_of_interest(&head, data) && !scripted {
+        let scripted = does("create")
+            && scripted.get(kind.as_ref()).is_some_and(|names| names.iter().any(|n| *n == name));
+        if !is_of_interest(&kind, data) && !scripted {
             return Ok(());
         }
         if does("forget") {
             return Ok(());
         }
-        let anew = head.kind.ends_with("_role_assignment");
-        if does("delete") || anew {
-            let before: Before = serde_json::from_str(head.change.get())?;
-            let id = before.before.as_ref().and_then(|b| b.get("id")).and_then(Json::as_str);
+        let anew = kind.ends_with("_role_assignment");
+        if let Some(before) = change.before.filter(|_| does("delete") || anew) {
+            let before: Known<'_> = serde_json::from_str(before.get())?;
             // A custom role's id goes on with the scope that it was made at.
-            self.gone.extend(id.and_then(|id| id.split('|').next()).map(str::to_owned));
+            self.gone.extend(before.id.as_deref().and_then(|id| id.split('|').next()).map(str::to_owned));
         }
         if does("delete") && !does("create") {
             return Ok(());
         }
-        let change: Change = serde_json::from_str(head.change.get())?;
+        let after = node(change.after)?;
         if data {
-            self.data.entry(head.address.into_owned()).or_insert(change.after);
+            self.data.entry(address.into_owned()).or_insert(after);
             return Ok(());
         }
-        let module = head.module_address.unwrap_or_default().into_owned();
+        let kept = change.actions == ["no-op"];
+        let change = Change {
+            after,
+            after_unknown: node(change.after_unknown)?,
+            after_sensitive: node(change.after_sensitive)?,
+        };
+        let module = module_address.unwrap_or_default();
         if scripted {
             self.scripts.insert(self.instances.len());
         }
-        let key = (module.clone(), head.kind.clone(), head.name.clone());
+        let key = (module.clone(), kind.clone(), name.clone());
         self.by_name.entry(key).or_default().push(self.instances.len());
-        self.instances.push(Instance {
-            address: clean(&head.address),
-            kind: head.kind.clone(),
-            location: None,
-            kept: actions.actions == ["no-op"],
-        });
-        self.planned.push(Planned { module, kind: head.kind, name: head.name, index: head.index, change });
+        let kind_of = kind.clone().into_owned();
+        self.instances.push(Instance { address: clean(&address), kind: kind_of, location: None, kept });
+        self.planned.push(Planned { module, kind, name, index, change });
         Ok(())
     }
 
     /// Where each instance's block stands, as somebody knows who has the source.
     pub(super) fn place(
         &mut self,
-        find: &mut dyn FnMut(&Json, &str, &str, &str) -> Option<crate::model::Location>,
+        find: &mut dyn FnMut(&Node<'_>, &str, &str, &str) -> Option<crate::model::Location>,
     ) {
         for (instance, planned) in self.instances.iter_mut().zip(&self.planned) {
             instance.location = find(&self.configuration, &planned.module, &planned.kind, &planned.name);
@@ -252,7 +303,7 @@ impl Plan {
     }
 }
 
-impl Configuration for Plan {
+impl Configuration for Plan<'_> {
     fn instances(&self) -> &[Instance] {
         &self.instances
     }
@@ -260,7 +311,7 @@ impl Configuration for Plan {
     fn value(&self, at: usize, path: &[&str]) -> Value {
         let Some(planned) = self.planned.get(at) else { return Value::Absent };
         let sensitive = sensitive(&planned.change, path);
-        if sensitive == &Json::Bool(true) {
+        if sensitive.as_bool() == Some(true) {
             return Value::Unknown(SENSITIVE.to_owned());
         }
         match known(&planned.change, path) {
@@ -289,10 +340,10 @@ impl Configuration for Plan {
         }
         let want = wanted(path.last().copied().unwrap_or_default());
         match known(&planned.change, path) {
-            Some(Json::Array(items)) if items.iter().all(|i| !i.is_null()) => {
-                return items.iter().cloned().map(Value::Known).collect();
+            Some(Node::Array(items)) if items.iter().all(|i| !i.is_null()) => {
+                return items.iter().map(|i| Value::Known(i.owned())).collect();
             }
-            Some(Json::Null) => return Vec::new(),
+            Some(Node::Null) => return Vec::new(),
             _ => {}
         }
         match self.expression(planned, path) {
@@ -315,33 +366,34 @@ impl Configuration for Plan {
     }
 
     fn blocks(&self, at: usize, name: &str) -> usize {
-        let after = self.planned.get(at).and_then(|p| p.change.after.get(name));
-        let known = after.and_then(Json::as_array).map(Vec::len);
+        let after = self.planned.get(at).and_then(|p| p.change.after.member(name));
+        let known = after.and_then(Node::as_array).map(<[_]>::len);
         known.unwrap_or_else(|| {
             let expression = self.planned.get(at).and_then(|p| self.expression(p, &[name]));
-            expression.and_then(Json::as_array).map_or(0, Vec::len)
+            expression.map_or(0, |e| e.items().len())
         })
     }
 
     fn subscription_of(&self, at: Option<usize>, address: &str) -> Option<String> {
         let key = self.provider_of(at, address)?;
         let (_, alias) = key.rsplit(':').next()?.split_once('.')?;
-        let told = self.configuration.get("provider_config").and_then(|all| all.get(key));
-        let told = told.and_then(|p| p.get("expressions")?.get("subscription_id"));
-        let known = told.and_then(|t| match t.get("constant_value") {
+        let told = self.configuration.member("provider_config").and_then(|all| all.member(key));
+        let told = told.and_then(|p| p.member("expressions")?.member("subscription_id"));
+        let known = told.and_then(|t| match t.member("constant_value") {
             Some(id) => id.as_str().map(str::to_owned),
             None => {
-                let first = t.get("references")?.as_array()?.first()?.as_str()?.strip_prefix("var.")?;
-                Some(self.variables.get(first)?.get("value")?.as_str()?.to_owned())
+                let first = t.member("references")?.items().first()?.as_str()?.strip_prefix("var.")?;
+                Some(self.variables.member(first)?.member("value")?.as_str()?.to_owned())
             }
         });
         Some(known.unwrap_or_else(|| format!("${{provider.azurerm.{alias}}}")))
     }
 
     fn own_subscription(&self) -> Option<String> {
-        let provider = self.configuration.get("provider_config").and_then(|p| p.get("azurerm"));
-        let written = provider
-            .and_then(|p| p.get("expressions")?.get("subscription_id")?.get("constant_value")?.as_str());
+        let provider = self.configuration.member("provider_config").and_then(|p| p.member("azurerm"));
+        let written = provider.and_then(|p| {
+            p.member("expressions")?.member("subscription_id")?.member("constant_value")?.as_str()
+        });
         if let Some(id) = written {
             return Some(id.to_owned());
         }
@@ -354,7 +406,7 @@ impl Configuration for Plan {
                 let values = self.data.get(address)?;
                 let other = kind == "azurerm_subscription"
                     && self.expression_of_data(address, "subscription_id").is_some();
-                values.get("subscription_id")?.as_str().filter(|_| !other).map(str::to_owned)
+                values.member("subscription_id")?.as_str().filter(|_| !other).map(str::to_owned)
             })
         };
         own("azurerm_client_config").or_else(|| own("azurerm_subscription"))
@@ -364,12 +416,12 @@ impl Configuration for Plan {
         let path: Vec<&str> = attribute.split('.').filter(|s| !s.is_empty()).collect();
         let known = self.data.get(address).and_then(|values| at_path(values, &path));
         if let Some(value) = known.filter(|v| !v.is_null()) {
-            return Value::Known(value.clone());
+            return Value::Known(value.owned());
         }
         // What a lookup is told may be written down.
         match self.expression_of_data(address, attribute) {
-            Some(expression) => match expression.get("constant_value") {
-                Some(value) => Value::Known(value.clone()),
+            Some(expression) => match expression.member("constant_value") {
+                Some(value) => Value::Known(value.owned()),
                 None => Value::Unknown("it is told from elsewhere".to_owned()),
             },
             None => Value::Absent,
@@ -378,19 +430,35 @@ impl Configuration for Plan {
 }
 
 /// Whether anything of an instance bears on access.
-fn is_of_interest(head: &Head<'_>, data: bool) -> bool {
+fn is_of_interest(kind: &str, data: bool) -> bool {
     let kinds = ["azurerm_", "azuread_", "azapi_"];
     // Nothing else is worth its memory in plans of hundreds of megabytes: a resource without an identity matters where
     // grants refer to it, and then by its name.
-    kinds.iter().any(|k| head.kind.starts_with(k)) || data
+    kinds.iter().any(|k| kind.starts_with(k)) || data
 }
 
-fn has_resources(module: &Json) -> bool {
-    ["resources", "child_modules"].iter().any(|k| module.get(k).is_some())
+fn has_resources(module: &Node<'_>) -> bool {
+    ["resources", "child_modules"].iter().any(|k| module.member(k).is_some())
 }
 
-pub(super) fn text<'j>(value: &'j Json, key: &str) -> &'j str {
-    value.get(key).and_then(Json::as_str).unwrap_or_default()
+/// Why a plan of a format version is not read.
+fn unread_version(version: &str) -> Option<PlanError> {
+    let major = version.split('.').next().and_then(|m| m.parse::<u32>().ok());
+    (!matches!(major, Some(0 | 1))).then(|| PlanError::Newer(version.to_owned()))
+}
+
+/// The format version of something that is not laid out as a plan is.
+fn version_of(text: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Version {
+        format_version: String,
+    }
+    serde_json::from_str::<Version>(text).ok().map(|v| v.format_version)
+}
+
+/// A part of the file that matters after all.
+fn node<'a>(raw: Option<&'a RawValue>) -> Result<Node<'a>, serde_json::Error> {
+    raw.map_or(Ok(Node::Null), |raw| serde_json::from_str(raw.get()))
 }
 
 /// No text of a plan can pass for a symbol of ours.
@@ -399,69 +467,57 @@ fn clean(text: &str) -> String {
 }
 
 /// A value inside a change: `None` where it is not known before apply.
-pub(super) fn known<'c>(change: &'c Change, path: &[&str]) -> Option<&'c Json> {
-    const NULL: &Json = &Json::Null;
+pub(super) fn known<'c, 'a>(change: &'c Change<'a>, path: &[&str]) -> Option<&'c Node<'a>> {
     let (mut value, mut unknown) = (&change.after, &change.after_unknown);
     for step in path {
-        if unknown == &Json::Bool(true) {
+        if unknown.as_bool() == Some(true) {
             return None;
         }
-        let down = |json: &'c Json| match step.parse::<usize>() {
-            Ok(n) if json.is_array() => json.get(n),
-            _ => json.get(step),
-        };
-        value = down(value).unwrap_or(NULL);
-        unknown = down(unknown).unwrap_or(NULL);
+        value = value.step(step).unwrap_or(NULL);
+        unknown = unknown.step(step).unwrap_or(NULL);
     }
     // A part that is unknown makes the whole so.
     if any_unknown(unknown) { None } else { Some(value) }
 }
 
+const NULL: &Node<'static> = &Node::Null;
 const SENSITIVE: &str = "it is sensitive, and so it is not looked at";
 
 /// What of a value must not be shown: the marks at a path, or those above it.
-fn sensitive<'c>(change: &'c Change, path: &[&str]) -> &'c Json {
-    const NULL: &Json = &Json::Null;
+fn sensitive<'c, 'a>(change: &'c Change<'a>, path: &[&str]) -> &'c Node<'a> {
     path.iter().fold(&change.after_sensitive, |marks, step| match marks {
-        Json::Bool(true) => marks,
-        Json::Array(items) => step.parse::<usize>().ok().and_then(|n| items.get(n)).unwrap_or(NULL),
-        other => other.get(step).unwrap_or(NULL),
+        Node::Bool(true) => marks,
+        other => other.step(step).unwrap_or(NULL),
     })
 }
 
 /// A value without what must not be shown.
-fn without(value: &Json, marks: &Json) -> Json {
+fn without(value: &Node<'_>, marks: &Node<'_>) -> Json {
     match (value, marks) {
-        (_, Json::Bool(true)) => Json::Null,
-        (Json::Object(members), Json::Object(marked)) => {
+        (_, Node::Bool(true)) => Json::Null,
+        (Node::Object(members), Node::Object(marked)) => {
             let shown =
-                members.iter().map(|(k, v)| (k.clone(), without(v, marked.get(k).unwrap_or(&Json::Null))));
+                members.iter().map(|(k, v)| (k.to_owned(), without(v, marked.get(k).unwrap_or(NULL))));
             Json::Object(shown.collect())
         }
-        (Json::Array(items), Json::Array(marked)) => {
-            items.iter().enumerate().map(|(n, v)| without(v, marked.get(n).unwrap_or(&Json::Null))).collect()
+        (Node::Array(items), Node::Array(marked)) => {
+            items.iter().enumerate().map(|(n, v)| without(v, marked.get(n).unwrap_or(NULL))).collect()
         }
-        (value, _) => value.clone(),
+        (value, _) => value.owned(),
     }
 }
 
-fn any_unknown(json: &Json) -> bool {
+fn any_unknown(json: &Node<'_>) -> bool {
     match json {
-        Json::Bool(unknown) => *unknown,
-        Json::Array(items) => items.iter().any(any_unknown),
-        Json::Object(members) => members.values().any(any_unknown),
+        Node::Bool(unknown) => *unknown,
+        Node::Array(items) => items.iter().any(any_unknown),
+        Node::Object(members) => members.values().any(any_unknown),
         _ => false,
     }
 }
 
-fn at_path<'j>(mut json: &'j Json, path: &[&str]) -> Option<&'j Json> {
-    for step in path {
-        json = match step.parse::<usize>() {
-            Ok(n) if json.is_array() => json.get(n)?,
-            _ => json.get(step)?,
-        };
-    }
-    Some(json)
+fn at_path<'j, 'a>(json: &'j Node<'a>, path: &[&str]) -> Option<&'j Node<'a>> {
+    path.iter().try_fold(json, |at, step| at.step(step))
 }
 
 /// What a whole resource stands for where one of its attributes is meant and a key hides which.
@@ -481,13 +537,13 @@ pub(super) fn path_of(module: &str) -> Vec<String> {
 }
 
 /// Where a configuration's module calls point, by name.
-pub(super) fn call_source(configuration: &Json, path: &[String]) -> Option<String> {
-    let mut at = configuration.get("root_module")?;
+pub(super) fn call_source(configuration: &Node<'_>, path: &[String]) -> Option<String> {
+    let mut at = configuration.member("root_module")?;
     let (last, outer) = path.split_last()?;
     for name in outer {
-        at = at.get("module_calls")?.get(name)?.get("module")?;
+        at = at.member("module_calls")?.member(name)?.member("module")?;
     }
-    Some(text(at.get("module_calls")?.get(last)?, "source").to_owned())
+    Some(at.member("module_calls")?.member(last)?.text("source").to_owned())
 }
 
 #[cfg(test)]
@@ -496,17 +552,18 @@ mod tests {
 
     #[test]
     fn what_is_known_in_part_is_not_known() {
+        let read = |text: &'static str| serde_json::from_str::<Node<'_>>(text).unwrap();
         let change = Change {
-            after: serde_json::json!({"a": "x", "identity": [{"type": "UserAssigned"}]}),
-            after_sensitive: Json::Null,
-            after_unknown: serde_json::json!({"b": true, "identity": [{"identity_ids": true}]}),
+            after: read(r#"{"a": "x", "identity": [{"type": "UserAssigned"}]}"#),
+            after_sensitive: Node::Null,
+            after_unknown: read(r#"{"b": true, "identity": [{"identity_ids": true}]}"#),
         };
-        assert_eq!(known(&change, &["a"]), Some(&Json::from("x")));
+        assert_eq!(known(&change, &["a"]), Some(&Node::from("x")));
         assert_eq!(known(&change, &["b"]), None);
-        assert_eq!(known(&change, &["identity", "0", "type"]), Some(&Json::from("UserAssigned")));
+        assert_eq!(known(&change, &["identity", "0", "type"]), Some(&Node::from("UserAssigned")));
         assert_eq!(known(&change, &["identity", "0", "identity_ids"]), None);
         assert_eq!(known(&change, &["identity"]), None);
-        assert_eq!(known(&change, &["c"]), Some(&Json::Null));
+        assert_eq!(known(&change, &["c"]), Some(&Node::Null));
     }
 
     #[test]
@@ -514,7 +571,7 @@ mod tests {
         let read = |version: &str| {
             let plan =
                 format!(r#"{{"format_version":"{version}","terraform_version":"1","resource_changes":[]}}"#);
-            Plan::read(plan.as_bytes()).map(|p| p.instances.len())
+            Plan::read(&plan).map(|p| p.instances.len())
         };
         assert_eq!(read("1.9").unwrap(), 0);
         assert_eq!(read("0.1").unwrap(), 0);

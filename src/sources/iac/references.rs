@@ -5,31 +5,32 @@
 
 use super::address::{joined, module_names, parent_of, split, strip};
 use super::instance::Value;
-use super::plan::{Plan, Planned, Written, known, text};
+use super::node::{Look as _, Node};
+use super::plan::{Plan, Planned, Written, known};
 use serde_json::Value as Json;
 use std::collections::HashMap;
 
 /// The most modules and references that are followed one after the other.
 const DEPTH: usize = 24;
 
-impl Plan {
+impl<'a> Plan<'a> {
     /// The configuration of a module, by its address with or without keys.
-    pub(super) fn module(&self, address: &str) -> Option<&Json> {
-        let mut at = self.configuration.get("root_module")?;
+    pub(super) fn module(&self, address: &str) -> Option<&Node<'a>> {
+        let mut at = self.configuration.member("root_module")?;
         if address.is_empty() {
             return Some(at);
         }
         for name in module_names(address) {
-            at = at.get("module_calls")?.get(name)?.get("module")?;
+            at = at.member("module_calls")?.member(&name)?.member("module")?;
         }
         Some(at)
     }
 
     /// What an expression of the configuration refers to, the most exact first.
-    fn references(expression: &Json) -> Vec<&str> {
-        let all = expression.get("references").and_then(Json::as_array).into_iter().flatten();
+    fn references<'e>(expression: &'e Node<'a>) -> Vec<&'e str> {
+        let all = expression.member("references").map(|r| r.items()).unwrap_or_default();
         let mut kept: Vec<&str> = Vec::new();
-        for reference in all.filter_map(Json::as_str) {
+        for reference in all.iter().filter_map(Node::as_str) {
             let prefix = |longer: &&str| {
                 longer.strip_prefix(reference).is_some_and(|rest| rest.starts_with(['.', '[']))
             };
@@ -41,8 +42,8 @@ impl Plan {
     }
 
     /// What the configuration says of a resource or lookup.
-    fn written(&self, module: &str, kind: &str, name: &str, data: bool) -> Option<&Json> {
-        let resources = self.module(module)?.get("resources")?.as_array()?;
+    fn written(&self, module: &str, kind: &str, name: &str, data: bool) -> Option<&Node<'a>> {
+        let resources = self.module(module)?.member("resources")?.as_array()?;
         // Instances of one module are written once.
         let names = module.contains('[').then(|| module_names(module).join("."));
         let module = names.as_deref().unwrap_or(module);
@@ -51,9 +52,9 @@ impl Plan {
             let mut positions: Written = [HashMap::new(), HashMap::new()];
             for (n, resource) in resources.iter().enumerate() {
                 let [managed, looked_up] = &mut positions;
-                let own = if text(resource, "mode") == "data" { looked_up } else { managed };
-                let of_kind = own.entry(text(resource, "type").to_owned()).or_default();
-                of_kind.entry(text(resource, "name").to_owned()).or_insert(n);
+                let own = if resource.text("mode") == "data" { looked_up } else { managed };
+                let of_kind = own.entry(resource.text("type").to_owned()).or_default();
+                of_kind.entry(resource.text("name").to_owned()).or_insert(n);
             }
             known.insert(module.to_owned(), positions);
         }
@@ -63,14 +64,14 @@ impl Plan {
     }
 
     /// The expression of an attribute of an instance.
-    pub(super) fn expression(&self, planned: &Planned, path: &[&str]) -> Option<&Json> {
+    pub(super) fn expression(&self, planned: &Planned, path: &[&str]) -> Option<&Node<'a>> {
         let mut at =
-            self.written(&planned.module, &planned.kind, &planned.name, false)?.get("expressions")?;
+            self.written(&planned.module, &planned.kind, &planned.name, false)?.member("expressions")?;
         for step in path {
             at = match step.parse::<usize>() {
-                Ok(n) if at.is_array() => at.get(n).or_else(|| at.get(0))?,
+                Ok(n) if at.is_array() => at.items().get(n).or_else(|| at.items().first())?,
                 Ok(_) => at,
-                Err(_) => at.get(step)?,
+                Err(_) => at.member(step)?,
             };
         }
         Some(at)
@@ -87,27 +88,27 @@ impl Plan {
                 self.written(module.trim_end_matches('.'), kind, name, true)
             }
         };
-        written?.get("provider_config_key").and_then(Json::as_str)
+        written?.member("provider_config_key").and_then(Node::as_str)
     }
 
     /// What a lookup is told, by its address.
-    pub(super) fn expression_of_data(&self, address: &str, attribute: &str) -> Option<&Json> {
+    pub(super) fn expression_of_data(&self, address: &str, attribute: &str) -> Option<&Node<'a>> {
         let (module, rest) = address.rsplit_once("data.").unwrap_or(("", address));
         let mut parts = rest.split(['.', '[']);
         let (kind, name) = (parts.next()?, parts.next()?);
-        self.written(module.trim_end_matches('.'), kind, name, true)?.get("expressions")?.get(attribute)
+        self.written(module.trim_end_matches('.'), kind, name, true)?.member("expressions")?.member(attribute)
     }
 
     pub(super) fn follow(
         &self,
-        expression: &Json,
+        expression: &Node<'a>,
         at: usize,
         module: &str,
         want: &str,
         depth: usize,
     ) -> Vec<Value> {
-        if let Some(known) = expression.get("constant_value") {
-            return vec![Value::Known(known.clone())];
+        if let Some(known) = expression.member("constant_value") {
+            return vec![Value::Known(known.owned())];
         }
         let references = Self::references(expression);
         let real =
@@ -163,7 +164,7 @@ impl Plan {
 
     /// The instance that a reference means: the one of the key, else the one that shares ours, else the only one.
     fn pick(&self, module: &str, kind: &str, name: &str, key: Option<&str>, at: usize) -> Option<usize> {
-        let all = self.by_name.get(&(module.to_owned(), kind.to_owned(), name.to_owned()))?;
+        let all = self.by_name.get(&(module.into(), kind.into(), name.into()))?;
         let has =
             |n: &&usize, wanted: &Json| self.planned.get(**n).and_then(|p| p.index.as_ref()) == Some(wanted);
         if let Some(key) = key {
@@ -180,7 +181,7 @@ impl Plan {
     fn attribute(&self, at: usize, path: &str, depth: usize) -> Value {
         let steps: Vec<&str> = path.split('.').filter(|s| !s.is_empty()).collect();
         match self.planned.get(at).map(|p| known(&p.change, &steps)) {
-            Some(Some(value)) if !value.is_null() && depth < DEPTH => Value::Known(value.clone()),
+            Some(Some(value)) if !value.is_null() && depth < DEPTH => Value::Known(value.owned()),
             _ => Value::Of(at, path.to_owned()),
         }
     }
@@ -188,14 +189,15 @@ impl Plan {
     /// A module's input.
     fn input(&self, name: &str, at: usize, module: &str, want: &str, depth: usize) -> Option<Value> {
         let Some((parent, call)) = parent_of(module) else {
-            let value = self.variables.get(name).and_then(|v| v.get("value")).cloned();
-            return value.map(Value::Known);
+            let value = self.variables.member(name).and_then(|v| v.member("value"));
+            return value.map(|v| Value::Known(v.owned()));
         };
-        let call = self.module(&parent)?.get("module_calls")?.get(call)?;
-        match call.get("expressions").and_then(|e| e.get(name)) {
+        let call = self.module(&parent)?.member("module_calls")?.member(&call)?;
+        match call.member("expressions").and_then(|e| e.member(name)) {
             Some(expression) => self.follow(expression, at, &parent, want, depth + 1).into_iter().next(),
             None => {
-                call.get("module")?.get("variables")?.get(name)?.get("default").cloned().map(Value::Known)
+                let input = call.member("module")?.member("variables")?.member(name)?;
+                input.member("default").map(|v| Value::Known(v.owned()))
             }
         }
     }
@@ -208,8 +210,8 @@ impl Plan {
             None => ("", rest),
         };
         let output = rest.first()?;
-        let call = self.module(module)?.get("module_calls")?.get(name)?;
-        let expression = call.get("module")?.get("outputs")?.get(output)?.get("expression")?;
+        let call = self.module(module)?.member("module_calls")?.member(name)?;
+        let expression = call.member("module")?.member("outputs")?.member(output)?.member("expression")?;
         let inner = joined(module, &format!("module.{name}{key}"));
         self.follow(expression, at, &inner, want, depth + 1).into_iter().next()
     }

@@ -132,7 +132,7 @@ impl<'f> Bicep<'f> {
         if bytes.len() as u64 > LARGEST {
             return Err(why("it is larger than 8 MiB, and not read"));
         }
-        decode(&bytes).ok_or_else(|| why("it is no text in UTF-8 or UTF-16"))
+        decode(bytes).ok_or_else(|| why("it is no text in UTF-8 or UTF-16"))
     }
 
     /// Reads a file; gives the keys of those that it refers to.
