@@ -15,6 +15,7 @@ pub mod init;
 mod inline;
 mod journal;
 mod lookup;
+pub mod path;
 pub mod policy;
 mod previous;
 pub mod query;

@@ -3,7 +3,7 @@
 use super::error::AppError;
 use crate::model::{Operation, Plane, role_key};
 use crate::rbac::catalog::CatalogRole;
-use crate::rbac::{Access, Catalog, CompiledRole};
+use crate::rbac::{Access, Catalog, CompiledRole, Technique, Techniques};
 use std::collections::HashMap;
 use std::io::{BufRead, Write};
 
@@ -22,6 +22,15 @@ pub fn find(catalog: &Catalog, role: &str) -> Result<CatalogRole, AppError> {
 pub fn check(catalog: &Catalog, role: &CatalogRole, operation: &Operation) -> Access {
     let operations = catalog.operations();
     CompiledRole::compile(&role.permissions, operations).holds(operation, operations)
+}
+
+/// The techniques of escalation that a role is enough for by itself, where it holds.
+pub fn techniques(catalog: &Catalog, role: &CatalogRole) -> Vec<(&'static Technique, Access)> {
+    let operations = catalog.operations();
+    let techniques = Techniques::embedded();
+    let powers = techniques.powers(&CompiledRole::compile(&role.permissions, operations), operations, None);
+    let each = techniques.iter().map(|(_, t)| (t, t.holds(powers)));
+    each.filter(|(_, access)| *access != Access::Denied).collect()
 }
 
 /// Answers lines `role-guid<TAB>control|data<TAB>operation` in their order, each role compiled once.

@@ -138,6 +138,25 @@ pub(super) enum Command {
         #[command(flatten)]
         estate: Estate,
     },
+    /// What an identity could become, step by step.
+    #[command(
+        after_help = "Example:\n  leastwise path id-hr-dev-functions --demo\n  leastwise path id-hr-dev-functions --to sub-crm-prod --demo"
+    )]
+    Path {
+        /// The identity, by name, ARM id, object id or application id.
+        identity: String,
+        /// Only ways to this identity or scope, with alternatives.
+        #[arg(long, value_name = "TARGET")]
+        to: Option<String>,
+        /// How sure a way must be to be told.
+        #[arg(long, value_enum, default_value = "medium", value_name = "CONFIDENCE")]
+        min_confidence: Sure,
+        /// The form of the answer.
+        #[arg(long, value_enum, default_value = "text")]
+        format: PathFormat,
+        #[command(flatten)]
+        estate: Estate,
+    },
     /// Look at built-in roles.
     #[command(subcommand)]
     Roles(Roles),
@@ -377,6 +396,19 @@ pub(super) struct Check {
 pub(super) enum SheetFormat {
     Text,
     Markdown,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(super) enum Sure {
+    High,
+    Medium,
+    Low,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(super) enum PathFormat {
+    Text,
+    Json,
 }
 
 #[derive(Subcommand, Debug)]

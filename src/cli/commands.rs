@@ -1,16 +1,21 @@
 //! One arm for each command: from what was typed to a use-case, and from its answer to standard output.
 
-use super::args::{Args, Audit, Catalog, Check, Command, Estate, Policy, Roles, Rules, SheetFormat};
+use super::args::{
+    Args, Audit, Catalog, Check, Command, Estate, PathFormat, Policy, Roles, Rules, SheetFormat, Sure,
+};
 use super::exit::{self, Code};
+use super::roles::show_role;
 use super::terminal::Terminal;
 use crate::app::audit::{Outcome, Output, Request, audit};
 use crate::app::estate::{Input, Times};
+use crate::app::path::{Question, path};
 use crate::app::policy::Places;
 use crate::app::query::{Ask, can};
 use crate::app::who_can::who_can;
 use crate::app::{AppError, Progress as _, catalog, init, policy, roles, rules, schema, write_atomically};
 use crate::finding::{Confidence, Severity};
 use crate::model::{Instant, Operation};
+use crate::rbac::Certainty;
 use crate::render::{CsvOptions, Format, clean};
 use crate::sources::simulate::Size;
 use clap::CommandFactory as _;
@@ -75,7 +80,26 @@ pub(super) fn run(args: Args, terminal: &Terminal) -> Result<Code, AppError> {
             }
             put(&mut out, &reply.text)?
         }
-        Command::Roles(Roles::Show { role }) => put(&mut out, &show_role(&roles::find(catalog, &role)?))?,
+        Command::Path { identity, to, min_confidence, format, estate } => {
+            let ask = ask(&estate)?;
+            let at_least = match min_confidence {
+                Sure::High => Certainty::High,
+                Sure::Medium => Certainty::Medium,
+                Sure::Low => Certainty::Low,
+            };
+            let json = format == PathFormat::Json;
+            let question = Question { who: &identity, to: to.as_deref(), at_least, json };
+            let reply = path(&ask, question, catalog, terminal)?;
+            terminal.done();
+            reply.notes.iter().for_each(|n| terminal.warn(n));
+            if reply.text.is_empty() {
+                terminal.say(&format!("no way found from `{identity}`, as far as the estate shows"));
+            }
+            put(&mut out, &reply.text)?
+        }
+        Command::Roles(Roles::Show { role }) => {
+            put(&mut out, &show_role(catalog, &roles::find(catalog, &role)?))?
+        }
         Command::Roles(Roles::Check { role, action, data, batch }) => {
             if batch {
                 roles::check_batch(catalog, std::io::stdin().lock(), &mut out)?;
@@ -440,32 +464,6 @@ fn run_rules(command: Rules, out: &mut dyn Write, terminal: &Terminal) -> Result
             Ok(exit::DONE)
         }
     }
-}
-
-fn show_role(role: &crate::rbac::catalog::CatalogRole) -> String {
-    let mut out = format!("{} ({})\n", role.name, role.guid);
-    for alias in &role.aliases {
-        out.push_str(&format!("was {alias}\n"));
-    }
-    out.push_str(&format!("assignable at {}\n", role.assignable_scopes.join(", ")));
-    for (n, block) in role.permissions.iter().enumerate() {
-        out.push_str(&format!("block {}\n", n + 1));
-        let lists = [
-            ("+", &block.actions),
-            ("-", &block.not_actions),
-            ("data +", &block.data_actions),
-            ("data -", &block.not_data_actions),
-        ];
-        for (sign, list) in lists {
-            for pattern in list {
-                out.push_str(&format!("  {sign} {}\n", pattern.text()));
-            }
-        }
-        if let Some(condition) = &block.condition {
-            out.push_str(&format!("  if {condition}\n"));
-        }
-    }
-    out
 }
 
 fn man(command: &clap::Command, name: &str, dir: &Path) -> Result<(), AppError> {

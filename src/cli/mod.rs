@@ -4,6 +4,7 @@ mod args;
 mod commands;
 mod exit;
 mod live;
+mod roles;
 mod terminal;
 
 use clap::Parser as _;

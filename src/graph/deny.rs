@@ -40,6 +40,27 @@ impl Deny {
         }
     }
 
+    /// Whether it may take one of some operations on `target` from anybody.
+    pub(super) fn may_take<'o>(
+        &self,
+        scopes: &Scopes,
+        target: Ix<ScopeNode>,
+        mut operations: impl Iterator<Item = &'o Operation>,
+    ) -> bool {
+        let there =
+            if self.this_scope_only { self.scope == target } else { scopes.contains(self.scope, target) };
+        let names = |operation: &Operation| {
+            self.permissions.iter().any(|(permission, _)| {
+                let (gives, takes) = permission.on(operation.plane);
+                let hit =
+                    |list: &[crate::model::ActionPattern]| list.iter().any(|p| matches(p, &operation.name));
+                hit(gives) && !hit(takes)
+            })
+        };
+        let somebody = self.everyone || !self.principals.is_empty();
+        self.enforced && there && somebody && operations.any(names)
+    }
+
     /// Whether it takes `operation` on `target` from whoever has these ids: the party's own and its groups', as
     /// classes. A deny that hits a group hits its members; one that spares a group spares them.
     pub(super) fn takes(

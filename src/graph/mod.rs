@@ -5,12 +5,14 @@
 
 mod build;
 mod deny;
+mod escalate;
 mod parties;
 mod query;
 mod reach;
 mod roles;
 mod scopes;
 
+pub use escalate::{Escalates, Escalation, Path, Step, Target};
 pub use parties::{Host, Identity, IdentityKind, Party, PartyKind};
 pub use query::{Answer, Held};
 pub use reach::Reach;

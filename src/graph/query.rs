@@ -246,7 +246,7 @@ impl AccessGraph {
         Answer { party, held, access, denied_by }
     }
 
-    fn after_denies(
+    pub(super) fn after_denies(
         &self,
         party: Ix<Party>,
         access: Access,
@@ -271,15 +271,20 @@ impl AccessGraph {
 
     /// Whether a grant holds at the scope of this id, whether that is known or only something above it.
     pub fn reaches(&self, grant: &Grant, scope: &str) -> bool {
+        self.reaches_from(grant.scope, scope)
+    }
+
+    /// Whether the scope of this id is a known scope or lies in it.
+    pub(super) fn reaches_from(&self, from: Ix<ScopeNode>, scope: &str) -> bool {
         let mut at = Some(scope);
         while let Some(id) = at {
             let known = self.estate.strings.find(id).and_then(|s| self.scopes.find(&self.estate, s));
             if let Some(known) = known {
-                return self.scopes.contains(grant.scope, known);
+                return self.scopes.contains(from, known);
             }
             at = id.rfind('/').and_then(|end| id.get(..end)).filter(|id| !id.is_empty());
         }
-        grant.scope == self.scopes.root()
+        from == self.scopes.root()
     }
 
     /// A party, and if it is a group everyone who is in it.

@@ -11,6 +11,7 @@ mod matching;
 mod opset;
 mod profile;
 mod risk;
+mod technique;
 
 pub use catalog::Catalog;
 pub use condition::{Facts, Tri, evaluate};
@@ -20,3 +21,4 @@ pub use matching::matches;
 pub use opset::OpSet;
 pub use profile::{ClassSets, RoleProfile};
 pub use risk::{Class, classify, classify_pattern};
+pub use technique::{Certainty, Clause, Gain, Group as TechniqueGroup, On, Powers, Technique, Techniques};

@@ -14,11 +14,13 @@ mod junit;
 mod kept;
 mod markdown;
 mod overlay;
+mod paths;
 mod sarif;
 mod text;
 
 pub use csv::{CsvOptions, CsvTable};
 pub use markdown::{sheet as sheet_markdown, who_can as who_can_text};
+pub use paths::{path_json, paths_text};
 pub(crate) use text::summary;
 pub use text::{clean, sheet as sheet_text};
 

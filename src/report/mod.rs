@@ -5,12 +5,14 @@
 
 mod controls;
 mod identities;
+mod paths;
 mod rows;
 mod sheet;
 mod totals;
 
 pub use controls::ControlRow;
 pub use identities::IdentityRow;
+pub use paths::{GrantRow, PathRow, StepRow, path_row, scope_words, target};
 pub use rows::{AssignmentRow, EvidenceRow, FindingRow, GapRow, RuleRow};
 pub use sheet::{Sheet, SheetGrant};
 pub use totals::{HeatRow, Queue, Totals};

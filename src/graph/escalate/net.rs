@@ -1,0 +1,215 @@
+//! The net's nodes and edges: made once, then walked forward or backward.
+
+use super::{Label, Node};
+use crate::graph::FastMap;
+use crate::rbac::Certainty;
+use std::collections::VecDeque;
+
+/// A node's number.
+pub(super) type NodeId = usize;
+
+/// An edge as it leaves its node.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Edge {
+    pub(super) to: u32,
+    pub(super) label: Label,
+    pub(super) certainty: Certainty,
+    /// Whether somebody does something, or it only follows.
+    pub(super) step: bool,
+}
+
+/// The net while it is made.
+#[derive(Debug, Default)]
+pub(super) struct Draft {
+    nodes: Vec<Node>,
+    numbers: FastMap<Node, NodeId>,
+    edges: Vec<(u32, Edge)>,
+}
+
+impl Draft {
+    /// The number of a node, which is made if it is not there.
+    pub(super) fn node(&mut self, node: Node) -> NodeId {
+        *self.numbers.entry(node).or_insert_with(|| {
+            self.nodes.push(node);
+            self.nodes.len() - 1
+        })
+    }
+
+    pub(super) fn has(&self, node: Node) -> Option<NodeId> {
+        self.numbers.get(&node).copied()
+    }
+
+    pub(super) fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    pub(super) fn edge(
+        &mut self,
+        from: NodeId,
+        to: NodeId,
+        certainty: Certainty,
+        step: bool,
+        label: Option<usize>,
+    ) {
+        // There are no more nodes than the estate has records, a few times over.
+        let (Ok(from), Ok(to)) = (u32::try_from(from), u32::try_from(to)) else { return };
+        let label = label.and_then(|l| u32::try_from(l).ok()).unwrap_or(u32::MAX);
+        self.edges.push((from, Edge { to, label, certainty, step }));
+    }
+
+    pub(super) fn finish(self) -> Net {
+        let mut starts = vec![0usize; self.nodes.len() + 1];
+        for (from, _) in &self.edges {
+            if let Some(slot) = starts.get_mut(*from as usize + 1) {
+                *slot += 1;
+            }
+        }
+        let mut sum = 0;
+        for slot in &mut starts {
+            sum += *slot;
+            *slot = sum;
+        }
+        let mut edges = self.edges;
+        // Stable: edges of a node stay in the order in which they were made, which is that of the records.
+        edges.sort_by_key(|(from, _)| *from);
+        let edges = edges.into_iter().map(|(_, edge)| edge).collect();
+        Net { nodes: self.nodes, numbers: self.numbers, starts, edges }
+    }
+}
+
+/// The net.
+#[derive(Debug)]
+pub(super) struct Net {
+    nodes: Vec<Node>,
+    numbers: FastMap<Node, NodeId>,
+    starts: Vec<usize>,
+    edges: Vec<Edge>,
+}
+
+/// The way that a walk came to a node.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Came {
+    /// Steps until here.
+    pub(super) steps: u32,
+    /// From where, by which edge; none where the walk began.
+    pub(super) from: Option<(u32, Edge)>,
+}
+
+impl Net {
+    pub(super) fn find(&self, node: Node) -> Option<NodeId> {
+        self.numbers.get(&node).copied()
+    }
+
+    pub(super) fn node(&self, at: NodeId) -> Option<Node> {
+        self.nodes.get(at).copied()
+    }
+
+    pub(super) fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    pub(super) fn size(&self) -> (usize, usize) {
+        (self.nodes.len(), self.edges.len())
+    }
+
+    pub(super) fn from(&self, at: NodeId) -> &[Edge] {
+        let start = self.starts.get(at).copied().unwrap_or(0);
+        let end = self.starts.get(at + 1).copied().unwrap_or(start);
+        self.edges.get(start..end).unwrap_or_default()
+    }
+
+    /// Walks from a node over all edges that are sure enough and not `without`: for each node that is reached, the way
+    /// with the fewest steps.
+    pub(super) fn walk(
+        &self,
+        start: NodeId,
+        at_least: Certainty,
+        without: &dyn Fn(NodeId, &Edge) -> bool,
+    ) -> FastMap<NodeId, Came> {
+        let mut found: FastMap<NodeId, Came> = FastMap::default();
+        let mut done: FastMap<NodeId, ()> = FastMap::default();
+        found.insert(start, Came { steps: 0, from: None });
+        let mut queue = VecDeque::from([start]);
+        while let Some(at) = queue.pop_front() {
+            if done.insert(at, ()).is_some() {
+                continue;
+            }
+            let steps = found.get(&at).map_or(0, |c| c.steps);
+            for edge in self.from(at).iter().filter(|e| e.certainty <= at_least && !without(at, e)) {
+                let to = edge.to as usize;
+                let next = steps + u32::from(edge.step);
+                if found.get(&to).is_some_and(|c| c.steps <= next) {
+                    continue;
+                }
+                let from = u32::try_from(at).ok().map(|at| (at, *edge));
+                found.insert(to, Came { steps: next, from });
+                // What follows by itself is looked at before the next step.
+                if edge.step { queue.push_back(to) } else { queue.push_front(to) }
+            }
+        }
+        found
+    }
+
+    /// For each node the number of its component, with components numbered so that edges lead from higher to lower or
+    /// stay inside. Without recursion: nets are as deep as somebody makes them.
+    pub(super) fn components(&self, at_least: Certainty) -> (Vec<u32>, usize) {
+        const NONE: u32 = u32::MAX;
+        let count = self.nodes.len();
+        let (mut index, mut low) = (vec![NONE; count], vec![0u32; count]);
+        let mut component = vec![NONE; count];
+        let (mut next, mut made) = (0u32, 0u32);
+        let mut stack: Vec<u32> = Vec::new();
+        let mut work: Vec<(u32, usize)> = Vec::new();
+        let get = |list: &[u32], at: u32| list.get(at as usize).copied().unwrap_or(NONE);
+        let set = |list: &mut [u32], at: u32, value: u32| {
+            if let Some(slot) = list.get_mut(at as usize) {
+                *slot = value;
+            }
+        };
+        for root in 0..u32::try_from(count).unwrap_or(NONE) {
+            if get(&index, root) != NONE {
+                continue;
+            }
+            work.push((root, 0));
+            while let Some((at, edge)) = work.pop() {
+                if edge == 0 {
+                    set(&mut index, at, next);
+                    set(&mut low, at, next);
+                    next += 1;
+                    stack.push(at);
+                }
+                let edges = self.from(at as usize);
+                let mut child = None;
+                for (n, e) in edges.iter().enumerate().skip(edge).filter(|(_, e)| e.certainty <= at_least) {
+                    if get(&index, e.to) == NONE {
+                        child = Some((n, e.to));
+                        break;
+                    }
+                    if get(&component, e.to) == NONE {
+                        let least = get(&low, at).min(get(&index, e.to));
+                        set(&mut low, at, least);
+                    }
+                }
+                if let Some((n, to)) = child {
+                    work.push((at, n + 1));
+                    work.push((to, 0));
+                    continue;
+                }
+                if get(&low, at) == get(&index, at) {
+                    while let Some(member) = stack.pop() {
+                        set(&mut component, member, made);
+                        if member == at {
+                            break;
+                        }
+                    }
+                    made += 1;
+                }
+                if let Some((parent, _)) = work.last() {
+                    let least = get(&low, *parent).min(get(&low, at));
+                    set(&mut low, *parent, least);
+                }
+            }
+        }
+        (component, made as usize)
+    }
+}

@@ -1,0 +1,346 @@
+//! Ways from somebody to somewhere, step by step, with the grant, the operation and the technique of each.
+
+use super::net::{Came, Edge, NodeId};
+use super::targets::Target;
+use super::{Escalation, Label, Node, less_sure};
+use crate::graph::parties::{Identity, Party};
+use crate::graph::scopes::ScopeNode;
+use crate::graph::{FastMap, Grant, Held};
+use crate::model::{GrantState, Ix, Operation};
+use crate::rbac::{Access, Certainty, Clause, Gain, On, Technique};
+
+/// One thing that somebody does to get further.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// Who does it.
+    pub actor: Ix<Party>,
+    /// How; none for roles of the directory and permissions on it, which no technique of Azure is about.
+    pub technique: Option<&'static Technique>,
+    /// What it is done to.
+    pub on: Option<Ix<ScopeNode>>,
+    /// The grants that allow it, with the groups that they come through; empty where the step before gives the right.
+    pub held: Vec<Held>,
+    /// The operations that are used.
+    pub operations: Vec<Operation>,
+    /// Whether the grants allow it for sure.
+    pub access: Access,
+    /// What it leads to.
+    pub gains: Target,
+    /// How sure it is.
+    pub certainty: Certainty,
+}
+
+/// A way.
+#[derive(Clone, Debug)]
+pub struct Path {
+    /// What is done, in order.
+    pub steps: Vec<Step>,
+    /// Where it leads.
+    pub target: Target,
+    /// How sure its least sure step is.
+    pub certainty: Certainty,
+}
+
+impl Path {
+    /// The grants that it needs, each once.
+    pub fn grants(&self) -> Vec<Ix<Grant>> {
+        let mut grants: Vec<_> = self.steps.iter().flat_map(|s| s.held.iter().map(|h| h.grant)).collect();
+        grants.sort_unstable();
+        grants.dedup();
+        grants
+    }
+}
+
+/// The most ways around what deny assignments take that are looked for.
+const TRIES: usize = 8;
+
+type Banned = Vec<(NodeId, u32)>;
+
+impl Escalation<'_> {
+    /// The way with the fewest steps from an identity to a target, over what is sure enough.
+    pub fn path(&self, from: &Identity, to: &Target, at_least: Certainty) -> Option<Path> {
+        self.path_without(from, to, at_least, &mut Vec::new())
+    }
+
+    /// That way, and others that do without one of its steps.
+    pub fn paths(&self, from: &Identity, to: &Target, at_least: Certainty, most: usize) -> Vec<Path> {
+        let Some(first) = self.path(from, to, at_least) else { return Vec::new() };
+        let Some(edges) = self.edges(from, to, at_least, &Vec::new()) else { return vec![first] };
+        let mut all = vec![first];
+        for (at, edge) in edges.iter().filter(|(at, e)| self.tells_apart(*at, e)) {
+            if all.len() >= most {
+                break;
+            }
+            let other = self.path_without(from, to, at_least, &mut vec![(*at, edge.to)]);
+            let known = |p: &Path, all: &[Path]| all.iter().any(|a| same(a, p));
+            all.extend(other.filter(|p| !known(p, &all)));
+        }
+        all
+    }
+
+    /// Whether an edge is one that somebody could take away: a grant, or what is done to something.
+    fn tells_apart(&self, at: NodeId, edge: &Edge) -> bool {
+        edge.step
+            || matches!(
+                (self.net.node(at), self.net.node(edge.to as usize)),
+                (Some(Node::Party(_)), Some(Node::Right(..)))
+            )
+    }
+
+    fn path_without(
+        &self,
+        from: &Identity,
+        to: &Target,
+        at_least: Certainty,
+        banned: &mut Banned,
+    ) -> Option<Path> {
+        for _ in 0..TRIES {
+            let edges = self.edges(from, to, at_least, banned)?;
+            match self.told(from.party?, to, &edges) {
+                Ok(path) => return Some(path),
+                // A deny assignment takes this step from whoever would do it.
+                Err(denied) => banned.push(denied),
+            }
+        }
+        None
+    }
+
+    /// The edges of the shortest way.
+    fn edges(
+        &self,
+        from: &Identity,
+        to: &Target,
+        at_least: Certainty,
+        banned: &Banned,
+    ) -> Option<Vec<(NodeId, Edge)>> {
+        let start = self.start(from)?;
+        let without = |at: NodeId, edge: &Edge| banned.contains(&(at, edge.to));
+        let found = self.net.walk(start, at_least, &without);
+        let ends = self.ends(to);
+        let best = ends
+            .into_iter()
+            .filter(|end| *end != start)
+            .filter_map(|end| Some((found.get(&end)?.steps, end)));
+        let (_, end) = best.min()?;
+        Some(back(&found, end))
+    }
+
+    /// The nodes that a target stands for, and those that are as good.
+    fn ends(&self, to: &Target) -> Vec<NodeId> {
+        let scopes = self.graph.scopes();
+        let above = |scope: Ix<ScopeNode>, node: fn(Ix<ScopeNode>) -> Node| {
+            scopes.up(scope).filter_map(move |s| self.net.find(node(s))).collect::<Vec<_>>()
+        };
+        match to {
+            Target::Party(party) | Target::Group(party) => {
+                self.net.find(Node::Party(*party)).into_iter().collect()
+            }
+            Target::Authority(scope) => above(*scope, Node::Authority),
+            Target::Write(scope) => {
+                let mut all = above(*scope, Node::Write);
+                all.extend(above(*scope, Node::Authority));
+                all
+            }
+            Target::Directory => self.net.find(Node::Directory).into_iter().collect(),
+            Target::Role(..) => Vec::new(),
+        }
+    }
+
+    /// A way in steps; or the edge that a deny assignment closes to whoever would take it.
+    fn told(&self, start: Ix<Party>, to: &Target, edges: &[(NodeId, Edge)]) -> Result<Path, (NodeId, u32)> {
+        let mut steps: Vec<Step> = Vec::new();
+        let mut actor = start;
+        let mut how: (Option<Ix<Grant>>, Option<&'static Technique>) = (None, None);
+        // Whether the actor has its right from the step before.
+        let mut given = false;
+        let mut least = Certainty::High;
+        for (at, edge) in edges {
+            let (Some(from), Some(into)) = (self.net.node(*at), self.net.node(edge.to as usize)) else {
+                continue;
+            };
+            least = less_sure(least, edge.certainty);
+            let technique = self.techniques.get(edge.label as usize);
+            match (from, into) {
+                (Node::Party(_), Node::Right(..)) => how.0 = Some(Ix::new(edge.label as usize)),
+                (
+                    Node::Right(..) | Node::Party(_) | Node::Empowered(..),
+                    Node::Reach(..) | Node::Authority(_) | Node::Empowered(..),
+                )
+                | (Node::Right(..), Node::Right(..)) => how.1 = technique,
+                _ => {}
+            }
+            if !edge.step {
+                continue;
+            }
+            let on = match (from, into) {
+                (Node::Reach(..), _) => scope_of(edge.label),
+                (_, Node::Authority(scope) | Node::Right(_, scope) | Node::Empowered(_, scope)) => {
+                    Some(scope)
+                }
+                _ => None,
+            };
+            let gains = self.target(into);
+            let mut step = self.step(actor, how, on, gains, given);
+            if step.access == Access::Denied {
+                return Err((*at, edge.to));
+            }
+            let known = step.technique.map_or(least, |t| t.certainty);
+            step.certainty = match step.access {
+                // What only some are denied was not sure before it was known who acts.
+                Access::Allowed if !self.graph.denies.is_empty() => {
+                    less_sure(known, if given { least } else { known })
+                }
+                Access::Allowed => least,
+                _ => Certainty::Low,
+            };
+            given = !matches!(into, Node::Party(_));
+            if let Node::Party(next) = into
+                && self.graph.parties()[next].identity.is_some()
+            {
+                actor = next;
+            }
+            how = (None, None);
+            least = Certainty::High;
+            steps.push(step);
+        }
+        let certainty = steps.iter().map(|s| s.certainty).max().unwrap_or(Certainty::High);
+        Ok(Path { steps, target: to.clone(), certainty })
+    }
+
+    fn step(
+        &self,
+        actor: Ix<Party>,
+        (grant, technique): (Option<Ix<Grant>>, Option<&'static Technique>),
+        on: Option<Ix<ScopeNode>>,
+        gains: Target,
+        given: bool,
+    ) -> Step {
+        let mut step = Step {
+            actor,
+            technique,
+            on,
+            held: Vec::new(),
+            operations: Vec::new(),
+            access: Access::Allowed,
+            gains,
+            certainty: Certainty::High,
+        };
+        let Some(technique) = technique else { return step };
+        let held = self.graph.held_by(actor);
+        for clause in &technique.clauses {
+            let place = on.filter(|_| !anywhere(technique, clause));
+            let mut any = Access::Denied;
+            for (bit, operation) in bits(clause.operations).zip(self.techniques.operations(clause.operations))
+            {
+                let (by, access) = self.holder(&held, grant, bit, place);
+                // What no grant allows, the step before gives.
+                let access = if given { Access::Allowed } else { access };
+                let access = match place {
+                    Some(place) => self.graph.after_denies(actor, access, operation, place).0,
+                    None => access,
+                };
+                if clause.all {
+                    step.access = step.access.min(access);
+                    step.operations.push(operation.clone());
+                    step.held.extend(by);
+                } else if access > any {
+                    // The surest of those that are enough, the first among equals.
+                    if any != Access::Denied {
+                        step.operations.pop();
+                        step.held.pop();
+                    }
+                    any = access;
+                    step.operations.push(operation.clone());
+                    step.held.extend(by);
+                }
+            }
+            if !clause.all {
+                step.access = step.access.min(any);
+            }
+        }
+        step.held.sort_by_key(|h| (h.grant, h.via.len()));
+        step.held.dedup();
+        step
+    }
+
+    /// Which of the grants allows an operation at a place, or anywhere.
+    fn holder(
+        &self,
+        held: &[Held],
+        first: Option<Ix<Grant>>,
+        bit: u128,
+        place: Option<Ix<ScopeNode>>,
+    ) -> (Option<Held>, Access) {
+        let mut best = (None, Access::Denied);
+        let ordered = held.iter().filter(|h| Some(h.grant) == first);
+        for h in ordered.chain(held.iter().filter(|h| Some(h.grant) != first)) {
+            let grant = &self.graph.grants()[h.grant];
+            let there = place.is_none_or(|p| self.graph.scopes().contains(grant.scope, p));
+            let right = self.rights.of(grant).and_then(|r| self.rights.get(r));
+            let (Some(right), true, true) = (right, there, grant.state != GrantState::Eligible) else {
+                continue;
+            };
+            let access = match (right.powers.sure & bit != 0, right.powers.most & bit != 0) {
+                (true, _) => Access::Allowed,
+                (false, true) => Access::Conditional,
+                (false, false) => Access::Denied,
+            };
+            if access > best.1 {
+                best = (Some(h.clone()), access);
+            }
+        }
+        best
+    }
+
+    pub(super) fn target(&self, node: Node) -> Target {
+        match node {
+            Node::Party(party) if self.graph.parties()[party].identity.is_some() => Target::Party(party),
+            Node::Party(party) => Target::Group(party),
+            Node::Right(right, scope) => {
+                Target::Role(self.rights.get(right).map(|r| r.name.clone()).unwrap_or_default(), scope)
+            }
+            Node::Authority(scope) | Node::Reach(_, scope) | Node::Empowered(_, scope) => {
+                Target::Authority(scope)
+            }
+            Node::Write(scope) => Target::Write(scope),
+            Node::Directory | Node::AnyGroup => Target::Directory,
+        }
+    }
+}
+
+/// Whether a clause may be met at another place than where the technique is used.
+fn anywhere(technique: &Technique, clause: &Clause) -> bool {
+    match technique.gain {
+        Gain::Attach => clause.on != On::Uami,
+        Gain::Redefine => true,
+        _ => clause.on == On::Scope && technique.clauses.len() > 1,
+    }
+}
+
+fn bits(mask: u128) -> impl Iterator<Item = u128> {
+    (0..128).map(|n| 1u128 << n).filter(move |bit| mask & bit != 0)
+}
+
+fn scope_of(label: Label) -> Option<Ix<ScopeNode>> {
+    (label != Label::MAX).then(|| Ix::new(label as usize))
+}
+
+fn back(found: &FastMap<NodeId, Came>, end: NodeId) -> Vec<(NodeId, Edge)> {
+    let mut edges = Vec::new();
+    let mut at = end;
+    while let Some((from, edge)) = found.get(&at).and_then(|c| c.from) {
+        edges.push((from as usize, edge));
+        at = from as usize;
+    }
+    edges.reverse();
+    edges
+}
+
+/// Whether two ways do the same to the same by the same grants.
+fn same(a: &Path, b: &Path) -> bool {
+    a.steps.len() == b.steps.len()
+        && a.steps.iter().zip(&b.steps).all(|(a, b)| {
+            (a.actor, a.on, &a.held, &a.gains) == (b.actor, b.on, &b.held, &b.gains)
+                && a.technique.map(|t| &t.id) == b.technique.map(|t| &t.id)
+        })
+}

@@ -1,0 +1,281 @@
+//! Places of power, and for every identity which of them it gets to that it does not have by itself: worked out for all at
+//! once, over the components of the net.
+
+use super::net::NodeId;
+use super::{Escalation, Node};
+use crate::graph::FastMap;
+use crate::graph::parties::{Identity, Party};
+use crate::graph::scopes::ScopeNode;
+use crate::model::{Ix, Level};
+use crate::rbac::Certainty;
+use std::collections::HashMap;
+
+/// Where a way leads.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Target {
+    /// Acting as an identity.
+    Party(Ix<Party>),
+    /// Membership in a group.
+    Group(Ix<Party>),
+    /// Any role at a scope.
+    Authority(Ix<ScopeNode>),
+    /// Writes of most providers at a scope.
+    Write(Ix<ScopeNode>),
+    /// A role at a scope.
+    Role(String, Ix<ScopeNode>),
+    /// The directory.
+    Directory,
+}
+
+/// What an identity gets to beyond what it holds.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Escalates {
+    /// The worst of it.
+    pub worst: Target,
+    /// How many places of power there are.
+    pub places: usize,
+    /// How sure that is.
+    pub certainty: Certainty,
+}
+
+/// Sets of targets, each kept once.
+struct Sets {
+    all: Vec<Box<[u64]>>,
+    known: HashMap<Box<[u64]>, u32>,
+    unions: FastMap<(u32, u32), u32>,
+    words: usize,
+}
+
+impl Sets {
+    fn new(targets: usize) -> Sets {
+        let words = targets.div_ceil(64);
+        let empty: Box<[u64]> = vec![0; words].into();
+        Sets {
+            all: vec![empty.clone()],
+            known: HashMap::from([(empty, 0)]),
+            unions: FastMap::default(),
+            words,
+        }
+    }
+
+    fn keep(&mut self, set: Box<[u64]>) -> u32 {
+        if let Some(known) = self.known.get(&set) {
+            return *known;
+        }
+        let number = u32::try_from(self.all.len()).unwrap_or(u32::MAX);
+        self.all.push(set.clone());
+        self.known.insert(set, number);
+        number
+    }
+
+    fn one(&mut self, target: usize) -> u32 {
+        let mut set: Box<[u64]> = vec![0; self.words].into();
+        if let Some(word) = set.get_mut(target / 64) {
+            *word |= 1 << (target % 64);
+        }
+        self.keep(set)
+    }
+
+    fn union(&mut self, a: u32, b: u32) -> u32 {
+        if a == b || b == 0 {
+            return a;
+        }
+        if a == 0 {
+            return b;
+        }
+        let key = (a.min(b), a.max(b));
+        if let Some(known) = self.unions.get(&key) {
+            return *known;
+        }
+        let sum: Box<[u64]> = self.get(a).iter().zip(self.get(b)).map(|(a, b)| a | b).collect();
+        let number = self.keep(sum);
+        self.unions.insert(key, number);
+        number
+    }
+
+    fn get(&self, at: u32) -> &[u64] {
+        self.all.get(at as usize).map_or(&[], |s| s)
+    }
+
+    fn members(&self, at: u32) -> impl Iterator<Item = usize> + '_ {
+        self.get(at).iter().enumerate().flat_map(|(n, word)| {
+            (0..64).filter(move |bit| word >> bit & 1 == 1).map(move |bit| n * 64 + bit)
+        })
+    }
+}
+
+impl Escalation<'_> {
+    /// For each identity, by number, what it gets to that it does not hold, at the surest level at which there is any.
+    pub fn all(&self) -> Vec<Option<Escalates>> {
+        let mut found: Vec<Option<Escalates>> = vec![None; self.graph.identities().len()];
+        let targets: Vec<NodeId> = self
+            .net
+            .nodes()
+            .iter()
+            .enumerate()
+            .filter(|(_, node)| self.is_target(**node))
+            .map(|(at, _)| at)
+            .collect();
+        if targets.is_empty() {
+            return found;
+        }
+        let owned: Vec<Vec<Node>> =
+            self.graph.identities().iter().map(|(_, identity)| self.own(identity)).collect();
+        for certainty in Certainty::ALL {
+            let (sets, of_node) = self.reached(&targets, certainty);
+            for (at, identity) in self.graph.identities().iter() {
+                let Some(slot) = found.get_mut(at.index()).filter(|f| f.is_none()) else { continue };
+                let set = self.start(identity).and_then(|start| of_node.get(start)).copied().unwrap_or(0);
+                let own = owned.get(at.index()).map_or(&[][..], Vec::as_slice);
+                let more = sets
+                    .members(set)
+                    .filter_map(|n| self.net.node(*targets.get(n)?))
+                    .filter(|node| !own.iter().any(|o| self.covers(*o, *node)));
+                let mut places = 0;
+                let mut worst: Option<Node> = None;
+                for node in more {
+                    places += 1;
+                    if worst.is_none_or(|w| self.order(node) < self.order(w)) {
+                        worst = Some(node);
+                    }
+                }
+                *slot = worst.map(|worst| Escalates { worst: self.target(worst), places, certainty });
+            }
+        }
+        found
+    }
+
+    /// The places of power that an identity holds by its own grants, or gives itself by them.
+    pub(super) fn own(&self, identity: &Identity) -> Vec<Node> {
+        let Some(start) = self.start(identity) else { return Vec::new() };
+        let mut own = Vec::new();
+        let mut seen = vec![start];
+        let mut next = 0;
+        while let Some(at) = seen.get(next).copied() {
+            next += 1;
+            for edge in self.net.from(at) {
+                let to = edge.to as usize;
+                let Some(node) = self.net.node(to) else { continue };
+                match node {
+                    Node::Authority(_) | Node::Write(_) | Node::Directory => own.push(node),
+                    Node::Right(..) | Node::Party(_) if !seen.contains(&to) => seen.push(to),
+                    _ => {}
+                }
+            }
+        }
+        own
+    }
+
+    /// The places of power that an identity gets to and does not hold, the worst first, each at the surest level at which
+    /// there is a way; what one of them covers that is as sure is left out.
+    pub fn places(&self, identity: &Identity, at_least: Certainty) -> Vec<(Target, Certainty)> {
+        let Some(start) = self.start(identity) else { return Vec::new() };
+        let own = self.own(identity);
+        let mut kept: Vec<(Node, Certainty)> = Vec::new();
+        for certainty in Certainty::ALL.into_iter().filter(|c| *c <= at_least) {
+            let found = self.net.walk(start, certainty, &|_, _| false);
+            let mut nodes: Vec<Node> = found
+                .keys()
+                .filter_map(|at| self.net.node(*at))
+                .filter(|node| self.is_target(*node) && !own.iter().any(|o| self.covers(*o, *node)))
+                .collect();
+            nodes.sort_by_key(|node| self.order(*node));
+            for node in nodes {
+                if !kept.iter().any(|(k, _)| self.covers(*k, node)) {
+                    kept.push((node, certainty));
+                }
+            }
+        }
+        kept.sort_by_key(|(node, certainty)| (self.order(*node), *certainty));
+        kept.into_iter().map(|(node, certainty)| (self.target(node), certainty)).collect()
+    }
+
+    /// The identities that an identity can act as, nearest first.
+    pub fn becomes(&self, identity: &Identity, at_least: Certainty) -> Vec<Ix<Party>> {
+        let Some(start) = self.start(identity) else { return Vec::new() };
+        let found = self.net.walk(start, at_least, &|_, _| false);
+        let mut parties: Vec<(u32, Ix<Party>)> = found
+            .iter()
+            .filter(|(at, _)| **at != start)
+            .filter_map(|(at, came)| match self.net.node(*at)? {
+                Node::Party(party) if self.graph.parties()[party].identity.is_some() => {
+                    Some((came.steps, party))
+                }
+                _ => None,
+            })
+            .collect();
+        parties.sort_unstable();
+        parties.into_iter().map(|(_, party)| party).collect()
+    }
+
+    /// Whether an identity holds a place of power.
+    pub fn is_powerful(&self, identity: &Identity) -> bool {
+        self.own(identity).into_iter().any(|node| self.is_target(node))
+    }
+
+    /// Whether whoever has `own` has `other`.
+    pub(super) fn covers(&self, own: Node, other: Node) -> bool {
+        let within = |outer, inner| self.graph.scopes().contains(outer, inner);
+        match (own, other) {
+            (Node::Authority(a), Node::Authority(b) | Node::Write(b)) | (Node::Write(a), Node::Write(b)) => {
+                within(a, b)
+            }
+            (Node::Directory, Node::Directory) => true,
+            _ => false,
+        }
+    }
+
+    /// How bad a place of power is: what is above, and authority over writes.
+    fn rank(&self, node: Node) -> (u8, std::cmp::Reverse<Level>) {
+        let level = |scope: Ix<ScopeNode>| std::cmp::Reverse(self.graph.scopes().nodes()[scope].level);
+        match node {
+            Node::Directory => (3, std::cmp::Reverse(Level::Root)),
+            Node::Authority(scope) => (2, level(scope)),
+            Node::Write(scope) => (1, level(scope)),
+            _ => (0, std::cmp::Reverse(Level::Resource)),
+        }
+    }
+
+    /// What sorts the worst first, and the same every time.
+    fn order(&self, node: Node) -> impl Ord + use<> {
+        let place = match node {
+            Node::Authority(scope) | Node::Write(scope) => scope.index(),
+            _ => 0,
+        };
+        (std::cmp::Reverse(self.rank(node)), place)
+    }
+
+    /// For each node the set of the targets that it leads to, over what is sure enough.
+    fn reached(&self, targets: &[NodeId], at_least: Certainty) -> (Sets, Vec<u32>) {
+        let (component, count) = self.net.components(at_least);
+        let mut sets = Sets::new(targets.len());
+        let mut members: Vec<Vec<u32>> = vec![Vec::new(); count];
+        for (node, at) in component.iter().enumerate() {
+            if let (Some(list), Ok(node)) = (members.get_mut(*at as usize), u32::try_from(node)) {
+                list.push(node);
+            }
+        }
+        let own: FastMap<NodeId, usize> = targets.iter().enumerate().map(|(n, node)| (*node, n)).collect();
+        let mut of_component = vec![0u32; count];
+        for (at, members) in members.iter().enumerate() {
+            let mut set = 0;
+            for node in members {
+                let node = *node as usize;
+                if let Some(target) = own.get(&node) {
+                    let one = sets.one(*target);
+                    set = sets.union(set, one);
+                }
+                for edge in self.net.from(node).iter().filter(|e| e.certainty <= at_least) {
+                    let to = component.get(edge.to as usize).copied().unwrap_or(0);
+                    let theirs = of_component.get(to as usize).copied().unwrap_or(0);
+                    set = sets.union(set, theirs);
+                }
+            }
+            if let Some(slot) = of_component.get_mut(at) {
+                *slot = set;
+            }
+        }
+        let of_node = component.iter().map(|c| of_component.get(*c as usize).copied().unwrap_or(0));
+        (sets, of_node.collect())
+    }
+}

@@ -1,0 +1,359 @@
+//! The net against a plain reading of the techniques, on random worlds.
+
+use super::*;
+use crate::graph::FastMap;
+use crate::model::{
+    ActionPattern, Assignment, AttachedIdentity, Estate, GrantState, Group, Id, IdentityBlock, Permission,
+    PrincipalType, Resource, RoleDefinition, RoleKind, Tags, UserAssignedIdentity,
+};
+use crate::rbac::{Access, Catalog, Gain, On};
+use proptest::prelude::*;
+use std::collections::BTreeSet;
+
+const SUB: &str = "/subscriptions/00000000-0000-0000-0000-00000000000";
+
+/// What a world is made of: small numbers.
+#[derive(Clone, Debug)]
+struct World {
+    /// For each identity: its resource group, and whether it is a machine's own.
+    identities: Vec<(usize, bool)>,
+    /// Machines: their group, and the user-assigned identity on them.
+    machines: Vec<(usize, usize)>,
+    /// Who, what, at which scope, whether through a group.
+    grants: Vec<(usize, usize, usize, bool)>,
+}
+
+const SETS: [&[&str]; 10] = [
+    &["Microsoft.Authorization/roleAssignments/write"],
+    &["Microsoft.ManagedIdentity/userAssignedIdentities/assign/action"],
+    &["Microsoft.Compute/virtualMachines/write"],
+    &["Microsoft.Compute/virtualMachines/runCommand/action"],
+    &["Microsoft.ManagedIdentity/userAssignedIdentities/*"],
+    &["Microsoft.Compute/galleries/applications/versions/write"],
+    &["*"],
+    &["Microsoft.Authorization/roleDefinitions/write"],
+    &["Microsoft.Web/sites/*", "*/read"],
+    &["*/read"],
+];
+
+fn group(n: usize) -> String {
+    format!("{SUB}{}/resourceGroups/g{n}", n % 2)
+}
+
+impl World {
+    fn scope(&self, n: usize) -> String {
+        match n % 8 {
+            0 => "/".to_owned(),
+            n @ (1 | 2) => format!("{SUB}{}", n - 1),
+            n @ 3..=6 => group(n - 3),
+            _ => match self.machines.first() {
+                Some((g, _)) => format!("{}/providers/Microsoft.Compute/virtualMachines/m0", group(*g)),
+                None => group(0),
+            },
+        }
+    }
+
+    fn estate(&self) -> Estate {
+        let mut estate = Estate::default();
+        let mut sym = |text: &str| estate.strings.intern(text);
+        let whole = |s: crate::model::Sym| Id { dir: s, name: s };
+        let (mut resources, mut identities, mut roles, mut assignments, mut groups) =
+            (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let kind = sym("Microsoft.Compute/virtualMachines");
+        for (n, (at, own)) in self.identities.iter().enumerate() {
+            let principal = sym(&format!("p{n}"));
+            if *own {
+                let id = sym(&format!("{}/providers/Microsoft.Compute/virtualMachines/own{n}", group(*at)));
+                let block =
+                    IdentityBlock { system: true, principal: Some(principal), ..IdentityBlock::default() };
+                resources.push(resource(id, kind, block));
+            } else {
+                identities.push(UserAssignedIdentity {
+                    id: sym(&format!(
+                        "{}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/u{n}",
+                        group(*at)
+                    )),
+                    principal: Some(principal),
+                    client: None,
+                    tenant: None,
+                    location: None,
+                    tags: Tags::default(),
+                    isolation: None,
+                    restricted_to: None,
+                    created: None,
+                });
+            }
+        }
+        for (n, (at, user)) in self.machines.iter().enumerate() {
+            let id = sym(&format!("{}/providers/Microsoft.Compute/virtualMachines/m{n}", group(*at)));
+            let user = identities.get(*user % identities.len().max(1)).map(|u| u.id);
+            let user = user.map(|id| AttachedIdentity { id, principal: None }).into_iter().collect();
+            resources.push(resource(id, kind, IdentityBlock { user, ..IdentityBlock::default() }));
+        }
+        for (n, actions) in SETS.iter().enumerate() {
+            roles.push(RoleDefinition {
+                id: whole(sym(&format!("r{n}"))),
+                name: sym(&format!("role {n}")),
+                kind: RoleKind::Custom,
+                assignable_scopes: vec![sym(&format!("{SUB}0"))],
+                permissions: vec![Permission {
+                    actions: actions.iter().map(|a| ActionPattern::new(a)).collect(),
+                    ..Permission::default()
+                }],
+                updated_on: None,
+            });
+        }
+        for (n, (who, what, at, through)) in self.grants.iter().enumerate() {
+            let member = sym(&format!("p{}", who % self.identities.len().max(1)));
+            let principal = if *through { sym(&format!("grp{n}")) } else { member };
+            if *through {
+                groups.push(Group { id: principal, name: principal, members: vec![member] });
+            }
+            assignments.push(Assignment {
+                id: whole(sym(&format!("a{n}"))),
+                principal,
+                principal_type: if *through { PrincipalType::Group } else { PrincipalType::ServicePrincipal },
+                role: sym(&format!("r{}", what % SETS.len())),
+                scope: sym(&self.scope(*at)),
+                condition: None,
+                delegated_identity: None,
+                description: None,
+                created_on: None,
+                created_by: None,
+                updated_on: None,
+                state: GrantState::Active,
+                ends: None,
+            });
+        }
+        estate.resources = resources;
+        estate.identities = identities;
+        estate.roles = roles;
+        estate.assignments = assignments;
+        estate.groups = groups;
+        estate
+    }
+}
+
+fn resource(id: crate::model::Sym, kind: crate::model::Sym, block: IdentityBlock) -> Resource {
+    Resource {
+        id,
+        kind,
+        location: None,
+        tags: Tags::default(),
+        identity: Some(Box::new(block)),
+        mentions: Vec::new(),
+        settings: None,
+        created: None,
+    }
+}
+
+/// Whom one party can act as in one step, and at which scopes it gives itself any role: each technique, identity and scope
+/// tried, with operations asked one by one.
+fn steps(
+    graph: &AccessGraph,
+    party: Ix<Party>,
+    owned: &BTreeSet<Ix<ScopeNode>>,
+) -> (BTreeSet<Ix<Party>>, BTreeSet<Ix<ScopeNode>>) {
+    let techniques = Techniques::embedded();
+    let scopes: Vec<Ix<ScopeNode>> = graph.scopes().nodes().iter().map(|(at, _)| at).collect();
+    let can = |operation: &crate::model::Operation, at: Ix<ScopeNode>| {
+        owned.iter().any(|o| graph.scopes().contains(*o, at))
+            || graph.can(party, operation, at) == Access::Allowed
+    };
+    let clause = |c: &crate::rbac::Clause, at: Ix<ScopeNode>| {
+        let mut each = techniques.operations(c.operations).map(|o| can(o, at));
+        if c.all { each.all(|x| x) } else { each.any(|x| x) }
+    };
+    let mut become_ = BTreeSet::new();
+    let mut authority = BTreeSet::new();
+    for (_, t) in techniques.iter().filter(|(_, t)| t.certainty < Certainty::Low) {
+        let anywhere = |c: &crate::rbac::Clause| scopes.iter().any(|s| clause(c, *s));
+        match t.gain {
+            Gain::AnyRole => {
+                authority.extend(scopes.iter().filter(|s| t.clauses.iter().all(|c| clause(c, **s))))
+            }
+            Gain::Redefine => {
+                // Held, custom, and changeable wherever it is assignable.
+                for held in graph.held_by(party) {
+                    let grant = &graph.grants()[held.grant];
+                    let role = &graph.roles()[grant.role];
+                    let all = role.assignable_scopes.iter().all(|s| {
+                        let known = graph.estate().strings.find(s);
+                        let at = known.and_then(|s| graph.scopes().find(graph.estate(), s));
+                        // What nobody has named lies right below the root.
+                        let at = at.unwrap_or(graph.scopes().root());
+                        t.clauses.iter().all(|c| clause(c, at))
+                    });
+                    if all {
+                        authority.insert(grant.scope);
+                    }
+                }
+            }
+            _ => {}
+        }
+        for (_, identity) in graph.identities().iter() {
+            let Some(target) = identity.party else { continue };
+            let own = identity.record.is_some().then_some(identity.scope).flatten();
+            let works = match t.gain {
+                Gain::Identity => own.is_some_and(|at| t.clauses.iter().all(|c| clause(c, at))),
+                Gain::Host => identity.hosts.iter().any(|host| {
+                    let kind =
+                        crate::model::Scope::parse(graph.text(host.id)).and_then(|s| s.resource_type());
+                    kind.is_some_and(|k| t.works_on(&k.to_ascii_lowercase()))
+                        && host.scope.is_some_and(|at| {
+                            let several = t.clauses.len() > 1;
+                            t.clauses.iter().all(|c| {
+                                if several && c.on == On::Scope { anywhere(c) } else { clause(c, at) }
+                            })
+                        })
+                }),
+                Gain::Attach => own.is_some_and(|at| {
+                    let (to_it, to_host): (Vec<_>, Vec<_>) = t.clauses.iter().partition(|c| c.on == On::Uami);
+                    // All that a host takes at one place: one that is there and fits, or anywhere one may be made.
+                    let place = |s: Ix<ScopeNode>| {
+                        let node = &graph.scopes().nodes()[s];
+                        let kind =
+                            crate::model::Scope::parse(graph.text(node.id)).and_then(|s| s.resource_type());
+                        node.level < crate::model::Level::Resource
+                            || kind.is_some_and(|k| t.works_on(&k.to_ascii_lowercase()))
+                    };
+                    to_it.iter().all(|c| clause(c, at))
+                        && scopes.iter().any(|s| place(*s) && to_host.iter().all(|c| clause(c, *s)))
+                }),
+                _ => false,
+            };
+            if works {
+                become_.insert(target);
+            }
+        }
+    }
+    (become_, authority)
+}
+
+/// Everyone and everywhere that somebody gets to, by repeating single steps until nothing new comes.
+fn naive(graph: &AccessGraph, start: Ix<Party>) -> (BTreeSet<Ix<Party>>, BTreeSet<Ix<ScopeNode>>) {
+    let mut parties = BTreeSet::from([start]);
+    let mut authority = BTreeSet::new();
+    loop {
+        let before = (parties.len(), authority.len());
+        for party in parties.clone() {
+            // With the roles that it gives itself, it has more steps.
+            let mut own = BTreeSet::new();
+            loop {
+                let (become_, more) = steps(graph, party, &own);
+                parties.extend(become_);
+                if more.is_subset(&own) {
+                    break;
+                }
+                own.extend(more);
+            }
+            authority.extend(own);
+        }
+        if before == (parties.len(), authority.len()) {
+            parties.remove(&start);
+            return (parties, authority);
+        }
+    }
+}
+
+fn world() -> impl Strategy<Value = World> {
+    (
+        prop::collection::vec((0..4usize, any::<bool>()), 1..6),
+        prop::collection::vec((0..4usize, 0..6usize), 0..3),
+        prop::collection::vec((0..6usize, 0..SETS.len(), 0..8usize, any::<bool>()), 0..8),
+    )
+        .prop_map(|(identities, machines, grants)| World { identities, machines, grants })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// The net reaches whom single steps reach, one after the other.
+    #[test]
+    fn the_net_is_the_steps(world in world()) {
+        let graph = AccessGraph::build(world.estate(), Catalog::embedded(), None);
+        let escalation = Escalation::new(&graph);
+        for (_, identity) in graph.identities().iter() {
+            let Some(party) = identity.party else { continue };
+            let (parties, authority) = naive(&graph, party);
+            let found: BTreeSet<_> = escalation.becomes(identity, Certainty::Medium).into_iter().collect();
+            prop_assert_eq!(&found, &parties, "who {:?} becomes", graph.party_name(party));
+            // Places of power: those that are reached or lie below one.
+            for (scope, _) in graph.scopes().nodes().iter() {
+                let expected = authority.iter().any(|a| graph.scopes().contains(*a, scope));
+                let path = escalation.path(identity, &Target::Authority(scope), Certainty::Medium);
+                prop_assert_eq!(path.is_some(), expected, "{}", graph.text(graph.scopes().nodes()[scope].id));
+                if let Some(path) = path {
+                    prop_assert!(path.steps.iter().all(|s| s.access == Access::Allowed));
+                    prop_assert!(!path.steps.is_empty());
+                }
+            }
+            for other in parties {
+                let path = escalation.path(identity, &Target::Party(other), Certainty::Medium);
+                let path = path.expect("a way to everyone who is reached");
+                // Each step is one that its actor can take.
+                for (n, step) in path.steps.iter().enumerate() {
+                    let before = n.checked_sub(1).map(|n| &path.steps[n].gains);
+                    if matches!(before, Some(Target::Authority(_) | Target::Role(..))) {
+                        continue;
+                    }
+                    for operation in &step.operations {
+                        let allows = |h: &crate::graph::Held| {
+                            graph.grant_allows(&graph.grants()[h.grant], operation) == Access::Allowed
+                        };
+                        prop_assert!(step.held.iter().any(allows), "{:?}", step);
+                    }
+                }
+            }
+        }
+    }
+
+    /// What is worked out for all at once is what a walk from each finds.
+    #[test]
+    fn all_at_once_is_one_by_one(world in world()) {
+        let graph = AccessGraph::build(world.estate(), Catalog::embedded(), None);
+        let escalation = Escalation::new(&graph);
+        let all = escalation.all();
+        for (at, identity) in graph.identities().iter() {
+            let places = escalation.places(identity, Certainty::Low);
+            let summary = all.get(at.index()).cloned().flatten();
+            prop_assert_eq!(summary.is_some(), !places.is_empty());
+            if let Some(summary) = summary {
+                let surest = places.iter().map(|(_, c)| *c).min().unwrap();
+                prop_assert_eq!(summary.certainty, surest);
+                let first = places.iter().find(|(_, c)| *c == surest).map(|(t, _)| t.clone());
+                prop_assert_eq!(Some(summary.worst), first);
+            }
+        }
+    }
+}
+
+/// Components against reachability both ways, on random nets with cycles.
+#[test]
+fn components_are_those_that_reach_each_other() {
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let nets = prop::collection::vec((0..9usize, 0..9usize), 0..30);
+    runner
+        .run(&nets, |pairs| {
+            let mut draft = net::Draft::default();
+            let nodes: Vec<usize> = (0..9).map(|n| draft.node(Node::Right(n, Ix::new(0)))).collect();
+            for (a, b) in &pairs {
+                draft.edge(nodes[*a], nodes[*b], Certainty::High, true, None);
+            }
+            let net = draft.finish();
+            let (component, _) = net.components(Certainty::High);
+            let reach: Vec<FastMap<usize, net::Came>> =
+                nodes.iter().map(|n| net.walk(*n, Certainty::High, &|_, _| false)).collect();
+            for a in 0..9 {
+                for b in 0..9 {
+                    let both = reach[a].contains_key(&b) && reach[b].contains_key(&a);
+                    prop_assert_eq!(both, component[a] == component[b]);
+                    if reach[a].contains_key(&b) {
+                        prop_assert!(component[a] >= component[b]);
+                    }
+                }
+            }
+            Ok(())
+        })
+        .unwrap();
+}

@@ -1,0 +1,313 @@
+//! Makes the net: from grants to rights, from rights to their reach, from there to identities.
+
+use super::net::{Draft, Net, NodeId};
+use super::rights::{EVERYTHING, Rights, assigning};
+use super::{Cap, Node, Place};
+use crate::graph::parties::{Host, Identity, PartyKind};
+use crate::graph::scopes::ScopeNode;
+use crate::graph::{AccessGraph, Edge};
+use crate::model::{GrantState, Ix, Level, Scope, Sym};
+use crate::rbac::{Certainty, Gain, Techniques};
+use std::collections::BTreeSet;
+
+mod alone;
+mod directory;
+
+/// A net in the making.
+pub(super) struct Wire<'a, 'g> {
+    graph: &'g AccessGraph,
+    techniques: &'static Techniques,
+    rights: &'a Rights,
+    draft: Draft,
+}
+
+impl<'a, 'g> Wire<'a, 'g> {
+    pub(super) fn new(
+        graph: &'g AccessGraph,
+        techniques: &'static Techniques,
+        rights: &'a Rights,
+    ) -> Wire<'a, 'g> {
+        Wire { graph, techniques, rights, draft: Draft::default() }
+    }
+
+    pub(super) fn finish(mut self) -> Net {
+        self.grants();
+        self.members();
+        for (_, identity) in self.graph.identities().iter() {
+            self.together(identity);
+            self.directory(identity);
+        }
+        self.expand();
+        self.chains();
+        self.identities();
+        self.policies();
+        self.draft.finish()
+    }
+
+    fn grants(&mut self) {
+        for (at, grant) in self.graph.grants().iter() {
+            // What must be activated first, a workload cannot have.
+            if grant.state == GrantState::Eligible {
+                continue;
+            }
+            let Some(right) = self.rights.of(grant) else { continue };
+            if self.rights.get(right).is_some_and(|r| r.matters()) {
+                let from = self.draft.node(Node::Party(grant.party));
+                let to = self.draft.node(Node::Right(right, grant.scope));
+                self.draft.edge(from, to, Certainty::High, false, Some(at.index()));
+            }
+        }
+    }
+
+    fn members(&mut self) {
+        for edge in self.graph.graph.edge_indices() {
+            let Some((from, to)) = self.graph.graph.edge_endpoints(edge) else { continue };
+            let weights = (
+                self.graph.graph.edge_weight(edge),
+                self.graph.graph.node_weight(from),
+                self.graph.graph.node_weight(to),
+            );
+            if let (
+                Some(Edge::MemberOf),
+                Some(crate::graph::Node::Party(member)),
+                Some(crate::graph::Node::Party(group)),
+            ) = weights
+            {
+                let from = self.draft.node(Node::Party(*member));
+                let to = self.draft.node(Node::Party(*group));
+                self.draft.edge(from, to, Certainty::High, false, None);
+            }
+        }
+    }
+
+    /// Follows rights to what they reach, until nothing new comes.
+    fn expand(&mut self) {
+        let mut next = 0;
+        while let Some(node) = self.draft.nodes().get(next).copied() {
+            match node {
+                Node::Right(right, scope) => self.right(next, right, scope),
+                Node::Authority(scope) => {
+                    let all = self.draft.node(Node::Right(EVERYTHING, scope));
+                    self.draft.edge(next, all, Certainty::High, false, None);
+                }
+                Node::AnyGroup => {
+                    for (at, party) in self.graph.parties().iter() {
+                        if party.kind == PartyKind::Group {
+                            let group = self.draft.node(Node::Party(at));
+                            self.draft.edge(next, group, Certainty::Medium, true, None);
+                        }
+                    }
+                }
+                Node::Party(_) | Node::Empowered(..) | Node::Reach(..) | Node::Write(_) | Node::Directory => {
+                }
+            }
+            next += 1;
+        }
+    }
+
+    fn right(&mut self, at: NodeId, right: usize, scope: Ix<ScopeNode>) {
+        let rights = self.rights;
+        let Some(right) = rights.get(right) else { return };
+        for (cap, certainty, technique) in &right.caps {
+            let reach = self.draft.node(Node::Reach(*cap, scope));
+            self.draft.edge(at, reach, *certainty, false, Some(*technique));
+        }
+        if let Some((certainty, technique)) = right.authority {
+            let authority = self.draft.node(Node::Authority(scope));
+            let certainty = self.denied(scope, technique, certainty);
+            self.draft.edge(at, authority, certainty, true, Some(technique));
+        }
+        let (_, some) = assigning(self.techniques);
+        for given in &right.gives {
+            let to = self.draft.node(Node::Right(*given, scope));
+            self.draft.edge(at, to, Certainty::High, true, Some(some));
+        }
+        if let Some(certainty) = right.broad
+            && self.graph.scopes().nodes()[scope].level <= Level::Subscription
+        {
+            let write = self.draft.node(Node::Write(scope));
+            self.draft.edge(at, write, certainty, false, None);
+        }
+    }
+
+    /// A technique is not sure where a deny assignment may take its operations from some.
+    fn denied(&self, scope: Ix<ScopeNode>, technique: usize, certainty: Certainty) -> Certainty {
+        let Some(technique) = self.techniques.get(technique) else { return certainty };
+        let mask = technique.clauses.iter().fold(0, |all, c| all | c.operations);
+        let hit = |deny: &crate::graph::deny::Deny| {
+            deny.may_take(&self.graph.scopes, scope, self.techniques.operations(mask))
+        };
+        if self.graph.denies.iter().any(hit) { Certainty::Low } else { certainty }
+    }
+
+    /// A reach leads to the nearest one of its kind below: so each place is led to once.
+    fn chains(&mut self) {
+        for at in 0..self.draft.nodes().len() {
+            let Some(Node::Reach(cap, scope)) = self.draft.nodes().get(at).copied() else { continue };
+            let above = self.graph.scopes().nodes()[scope].parent.and_then(|up| self.nearest(cap, up));
+            if let Some(above) = above {
+                self.draft.edge(above, at, Certainty::High, false, None);
+            }
+        }
+    }
+
+    fn nearest(&self, cap: Cap, from: Ix<ScopeNode>) -> Option<NodeId> {
+        self.graph.scopes().up(from).find_map(|scope| self.draft.has(Node::Reach(cap, scope)))
+    }
+
+    /// From whatever reaches a place to the party of an identity there.
+    fn lead(&mut self, cap: Cap, place: Ix<ScopeNode>, to: NodeId) {
+        let Some(from) = self.nearest(cap, place) else { return };
+        let techniques = self.techniques.iter().filter(|(_, t)| self.is_of(cap, t));
+        let worst = techniques.map(|(at, _)| self.denied(place, at, Certainty::High)).max();
+        self.draft.edge(from, to, worst.unwrap_or(Certainty::High), true, Some(place.index()));
+    }
+
+    fn is_of(&self, cap: Cap, technique: &crate::rbac::Technique) -> bool {
+        match cap {
+            Cap::Federate => technique.gain == Gain::Identity,
+            Cap::Exec(host) => {
+                matches!(technique.gain, Gain::Host | Gain::Fed)
+                    && technique.works_on(self.rights.host_name(host))
+            }
+            Cap::Attach(..) => technique.gain == Gain::Attach,
+            Cap::Policy => technique.gain == Gain::Policy,
+        }
+    }
+
+    fn identities(&mut self) {
+        let attach: BTreeSet<(usize, Place)> = self
+            .draft
+            .nodes()
+            .iter()
+            .filter_map(|n| match n {
+                Node::Reach(Cap::Attach(provider, place), _) => Some((*provider, *place)),
+                _ => None,
+            })
+            .collect();
+        let graph = self.graph;
+        for (_, identity) in graph.identities().iter() {
+            let Some(party) = identity.party else { continue };
+            let to = self.draft.node(Node::Party(party));
+            for host in &identity.hosts {
+                self.host(host, to);
+            }
+            let Some(scope) = identity.scope else { continue };
+            let Some(record) = identity.record.and_then(|at| graph.estate().identities.get(at)) else {
+                continue;
+            };
+            self.lead(Cap::Federate, scope, to);
+            for (provider, place) in &attach {
+                if self.may_host(record, *provider, *place) {
+                    self.lead(Cap::Attach(*provider, *place), scope, to);
+                }
+            }
+        }
+    }
+
+    fn host(&mut self, host: &Host, to: NodeId) {
+        let Some(scope) = host.scope else { return };
+        let kind = self.type_of(host.id);
+        if let Some(kind) = kind.and_then(|k| self.rights.host(&k)) {
+            self.lead(Cap::Exec(kind), scope, to);
+        }
+    }
+
+    /// The type of a resource, lower-case.
+    fn type_of(&self, id: Sym) -> Option<String> {
+        Some(Scope::parse(self.graph.text(id))?.resource_type()?.to_ascii_lowercase())
+    }
+
+    /// Whether an identity may be put on a host of a provider that is somewhere.
+    fn may_host(&self, identity: &crate::model::UserAssignedIdentity, provider: usize, place: Place) -> bool {
+        let name = self.rights.provider_name(provider);
+        let strings = &self.graph.estate().strings;
+        let allowed = |list: &Vec<Sym>| {
+            list.is_empty()
+                || name.is_empty()
+                || list.iter().any(|p| strings.text(*p).eq_ignore_ascii_case(name))
+        };
+        let isolated = identity.isolation.is_some_and(|s| !strings.text(s).eq_ignore_ascii_case("None"));
+        let near = match place {
+            Place::New => true,
+            Place::Region(region) => {
+                let own = identity.location.map(|l| strings.class(l));
+                !isolated || region.is_none() || own == region
+            }
+        };
+        identity.restricted_to.as_ref().is_none_or(allowed) && near
+    }
+
+    /// From policy definitions that somebody can change to the identities of their assignments.
+    fn policies(&mut self) {
+        let graph = self.graph;
+        let estate = graph.estate();
+        for (_, identity) in graph.identities().iter() {
+            let assignment = identity.policy.and_then(|at| estate.policy_assignments.get(at));
+            let (Some(party), Some(definition)) = (identity.party, assignment.and_then(|p| p.definition))
+            else {
+                continue;
+            };
+            let class = estate.strings.class(definition);
+            let set = estate.policy_definitions.iter().find(|d| estate.strings.class(d.id) == class);
+            let members = set.into_iter().flat_map(|s| s.members.iter().copied());
+            for id in std::iter::once(definition).chain(members) {
+                let Some(place) = self.home(id) else { continue };
+                let to = self.draft.node(Node::Party(party));
+                self.lead(Cap::Policy, place, to);
+            }
+        }
+    }
+
+    /// Where a definition lies, or the nearest known scope above; none for those that Azure has made.
+    fn home(&self, definition: Sym) -> Option<Ix<ScopeNode>> {
+        let text = self.graph.text(definition);
+        let end = crate::model::rfind_fold(text, "/providers/Microsoft.Authorization/policy")?;
+        let mut at = text.get(..end).filter(|id| !id.is_empty())?;
+        let estate = self.graph.estate();
+        loop {
+            let known = estate.strings.find(at).and_then(|s| self.graph.scopes().find(estate, s));
+            if known.is_some() {
+                return known;
+            }
+            at = at.get(..at.rfind('/')?).filter(|id| !id.is_empty())?;
+        }
+    }
+
+    /// What an identity could do to others by what it holds in several grants together.
+    fn together(&mut self, identity: &Identity) {
+        let Some(party) = identity.party else { return };
+        let held = alone::Holdings::of(self.graph, self.rights, party);
+        if held.is_empty() {
+            return;
+        }
+        let mut found = Vec::new();
+        held.redefine(self, &mut found);
+        let won = held.won(self, &found);
+        held.attach(self, &mut found);
+        held.joined(self, &mut found);
+        self.edges(Node::Party(party), found);
+        if let Some((held, scope, sure, technique)) = won {
+            let mut found = Vec::new();
+            held.redefine(self, &mut found);
+            held.attach(self, &mut found);
+            held.joined(self, &mut found);
+            let empowered = Node::Empowered(party, scope);
+            if self.edges(empowered, found) {
+                let from = self.draft.node(Node::Party(party));
+                let to = self.draft.node(empowered);
+                self.draft.edge(from, to, sure, true, Some(technique));
+            }
+        }
+    }
+
+    fn edges(&mut self, from: Node, found: Vec<alone::Found>) -> bool {
+        let any = !found.is_empty();
+        for (node, certainty, step, technique) in found {
+            let from = self.draft.node(from);
+            let to = self.draft.node(node);
+            self.draft.edge(from, to, certainty, step, Some(technique));
+        }
+        any
+    }
+}

@@ -1,0 +1,220 @@
+//! What one holder can do with several of its grants together: one gives one half of a technique, another the other. Azure
+//! asks whoever makes the request for both, so that the halves of two holders do not add up.
+
+use super::Wire;
+use crate::graph::AccessGraph;
+use crate::graph::escalate::rights::{EVERYTHING, Rights, assigning, certainty};
+use crate::graph::escalate::{Cap, Node, Place};
+use crate::graph::parties::Party;
+use crate::graph::scopes::ScopeNode;
+use crate::model::{GrantState, Ix, Level, Scope};
+use crate::rbac::{Access, Certainty, Clause, Gain, On, Powers, Technique};
+use std::collections::BTreeMap;
+
+/// An edge that comes of it: to where, how sure, whether that is a step, by which technique.
+pub(super) type Found = (Node, Certainty, bool, usize);
+
+#[derive(Clone)]
+struct Holding {
+    right: usize,
+    powers: Powers,
+    scope: Ix<ScopeNode>,
+}
+
+/// All that a party holds.
+#[derive(Clone)]
+pub(super) struct Holdings<'g> {
+    graph: &'g AccessGraph,
+    all: Vec<Holding>,
+    union: Powers,
+}
+
+impl<'g> Holdings<'g> {
+    pub(super) fn of(graph: &'g AccessGraph, rights: &Rights, party: Ix<Party>) -> Holdings<'g> {
+        let mut all = Vec::new();
+        let mut union = Powers::default();
+        for held in graph.held_by(party) {
+            let grant = &graph.grants()[held.grant];
+            let Some((at, right)) = rights.of(grant).and_then(|at| Some((at, rights.get(at)?))) else {
+                continue;
+            };
+            if grant.state == GrantState::Eligible || right.powers.most == 0 {
+                continue;
+            }
+            union = union.and(right.powers);
+            all.push(Holding { right: at, powers: right.powers, scope: grant.scope });
+        }
+        Holdings { graph, all, union }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    /// What is held at a scope, from there or above.
+    fn at(&self, scope: Ix<ScopeNode>) -> Powers {
+        let there = self.all.iter().filter(|h| self.graph.scopes().contains(h.scope, scope));
+        there.fold(Powers::default(), |all, h| all.and(h.powers))
+    }
+
+    fn places(&self) -> Vec<Ix<ScopeNode>> {
+        let mut places: Vec<_> = self.all.iter().map(|h| h.scope).collect();
+        places.sort_unstable();
+        places.dedup();
+        places
+    }
+
+    /// Techniques that put an identity on a host: the right to the identity from one grant, that to a host from another.
+    pub(super) fn attach(&self, wire: &Wire<'_, '_>, found: &mut Vec<Found>) {
+        let all = wire.techniques.iter().filter(|(_, t)| t.gain == Gain::Attach);
+        let mut best: BTreeMap<(usize, Place, Ix<ScopeNode>), (Certainty, usize)> = BTreeMap::new();
+        for (at, technique) in all.filter(|(_, t)| t.holds(self.union) != Access::Denied) {
+            let (own, host): (Vec<&Clause>, Vec<&Clause>) =
+                technique.clauses.iter().partition(|c| c.on == On::Uami);
+            let holds = |clauses: &[&Clause], powers| {
+                clauses.iter().map(|c| c.holds(powers)).min().unwrap_or(Access::Allowed)
+            };
+            let provider = technique.hosts.first().and_then(|h| h.split('/').next()).unwrap_or_default();
+            let Some(provider) = wire.rights.provider(provider) else { continue };
+            let mut places: BTreeMap<Place, Access> = BTreeMap::new();
+            for scope in self.places() {
+                let access = holds(&host, self.at(scope));
+                let place = if host.is_empty() { Some(Place::New) } else { self.place(technique, scope) };
+                if let (Some(place), true) = (place, access != Access::Denied) {
+                    let known = places.entry(place).or_insert(access);
+                    *known = access.max(*known);
+                }
+            }
+            for holding in &self.all {
+                let to_identity = holds(&own, holding.powers);
+                for (place, to_host) in &places {
+                    let access = to_identity.min(*to_host);
+                    let Some(sure) = certainty(technique.certainty, access) else { continue };
+                    let known = best.entry((provider, *place, holding.scope)).or_insert((sure, at));
+                    *known = (sure, at).min(*known);
+                }
+            }
+        }
+        found.extend(best.into_iter().map(|((provider, place, scope), (sure, at))| {
+            (Node::Reach(Cap::Attach(provider, place), scope), sure, false, at)
+        }));
+    }
+
+    /// Where a host of a technique can be that is written by a grant at a scope.
+    fn place(&self, technique: &Technique, scope: Ix<ScopeNode>) -> Option<Place> {
+        let node = &self.graph.scopes().nodes()[scope];
+        if node.level < Level::Resource {
+            return Some(Place::New);
+        }
+        let text = self.graph.text(node.id);
+        let kind = Scope::parse(text)?.resource_type()?.to_ascii_lowercase();
+        technique.works_on(&kind).then_some(())?;
+        let estate = self.graph.estate();
+        let class = estate.strings.class(node.id);
+        let resource = estate.resources.iter().find(|r| estate.strings.class(r.id) == class);
+        Some(Place::Region(resource.and_then(|r| r.location).map(|l| estate.strings.class(l))))
+    }
+
+    /// Techniques of several operations that no grant gives alone.
+    pub(super) fn joined(&self, wire: &Wire<'_, '_>, found: &mut Vec<Found>) {
+        for (at, technique) in wire.techniques.iter() {
+            if !matches!(technique.gain, Gain::Host | Gain::Fed | Gain::Policy) {
+                continue;
+            }
+            let several = technique.clauses.len() > 1
+                || technique.clauses.iter().any(|c| c.all && c.operations.count_ones() > 1);
+            if !several || technique.holds(self.union) == Access::Denied {
+                continue;
+            }
+            for scope in self.places() {
+                let here = self.at(scope);
+                // What is needed anywhere may lie elsewhere.
+                let each = technique.clauses.iter().map(|c| {
+                    c.holds(if c.on == On::Scope && technique.clauses.len() > 1 { self.union } else { here })
+                });
+                let access = each.min().unwrap_or(Access::Denied);
+                let there = self.all.iter().filter(|h| self.graph.scopes().contains(h.scope, scope));
+                let alone = there.map(|h| technique.holds(h.powers)).max().unwrap_or(Access::Denied);
+                if access <= alone {
+                    continue;
+                }
+                let Some(sure) = certainty(technique.certainty, access) else { continue };
+                for host in technique.hosts.iter().filter_map(|h| wire.rights.host(h)) {
+                    found.push((Node::Reach(Cap::Exec(host), scope), sure, false, at));
+                }
+            }
+        }
+    }
+
+    /// What is held once the holder has given itself all that it can, or changed a custom role of its own; and the first of
+    /// that, with its technique. None where there is no such thing.
+    pub(super) fn won(
+        &self,
+        wire: &Wire<'_, '_>,
+        redefined: &[Found],
+    ) -> Option<(Holdings<'g>, Ix<ScopeNode>, Certainty, usize)> {
+        let (_, some) = assigning(wire.techniques);
+        let mut won: Vec<(Ix<ScopeNode>, usize, Certainty, usize)> = Vec::new();
+        for holding in &self.all {
+            let Some(right) = wire.rights.get(holding.right) else { continue };
+            if let Some((sure, technique)) = right.authority.filter(|(sure, _)| *sure < Certainty::Low) {
+                won.push((holding.scope, EVERYTHING, sure, technique));
+            }
+            won.extend(right.gives.iter().map(|given| (holding.scope, *given, Certainty::High, some)));
+        }
+        won.extend(
+            authorities(redefined).map(|(scope, sure, technique)| (scope, EVERYTHING, sure, technique)),
+        );
+        let (scope, _, sure, technique) = *won.first()?;
+        let mut all = self.clone();
+        won.iter().for_each(|(scope, right, ..)| all.add(wire, *scope, *right));
+        // What is won lets more be changed.
+        loop {
+            let mut found = Vec::new();
+            all.redefine(wire, &mut found);
+            let has =
+                |all: &Holdings<'_>, scope| all.all.iter().any(|h| h.right == EVERYTHING && h.scope == scope);
+            let new: Vec<_> =
+                authorities(&found).map(|(scope, ..)| scope).filter(|s| !has(&all, *s)).collect();
+            if new.is_empty() {
+                return Some((all, scope, sure, technique));
+            }
+            new.into_iter().for_each(|scope| all.add(wire, scope, EVERYTHING));
+        }
+    }
+
+    fn add(&mut self, wire: &Wire<'_, '_>, scope: Ix<ScopeNode>, right: usize) {
+        let powers = wire.rights.get(right).map(|r| r.powers).unwrap_or_default();
+        self.union = self.union.and(powers);
+        self.all.push(Holding { right, powers, scope });
+    }
+
+    /// Custom roles that are held and may be changed wherever they are assignable.
+    pub(super) fn redefine(&self, wire: &Wire<'_, '_>, found: &mut Vec<Found>) {
+        let all = wire.techniques.iter().filter(|(_, t)| t.gain == Gain::Redefine);
+        for (at, technique) in all.filter(|(_, t)| t.holds(self.union) != Access::Denied) {
+            for holding in &self.all {
+                let Some(role) = wire.rights.get(holding.right).and_then(|r| r.custom) else { continue };
+                let role = &self.graph.roles()[role];
+                let each = role.assignable_scopes.iter().map(|scope| {
+                    let there = self.all.iter().filter(|h| self.graph.reaches_from(h.scope, scope));
+                    there.map(|h| technique.holds(h.powers)).max().unwrap_or(Access::Denied)
+                });
+                let access = each.min().unwrap_or(Access::Denied);
+                let Some(sure) = certainty(technique.certainty, access) else { continue };
+                let node = Node::Authority(holding.scope);
+                if !found.iter().any(|(n, s, ..)| *n == node && *s <= sure) {
+                    found.push((node, sure, true, at));
+                }
+            }
+        }
+    }
+}
+
+/// The scopes at which something found gives any role, surely enough.
+fn authorities(found: &[Found]) -> impl Iterator<Item = (Ix<ScopeNode>, Certainty, usize)> + '_ {
+    found.iter().filter_map(|(node, sure, _, technique)| match node {
+        Node::Authority(scope) if *sure < Certainty::Low => Some((*scope, *sure, *technique)),
+        _ => None,
+    })
+}

@@ -1,0 +1,97 @@
+//! Ways to more power as text for a terminal, and as JSON.
+
+use super::clean;
+use crate::report::{GrantRow, PathRow, StepRow};
+use serde_json::{Value, json};
+use std::fmt::Write as _;
+
+/// Ways as text, numbered.
+pub fn paths_text(paths: &[PathRow]) -> String {
+    let mut out = String::new();
+    for (n, path) in paths.iter().enumerate() {
+        let steps = path.steps.len();
+        let _ = writeln!(
+            out,
+            "{}. {} in {steps} {} (confidence {})",
+            n + 1,
+            clean(&path.to),
+            if steps == 1 { "step" } else { "steps" },
+            path.confidence
+        );
+        for (n, step) in path.steps.iter().enumerate() {
+            step_text(&mut out, n + 1, step);
+        }
+    }
+    out
+}
+
+fn step_text(out: &mut String, n: usize, step: &StepRow) {
+    let on = step.on.as_deref().map(|on| format!(" on {}", clean(on))).unwrap_or_default();
+    let technique = step.technique.as_deref().map(|t| format!(" [{t}]")).unwrap_or_default();
+    let _ = writeln!(out, "   {n}) `{}` can {}{on}{technique}", clean(&step.actor), step.does);
+    let _ = writeln!(out, "      gets {}", clean(&step.gains));
+    for by in &step.by {
+        let _ = writeln!(out, "      by {}", grant_text(by));
+    }
+    if step.by.is_empty() && step.technique.is_some() {
+        let _ = writeln!(out, "      by what the step before gives");
+    }
+    if !step.operations.is_empty() {
+        let _ = writeln!(out, "      with {}", clean(&step.operations.join(", ")));
+    }
+    if step.conditional {
+        let _ = writeln!(out, "      if a condition or a deny assignment lets it");
+    }
+    if !step.unless.is_empty() {
+        let _ = writeln!(out, "      unless {}", step.unless);
+    }
+}
+
+fn grant_text(by: &GrantRow) -> String {
+    let mut text = format!("{} on {}", by.role, by.scope);
+    if !by.via.is_empty() {
+        let _ = write!(text, ", via group {}", by.via.join(" > "));
+    }
+    if by.condition {
+        text.push_str(", under a condition");
+    }
+    if by.ends {
+        text.push_str(", for a time");
+    }
+    clean(&text)
+}
+
+/// A way as JSON.
+pub fn path_json(path: &PathRow) -> Value {
+    let steps: Vec<Value> = path.steps.iter().map(step_json).collect();
+    json!({
+        "from": path.from,
+        "to": {"kind": path.to_kind, "id": path.to_id, "text": path.to},
+        "confidence": path.confidence,
+        "steps": steps,
+    })
+}
+
+fn step_json(step: &StepRow) -> Value {
+    let by: Vec<Value> = step
+        .by
+        .iter()
+        .map(|g| {
+            json!({"role": g.role, "scope": g.scope, "assignment": g.assignment, "via": g.via,
+                "condition": g.condition, "ends": g.ends})
+        })
+        .collect();
+    json!({
+        "actor": {"name": step.actor, "principal_id": step.actor_id},
+        "does": step.does,
+        "technique": step.technique,
+        "on": step.on,
+        "gains": step.gains,
+        "by": by,
+        "operations": step.operations,
+        "unless": step.unless,
+        "confidence": step.confidence,
+        "conditional": step.conditional,
+        "references": step.references,
+    })
+}
