@@ -57,8 +57,7 @@ pub fn path(
         None => {
             let places = escalation.places(from, at_least);
             let more = places.len().saturating_sub(SHOWN);
-            let ways = places.iter().take(SHOWN);
-            paths.extend(ways.filter_map(|(target, sure)| escalation.path(from, target, *sure)));
+            paths.extend(escalation.ways(from, places.get(..SHOWN.min(places.len())).unwrap_or_default()));
             if more > 0 {
                 notes.push(format!("{more} more places of power are left out: name one with --to"));
             }

@@ -194,6 +194,7 @@ fn rule() -> Value {
             "subsumed_by": texts(), "when": text(), "message": text(), "what": text(), "why": text(), "fix": text(),
             "commands": texts(), "references": texts(),
             "severity_when": list(whole(json!({"severity": text(), "when": text()}))),
+            "confidence_when": list(whole(json!({"confidence": text(), "when": text()}))),
             "estate": whole(json!({"severity": text(), "when": text(), "message": text()})),
             "params": {"type": "object"}, "controls": {"type": "object", "additionalProperties": texts()},
         },

@@ -403,6 +403,7 @@ pub(super) enum Sure {
     High,
     Medium,
     Low,
+    Doubtful,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]

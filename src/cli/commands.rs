@@ -86,6 +86,7 @@ pub(super) fn run(args: Args, terminal: &Terminal) -> Result<Code, AppError> {
                 Sure::High => Certainty::High,
                 Sure::Medium => Certainty::Medium,
                 Sure::Low => Certainty::Low,
+                Sure::Doubtful => Certainty::Doubtful,
             };
             let json = format == PathFormat::Json;
             let question = Question { who: &identity, to: to.as_deref(), at_least, json };

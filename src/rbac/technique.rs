@@ -48,11 +48,13 @@ pub enum Certainty {
     Medium,
     /// It needs more than can be seen.
     Low,
+    /// It is told of, and works for few of those who are allowed it: too weak to call anything a finding.
+    Doubtful,
 }
 
 impl Certainty {
     /// Every one, most sure first.
-    pub const ALL: [Certainty; 3] = [Certainty::High, Certainty::Medium, Certainty::Low];
+    pub const ALL: [Certainty; 4] = [Certainty::High, Certainty::Medium, Certainty::Low, Certainty::Doubtful];
 
     /// The name in reports.
     pub const fn name(self) -> &'static str {
@@ -60,6 +62,7 @@ impl Certainty {
             Certainty::High => "high",
             Certainty::Medium => "medium",
             Certainty::Low => "low",
+            Certainty::Doubtful => "doubtful",
         }
     }
 }

@@ -3,12 +3,12 @@
 
 use super::coverage::{JudgedGap, RuleOutcome, judge};
 use super::evidence::{Shared, gather, identity_ref, place};
-use super::facts::{FactId, IdentityFacts, Lens, Subject, Value, get};
+use super::facts::{FactId, IdentityFacts, Lens, Subject, Value, Ways, get, leads_to, steps};
 use super::schema::{Rule, Whom};
 use super::set::RuleSet;
 use super::waive;
 use crate::finding::{
-    Confidence, Disposition, Finding, FingerprintParts, IdentityRef, Place, Severity, SubjectKind,
+    Confidence, Disposition, Evidence, Finding, FingerprintParts, IdentityRef, Place, Severity, SubjectKind,
     fingerprint,
 };
 use crate::graph::AccessGraph;
@@ -59,7 +59,7 @@ pub struct Judged {
 enum Outcome {
     Silent,
     Unknown,
-    Fires(Severity),
+    Fires(Severity, Confidence),
 }
 
 #[derive(Clone, Copy, Default)]
@@ -99,7 +99,7 @@ type Table<T> = HashMap<usize, T, foldhash::fast::RandomState>;
 /// What all findings on one subject have in common.
 struct About<'g> {
     id: Arc<str>,
-    evidence: Arc<[crate::finding::Evidence]>,
+    evidence: Arc<[Evidence]>,
     identity: Option<Arc<IdentityRef>>,
     role: Option<Arc<(String, String)>>,
     place: Option<Arc<Place>>,
@@ -286,7 +286,12 @@ impl<'a, 'g> Run<'a, 'g> {
                 continue;
             }
             let about = self.about(&subject);
-            let mut finding = self.finding(rule, rule.fixed.unwrap_or(estate.severity), &subject, &about);
+            let mut finding = self.finding(
+                rule,
+                (rule.fixed.unwrap_or(estate.severity), rule.confidence),
+                &subject,
+                &about,
+            );
             finding.subject_kind = SubjectKind::File;
             finding.message = estate.message.fill(&finding.subject, &fact, false);
             finding.commands.clear();
@@ -324,10 +329,10 @@ impl<'a, 'g> Run<'a, 'g> {
                 match outcome {
                     Outcome::Silent => {}
                     Outcome::Unknown => tally.inconclusive += 1,
-                    Outcome::Fires(severity) => {
+                    Outcome::Fires(severity, confidence) => {
                         tally.findings += 1;
                         let about = about.get_or_insert_with(|| self.about(subject));
-                        let finding = self.finding(rule, *severity, subject, about);
+                        let finding = self.finding(rule, (*severity, *confidence), subject, about);
                         self.findings.push(finding);
                     }
                 }
@@ -377,12 +382,20 @@ impl<'a, 'g> Run<'a, 'g> {
         }
     }
 
-    fn finding(&self, rule: &Rule, severity: Severity, subject: &Subject, about: &About<'_>) -> Finding {
+    fn finding(
+        &self,
+        rule: &Rule,
+        (severity, confidence): (Severity, Confidence),
+        subject: &Subject,
+        about: &About<'_>,
+    ) -> Finding {
         let lens = self.lens;
         let facts = subject.identity.map(|i| lens.identity(i));
         let fact = |id: FactId| get(id)(lens, subject);
+        let ways = subject.identity.zip(rule.ways()).map(|(at, ways)| steps(lens, at, ways));
+        let ways = ways.unwrap_or_default();
         let mut message = rule.message.fill(&about.id, &fact, false);
-        let mut confidence = rule.confidence;
+        let mut confidence = confidence;
         let judges_identity =
             rule.whom == Whom::Identities && !matches!(rule.subject, SubjectKind::RoleDefinition);
         if judges_identity && facts.is_some_and(|f| f.uncertain) {
@@ -400,7 +413,10 @@ impl<'a, 'g> Run<'a, 'g> {
             principal: about.principal,
             role: about.role.as_deref().map_or("", |(_, key)| key),
             scope: about.place.as_deref().map_or("", |p| &p.scope),
-            condition: about.condition,
+            condition: match subject.identity.filter(|_| rule.ways() == Some(Ways::Own)) {
+                Some(at) => leads_to(lens, at),
+                None => about.condition,
+            },
             ordinal: 0,
         };
         Finding {
@@ -409,7 +425,10 @@ impl<'a, 'g> Run<'a, 'g> {
             severity,
             confidence,
             disposition: match about.declared {
-                Some(declared) if declared.kept => Disposition::Existing,
+                // A way is as new as the newest grant that it needs.
+                Some(declared) if declared.kept && ways.iter().all(|e| self.is_kept(e)) => {
+                    Disposition::Existing
+                }
                 _ => Disposition::Open,
             },
             message,
@@ -425,11 +444,23 @@ impl<'a, 'g> Run<'a, 'g> {
             role: about.role.clone(),
             place: about.place.clone(),
             location: about.declared.and_then(|d| d.location.clone()),
-            evidence: Arc::clone(&about.evidence),
+            evidence: if ways.is_empty() {
+                Arc::clone(&about.evidence)
+            } else {
+                about.evidence.iter().chain(ways).cloned().collect()
+            },
             related: Vec::new(),
             waiver: None,
             first_seen: None,
         }
+    }
+
+    /// Whether a change leaves what evidence names as it is.
+    fn is_kept(&self, evidence: &Evidence) -> bool {
+        let declarations = &self.lens.graph.estate().declarations;
+        let id = evidence.id.as_ref().filter(|_| evidence.kind == "assignment");
+        let declared = id.and_then(|id| declarations.get(&id.to_ascii_lowercase()));
+        declared.is_none_or(|d| d.kept)
     }
 
     fn own_scope(&self, subject: &Subject) -> Option<Ix<crate::graph::ScopeNode>> {
@@ -482,11 +513,12 @@ fn outcome<'v>(rule: &'v Rule, fact: &dyn Fn(FactId) -> Value<'v>) -> Outcome {
         Tri::False => Outcome::Silent,
         Tri::Unknown => Outcome::Unknown,
         Tri::True => {
-            if let Some(severity) = rule.fixed {
-                return Outcome::Fires(severity);
-            }
-            let special = rule.severities.iter().find(|(_, when)| when.expr().evaluate(fact) == Tri::True);
-            Outcome::Fires(special.map_or(rule.severity, |(severity, _)| *severity))
+            let holds = |when: &'v super::condition::Condition| when.expr().evaluate(fact) == Tri::True;
+            let sure = rule.confidences.iter().find(|(_, when)| holds(when));
+            let confidence = sure.map_or(rule.confidence, |(confidence, _)| *confidence);
+            let special = rule.severities.iter().find(|(_, when)| holds(when));
+            let severity = special.map_or(rule.severity, |(severity, _)| *severity);
+            Outcome::Fires(rule.fixed.unwrap_or(severity), confidence)
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::condition::Condition;
 use super::expr::{Literal, Names};
-use super::facts::{FactId, roots};
+use super::facts::{FactId, Ways, roots};
 use super::template::Template;
 use crate::finding::{Confidence, RuleText, Severity, SubjectKind};
 use crate::model::Source;
@@ -60,6 +60,7 @@ pub struct Rule {
     pub severities_text: Vec<(Severity, String)>,
     pub(super) when: Condition,
     pub(super) severities: Vec<(Severity, Condition)>,
+    pub(super) confidences: Vec<(Confidence, Condition)>,
     pub(super) message: Template,
     pub(super) commands: Vec<Template>,
     pub(super) estate: Option<EstateRule>,
@@ -104,6 +105,8 @@ struct Raw {
     references: Vec<String>,
     #[serde(default)]
     severity_when: Vec<RawSeverity>,
+    #[serde(default)]
+    confidence_when: Vec<RawConfidence>,
     estate: Option<RawEstate>,
     #[serde(default)]
     params: BTreeMap<String, Spanned<toml::Value>>,
@@ -119,6 +122,13 @@ fn yes() -> bool {
 #[serde(deny_unknown_fields)]
 struct RawSeverity {
     severity: Spanned<String>,
+    when: Spanned<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawConfidence {
+    confidence: Spanned<String>,
     when: Spanned<String>,
 }
 
@@ -162,8 +172,11 @@ impl Rule {
             Severity::named(name.get_ref())
                 .ok_or_else(|| fail(&name.span(), "expected critical, high, medium, low or info".into()))
         };
-        let confidence = Confidence::named(raw.confidence.get_ref())
-            .ok_or_else(|| fail(&raw.confidence.span(), "expected high, medium or low".into()))?;
+        let confidence_of = |name: &Spanned<String>| {
+            Confidence::named(name.get_ref())
+                .ok_or_else(|| fail(&name.span(), "expected high, medium or low".into()))
+        };
+        let confidence = confidence_of(&raw.confidence)?;
         let subject = SubjectKind::named(raw.subject.get_ref()).ok_or_else(|| {
             let names: Vec<&str> = SubjectKind::ALL.iter().map(|k| k.name()).collect();
             fail(&raw.subject.span(), format!("expected one of {}", names.join(", ")))
@@ -217,6 +230,9 @@ impl Rule {
             severities.push((severity(&case.severity)?, expr(&case.when)?));
             severities_text.push((severity(&case.severity)?, case.when.get_ref().clone()));
         }
+        let confidences = raw.confidence_when.iter();
+        let confidences = confidences.map(|case| Ok((confidence_of(&case.confidence)?, expr(&case.when)?)));
+        let confidences = confidences.collect::<Result<Vec<_>, PolicyError>>()?;
         let controls =
             raw.controls.into_iter().flat_map(|(f, ids)| ids.into_iter().map(move |id| (f.clone(), id)));
         Ok(Rule {
@@ -246,6 +262,7 @@ impl Rule {
             when: expr(&raw.when)?,
             when_text: raw.when.into_inner().trim().to_owned(),
             severities,
+            confidences,
             severities_text,
             message: template(&raw.message)?,
             commands: raw.commands.iter().map(template).collect::<Result<_, _>>()?,
@@ -254,10 +271,24 @@ impl Rule {
         })
     }
 
+    /// Which ways it is about, if it is: their steps are its evidence.
+    pub(super) fn ways(&self) -> Option<Ways> {
+        let about = [
+            ("identity.escalat", Ways::Own),
+            ("identity.federable_", Ways::Federating),
+            ("identity.attachable_", Ways::Attaching),
+        ];
+        let named = about.into_iter().find(|(fact, _)| self.when_text.contains(fact));
+        named.map(|(_, ways)| ways).filter(|_| self.subject == SubjectKind::Identity)
+    }
+
     /// The facts that decide, each once.
     pub(super) fn deciding_facts(&self, into: &mut Vec<FactId>) {
         self.when.expr().facts(into);
         for (_, when) in &self.severities {
+            when.expr().facts(into);
+        }
+        for (_, when) in &self.confidences {
             when.expr().facts(into);
         }
     }

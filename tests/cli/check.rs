@@ -41,6 +41,9 @@ fn a_plan_is_judged_at_the_lines_of_its_source() {
     for expected in [
         "critical owner-equivalent-grant infra/main.tf:24 open",
         "critical role-assignment-write infra/main.tf:30 open",
+        // The worker is Owner where the deployer lives, which this change makes powerful: new for the worker that stays, too.
+        "critical escalation-path infra/modules/worker/main.tf:10 open",
+        "high federable-privileged-identity infra/main.tf:18 open",
         "high escalating-custom-role infra/main.tf:45 open",
         "high federated-pull-request infra/main.tf:36 open",
         "high owner-equivalent-grant infra/modules/worker/main.tf:20 open",
@@ -58,10 +61,14 @@ fn a_plan_is_judged_at_the_lines_of_its_source() {
             .iter()
             .filter(|f| !f.starts_with("low") && !f.starts_with("info") && !f.ends_with("subsumed"))
             .count(),
-        6,
+        9,
         "{found:#?}"
     );
-    let owner = &report["findings"][0];
+    let all = report["findings"].as_array().unwrap();
+    let way = all.iter().find(|f| f["rule"] == "escalation-path").unwrap();
+    let steps = way["evidence"].as_array().unwrap().iter().filter(|e| e["kind"] == "path-step").count();
+    assert_eq!(steps, 2, "{way:#}");
+    let owner = all.iter().find(|f| f["rule"] == "owner-equivalent-grant").unwrap();
     assert_eq!(owner["subject"]["id"], "infra/azurerm_role_assignment.owner");
     assert_eq!(owner["identity"]["name"], "DeployerIdentity");
     assert_eq!(owner["scope"], "/subscriptions/00000000-0000-4000-8000-000000000001");

@@ -5,12 +5,14 @@
 //! right at a subscription leads to one node of its reach, and from there down the tree, so that the net grows with grants
 //! and identities and not with their product. Not here: which of it is a finding (`rules`).
 
+mod guards;
 mod net;
 mod paths;
 mod rights;
 mod targets;
 mod wire;
 
+pub use guards::{Taker, Takers};
 pub use paths::{Path, Step};
 pub use targets::{Escalates, Target};
 
@@ -29,10 +31,19 @@ pub(crate) enum Cap {
     Federate,
     /// Run code on hosts of this type, by number.
     Exec(usize),
+    /// Change the code that hosts take from stores of this type, by number.
+    Feed(usize),
     /// Put an identity on a host of this provider, by number, that is at this place.
     Attach(usize, Place),
     /// Change policy definitions.
     Policy,
+}
+
+impl Cap {
+    /// What a technique does to things of a type.
+    fn on(gain: crate::rbac::Gain, kind: usize) -> Cap {
+        if gain == crate::rbac::Gain::Fed { Cap::Feed(kind) } else { Cap::Exec(kind) }
+    }
 }
 
 /// Where a host is that an identity may be put on.

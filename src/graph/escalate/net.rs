@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 pub(super) type NodeId = usize;
 
 /// An edge as it leaves its node.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Edge {
     pub(super) to: u32,
     pub(super) label: Label,
@@ -95,6 +95,25 @@ pub(super) struct Came {
     pub(super) from: Option<(u32, Edge)>,
 }
 
+/// Where a walk came to.
+#[derive(Debug)]
+pub(super) struct Walk {
+    came: Vec<Came>,
+    order: Vec<NodeId>,
+}
+
+impl Walk {
+    /// How it came to a node, if it did.
+    pub(super) fn get(&self, at: NodeId) -> Option<&Came> {
+        self.came.get(at).filter(|c| c.steps != u32::MAX)
+    }
+
+    /// Every node that it came to, those after fewer steps first.
+    pub(super) fn nodes(&self) -> impl Iterator<Item = NodeId> + '_ {
+        self.order.iter().copied()
+    }
+}
+
 impl Net {
     pub(super) fn find(&self, node: Node) -> Option<NodeId> {
         self.numbers.get(&node).copied()
@@ -118,36 +137,38 @@ impl Net {
         self.edges.get(start..end).unwrap_or_default()
     }
 
-    /// Walks from a node over all edges that are sure enough and not `without`: for each node that is reached, the way
+    /// Walks from a node over all edges that are sure enough and not `without`: to each node that is reached, by the way
     /// with the fewest steps.
     pub(super) fn walk(
         &self,
         start: NodeId,
         at_least: Certainty,
         without: &dyn Fn(NodeId, &Edge) -> bool,
-    ) -> FastMap<NodeId, Came> {
-        let mut found: FastMap<NodeId, Came> = FastMap::default();
-        let mut done: FastMap<NodeId, ()> = FastMap::default();
-        found.insert(start, Came { steps: 0, from: None });
+    ) -> Walk {
+        let mut came: Vec<Came> = vec![Came { steps: u32::MAX, from: None }; self.nodes.len()];
+        let mut done = vec![false; self.nodes.len()];
+        let mut order = Vec::new();
+        if let Some(slot) = came.get_mut(start) {
+            slot.steps = 0;
+        }
         let mut queue = VecDeque::from([start]);
         while let Some(at) = queue.pop_front() {
-            if done.insert(at, ()).is_some() {
-                continue;
+            match done.get_mut(at) {
+                Some(done) if !*done => *done = true,
+                _ => continue,
             }
-            let steps = found.get(&at).map_or(0, |c| c.steps);
+            order.push(at);
+            let steps = came.get(at).map_or(u32::MAX, |c| c.steps);
             for edge in self.from(at).iter().filter(|e| e.certainty <= at_least && !without(at, e)) {
                 let to = edge.to as usize;
-                let next = steps + u32::from(edge.step);
-                if found.get(&to).is_some_and(|c| c.steps <= next) {
-                    continue;
-                }
-                let from = u32::try_from(at).ok().map(|at| (at, *edge));
-                found.insert(to, Came { steps: next, from });
+                let next = steps.saturating_add(u32::from(edge.step));
+                let Some(slot) = came.get_mut(to).filter(|c| next < c.steps) else { continue };
+                *slot = Came { steps: next, from: u32::try_from(at).ok().map(|at| (at, *edge)) };
                 // What follows by itself is looked at before the next step.
                 if edge.step { queue.push_back(to) } else { queue.push_front(to) }
             }
         }
-        found
+        Walk { came, order }
     }
 
     /// For each node the number of its component, with components numbered so that edges lead from higher to lower or
@@ -211,5 +232,105 @@ impl Net {
             }
         }
         (component, made as usize)
+    }
+}
+
+/// A net's edges the other way round, for walks from where ways lead to.
+#[derive(Debug)]
+pub(super) struct Reversed<'n> {
+    net: &'n Net,
+    starts: Vec<usize>,
+    /// From where, and which of its edges.
+    edges: Vec<(u32, u32)>,
+    /// Of the last walk: the steps that are left, and the edge to go on by.
+    next: Vec<(u32, u32)>,
+    touched: Vec<NodeId>,
+}
+
+impl Net {
+    pub(super) fn reversed(&self) -> Reversed<'_> {
+        let mut starts = vec![0usize; self.nodes.len() + 1];
+        for edge in &self.edges {
+            if let Some(slot) = starts.get_mut(edge.to as usize + 1) {
+                *slot += 1;
+            }
+        }
+        let mut sum = 0;
+        for slot in &mut starts {
+            sum += *slot;
+            *slot = sum;
+        }
+        let mut at = starts.clone();
+        let mut edges = vec![(0, 0); self.edges.len()];
+        for from in 0..self.nodes.len() {
+            let start = self.starts.get(from).copied().unwrap_or(0);
+            for (n, edge) in self.from(from).iter().enumerate() {
+                let Some(place) = at.get_mut(edge.to as usize) else { continue };
+                if let (Some(slot), Ok(from), Ok(n)) =
+                    (edges.get_mut(*place), u32::try_from(from), u32::try_from(start + n))
+                {
+                    *slot = (from, n);
+                }
+                *place += 1;
+            }
+        }
+        let next = vec![(u32::MAX, u32::MAX); self.nodes.len()];
+        Reversed { net: self, starts, edges, next, touched: Vec::new() }
+    }
+}
+
+impl Reversed<'_> {
+    /// Walks back from nodes over all edges that are sure enough.
+    pub(super) fn walk(&mut self, ends: &[NodeId], at_least: Certainty) {
+        for at in self.touched.drain(..) {
+            if let Some(slot) = self.next.get_mut(at) {
+                *slot = (u32::MAX, u32::MAX);
+            }
+        }
+        let mut queue: VecDeque<(NodeId, u32)> = VecDeque::new();
+        for end in ends {
+            if let Some(slot) = self.next.get_mut(*end) {
+                *slot = (0, u32::MAX);
+                self.touched.push(*end);
+                queue.push_back((*end, 0));
+            }
+        }
+        while let Some((at, steps)) = queue.pop_front() {
+            // A shorter way was found since.
+            if self.next.get(at).is_none_or(|(known, _)| *known < steps) {
+                continue;
+            }
+            let start = self.starts.get(at).copied().unwrap_or(0);
+            let end = self.starts.get(at + 1).copied().unwrap_or(start);
+            for (from, n) in self.edges.get(start..end).unwrap_or_default() {
+                let Some(edge) = self.net.edges.get(*n as usize) else { continue };
+                let left = steps + u32::from(edge.step);
+                let Some(slot) = self.next.get_mut(*from as usize) else { continue };
+                if edge.certainty > at_least || slot.0 <= left {
+                    continue;
+                }
+                if slot.0 == u32::MAX {
+                    self.touched.push(*from as usize);
+                }
+                *slot = (left, *n);
+                if edge.step {
+                    queue.push_back((*from as usize, left));
+                } else {
+                    queue.push_front((*from as usize, left));
+                }
+            }
+        }
+    }
+
+    /// The way from a node to the nearest of the ends.
+    pub(super) fn way(&self, from: NodeId) -> Vec<(NodeId, Edge)> {
+        let mut way = Vec::new();
+        let mut at = from;
+        while let Some((_, edge)) = self.next.get(at).filter(|(_, edge)| *edge != u32::MAX) {
+            let Some(edge) = self.net.edges.get(*edge as usize) else { break };
+            way.push((at, *edge));
+            at = edge.to as usize;
+        }
+        way
     }
 }

@@ -1,11 +1,11 @@
 //! Ways from somebody to somewhere, step by step, with the grant, the operation and the technique of each.
 
-use super::net::{Came, Edge, NodeId};
+use super::net::{Edge, NodeId, Walk};
 use super::targets::Target;
 use super::{Escalation, Label, Node, less_sure};
 use crate::graph::parties::{Identity, Party};
 use crate::graph::scopes::ScopeNode;
-use crate::graph::{FastMap, Grant, Held};
+use crate::graph::{Grant, Held};
 use crate::model::{GrantState, Ix, Operation};
 use crate::rbac::{Access, Certainty, Clause, Gain, On, Technique};
 
@@ -62,6 +62,25 @@ impl Escalation<'_> {
         self.path_without(from, to, at_least, &mut Vec::new())
     }
 
+    /// The ways to several targets, each over what is as sure as it says.
+    pub fn ways(&self, from: &Identity, to: &[(Target, Certainty)]) -> Vec<Path> {
+        let (Some(start), Some(party)) = (self.start(from), from.party) else { return Vec::new() };
+        let mut found: Vec<Option<Path>> = vec![None; to.len()];
+        for certainty in Certainty::ALL {
+            let mut walk = None;
+            for (slot, (target, _)) in found.iter_mut().zip(to).filter(|(_, (_, c))| *c == certainty) {
+                let walk = walk.get_or_insert_with(|| self.net.walk(start, certainty, &|_, _| false));
+                let told = self.edges_of(walk, start, target).map(|edges| self.told(party, target, &edges));
+                *slot = match told {
+                    Some(Ok(path)) => Some(path),
+                    Some(Err(denied)) => self.path_without(from, target, certainty, &mut vec![denied]),
+                    None => None,
+                };
+            }
+        }
+        found.into_iter().flatten().collect()
+    }
+
     /// That way, and others that do without one of its steps.
     pub fn paths(&self, from: &Identity, to: &Target, at_least: Certainty, most: usize) -> Vec<Path> {
         let Some(first) = self.path(from, to, at_least) else { return Vec::new() };
@@ -114,19 +133,18 @@ impl Escalation<'_> {
         banned: &Banned,
     ) -> Option<Vec<(NodeId, Edge)>> {
         let start = self.start(from)?;
-        let without = |at: NodeId, edge: &Edge| banned.contains(&(at, edge.to));
-        let found = self.net.walk(start, at_least, &without);
-        let ends = self.ends(to);
-        let best = ends
-            .into_iter()
-            .filter(|end| *end != start)
-            .filter_map(|end| Some((found.get(&end)?.steps, end)));
-        let (_, end) = best.min()?;
-        Some(back(&found, end))
+        let walk = self.net.walk(start, at_least, &|at, edge| banned.contains(&(at, edge.to)));
+        self.edges_of(&walk, start, to)
+    }
+
+    fn edges_of(&self, walk: &Walk, start: NodeId, to: &Target) -> Option<Vec<(NodeId, Edge)>> {
+        let ends = self.ends(to).into_iter().filter(|end| *end != start);
+        let best = ends.filter_map(|end| Some((walk.get(end)?.steps, end))).min();
+        best.map(|(_, end)| back(walk, end))
     }
 
     /// The nodes that a target stands for, and those that are as good.
-    fn ends(&self, to: &Target) -> Vec<NodeId> {
+    pub(super) fn ends(&self, to: &Target) -> Vec<NodeId> {
         let scopes = self.graph.scopes();
         let above = |scope: Ix<ScopeNode>, node: fn(Ix<ScopeNode>) -> Node| {
             scopes.up(scope).filter_map(move |s| self.net.find(node(s))).collect::<Vec<_>>()
@@ -147,7 +165,12 @@ impl Escalation<'_> {
     }
 
     /// A way in steps; or the edge that a deny assignment closes to whoever would take it.
-    fn told(&self, start: Ix<Party>, to: &Target, edges: &[(NodeId, Edge)]) -> Result<Path, (NodeId, u32)> {
+    pub(super) fn told(
+        &self,
+        start: Ix<Party>,
+        to: &Target,
+        edges: &[(NodeId, Edge)],
+    ) -> Result<Path, (NodeId, u32)> {
         let mut steps: Vec<Step> = Vec::new();
         let mut actor = start;
         let mut how: (Option<Ix<Grant>>, Option<&'static Technique>) = (None, None);
@@ -207,7 +230,7 @@ impl Escalation<'_> {
         Ok(Path { steps, target: to.clone(), certainty })
     }
 
-    fn step(
+    pub(super) fn step(
         &self,
         actor: Ix<Party>,
         (grant, technique): (Option<Ix<Grant>>, Option<&'static Technique>),
@@ -325,10 +348,10 @@ fn scope_of(label: Label) -> Option<Ix<ScopeNode>> {
     (label != Label::MAX).then(|| Ix::new(label as usize))
 }
 
-fn back(found: &FastMap<NodeId, Came>, end: NodeId) -> Vec<(NodeId, Edge)> {
+fn back(walk: &Walk, end: NodeId) -> Vec<(NodeId, Edge)> {
     let mut edges = Vec::new();
     let mut at = end;
-    while let Some((from, edge)) = found.get(&at).and_then(|c| c.from) {
+    while let Some((from, edge)) = walk.get(at).and_then(|c| c.from) {
         edges.push((from as usize, edge));
         at = from as usize;
     }

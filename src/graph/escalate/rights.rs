@@ -1,9 +1,9 @@
 //! Roles under conditions as powers: which techniques they are enough for, each worked out once.
 
-use super::{Cap, less_sure};
+use super::{Cap, Place, less_sure};
 use crate::graph::roles::{Condition, Role};
 use crate::graph::{AccessGraph, FastMap, Grant};
-use crate::model::{Ix, RoleKind};
+use crate::model::{Ix, RoleKind, Sym, UserAssignedIdentity};
 use crate::rbac::{Access, Bound, Certainty, CompiledRole, Gain, Powers, RoleProfile, Techniques};
 
 /// Percent of the providers with writes from which on a role writes in most: as the rule `broad-write-scope` has it.
@@ -100,6 +100,32 @@ impl Rights {
         self.providers.get(at).map_or("", String::as_str)
     }
 
+    /// Whether an identity may be put on a host of a provider that is somewhere.
+    pub(super) fn may_host(
+        &self,
+        graph: &AccessGraph,
+        identity: &UserAssignedIdentity,
+        provider: usize,
+        place: Place,
+    ) -> bool {
+        let name = self.provider_name(provider);
+        let strings = &graph.estate().strings;
+        let allowed = |list: &Vec<Sym>| {
+            list.is_empty()
+                || name.is_empty()
+                || list.iter().any(|p| strings.text(*p).eq_ignore_ascii_case(name))
+        };
+        let isolated = identity.isolation.is_some_and(|s| !strings.text(s).eq_ignore_ascii_case("None"));
+        let near = match place {
+            Place::New => true,
+            Place::Region(region) => {
+                let own = identity.location.map(|l| strings.class(l));
+                !isolated || region.is_none() || own == region
+            }
+        };
+        identity.restricted_to.as_ref().is_none_or(allowed) && near
+    }
+
     fn add(&mut self, graph: &AccessGraph, techniques: &Techniques, grant: &Grant) {
         let key = (grant.role, grant.condition);
         if self.of_grant.contains_key(&key) {
@@ -171,14 +197,14 @@ impl Rights {
         for (at, technique) in techniques.iter() {
             let certainty = match technique.holds(powers) {
                 Access::Allowed => technique.certainty,
-                Access::Conditional => Certainty::Low,
+                Access::Conditional => less_sure(technique.certainty, Certainty::Low),
                 Access::Denied => continue,
             };
             match technique.gain {
                 Gain::Identity => right.note(Cap::Federate, certainty, at),
                 Gain::Host | Gain::Fed => {
                     for host in technique.hosts.iter().filter_map(|h| self.host(h)) {
-                        right.note(Cap::Exec(host), certainty, at);
+                        right.note(Cap::on(technique.gain, host), certainty, at);
                     }
                 }
                 Gain::Policy => right.note(Cap::Policy, certainty, at),

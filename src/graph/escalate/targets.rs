@@ -1,14 +1,14 @@
 //! Places of power, and for every identity which of them it gets to that it does not have by itself: worked out for all at
 //! once, over the components of the net.
 
-use super::net::NodeId;
-use super::{Escalation, Node};
+use super::net::{Edge, NodeId};
+use super::{Escalation, Node, Path};
 use crate::graph::FastMap;
 use crate::graph::parties::{Identity, Party};
 use crate::graph::scopes::ScopeNode;
 use crate::model::{Ix, Level};
 use crate::rbac::Certainty;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// Where a way leads.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -36,6 +36,8 @@ pub struct Escalates {
     pub places: usize,
     /// How sure that is.
     pub certainty: Certainty,
+    /// The shortest way there.
+    pub(super) way: Vec<(NodeId, Edge)>,
 }
 
 /// Sets of targets, each kept once.
@@ -119,9 +121,9 @@ impl Escalation<'_> {
         if targets.is_empty() {
             return found;
         }
-        let owned: Vec<Vec<Node>> =
-            self.graph.identities().iter().map(|(_, identity)| self.own(identity)).collect();
-        for certainty in Certainty::ALL {
+        let own = |identity| self.own(identity).into_iter().map(|(node, _)| node).collect();
+        let owned: Vec<Vec<Node>> = self.graph.identities().rows().iter().map(own).collect();
+        for certainty in Certainty::ALL.into_iter().filter(|c| *c < Certainty::Doubtful) {
             let (sets, of_node) = self.reached(&targets, certainty);
             for (at, identity) in self.graph.identities().iter() {
                 let Some(slot) = found.get_mut(at.index()).filter(|f| f.is_none()) else { continue };
@@ -139,31 +141,78 @@ impl Escalation<'_> {
                         worst = Some(node);
                     }
                 }
-                *slot = worst.map(|worst| Escalates { worst: self.target(worst), places, certainty });
+                let way = Vec::new();
+                *slot = worst.map(|worst| Escalates { worst: self.target(worst), places, certainty, way });
             }
         }
+        self.lay_ways(&mut found);
         found
     }
 
-    /// The places of power that an identity holds by its own grants, or gives itself by them.
-    pub(super) fn own(&self, identity: &Identity) -> Vec<Node> {
+    /// Finds the way of each: one walk back from every place that is somebody's worst.
+    fn lay_ways(&self, found: &mut [Option<Escalates>]) {
+        let mut by_place: BTreeMap<(Certainty, NodeId), (Target, Vec<usize>)> = BTreeMap::new();
+        for (at, escalates) in found.iter().enumerate() {
+            let Some(escalates) = escalates else { continue };
+            let Some(end) = self.ends(&escalates.worst).first().copied() else { continue };
+            let place = by_place.entry((escalates.certainty, end));
+            place.or_insert_with(|| (escalates.worst.clone(), Vec::new())).1.push(at);
+        }
+        if by_place.is_empty() {
+            return;
+        }
+        let mut back = self.net.reversed();
+        for ((certainty, _), (target, whose)) in by_place {
+            back.walk(&self.ends(&target), certainty);
+            for at in whose {
+                let start = self.graph.identities().rows().get(at).and_then(|i| self.start(i));
+                if let (Some(start), Some(Some(escalates))) = (start, found.get_mut(at)) {
+                    escalates.way = back.way(start);
+                }
+            }
+        }
+    }
+
+    /// The way of an identity in steps. None if a deny assignment closes it to just this one.
+    pub fn way(&self, identity: &Identity, escalates: &Escalates) -> Option<Path> {
+        let told = self.told(identity.party?, &escalates.worst, &escalates.way);
+        match told {
+            Ok(path) => Some(path),
+            Err(_) => self.path(identity, &escalates.worst, escalates.certainty),
+        }
+    }
+
+    /// The places of power that an identity holds by its own grants, or gives itself by them, each as sure as that is.
+    pub(super) fn own(&self, identity: &Identity) -> Vec<(Node, Certainty)> {
         let Some(start) = self.start(identity) else { return Vec::new() };
         let mut own = Vec::new();
         let mut seen = vec![start];
         let mut next = 0;
         while let Some(at) = seen.get(next).copied() {
             next += 1;
-            for edge in self.net.from(at) {
+            for edge in self.net.from(at).iter().filter(|e| e.certainty < Certainty::Doubtful) {
                 let to = edge.to as usize;
                 let Some(node) = self.net.node(to) else { continue };
                 match node {
-                    Node::Authority(_) | Node::Write(_) | Node::Directory => own.push(node),
+                    Node::Authority(_) | Node::Write(_) | Node::Directory => own.push((node, edge.certainty)),
                     Node::Right(..) | Node::Party(_) if !seen.contains(&to) => seen.push(to),
                     _ => {}
                 }
             }
         }
         own
+    }
+
+    /// The places of power that an identity surely holds.
+    pub(super) fn powers(&self, identity: &Identity) -> Vec<Node> {
+        let own = self.own(identity).into_iter();
+        let sure = own.filter(|(node, sure)| *sure < Certainty::Low && self.is_target(*node));
+        sure.map(|(node, _)| node).collect()
+    }
+
+    /// The worst of them.
+    pub fn power(&self, identity: &Identity) -> Option<Target> {
+        self.powers(identity).into_iter().min_by_key(|node| self.order(*node)).map(|node| self.target(node))
     }
 
     /// The places of power that an identity gets to and does not hold, the worst first, each at the surest level at which
@@ -175,9 +224,9 @@ impl Escalation<'_> {
         for certainty in Certainty::ALL.into_iter().filter(|c| *c <= at_least) {
             let found = self.net.walk(start, certainty, &|_, _| false);
             let mut nodes: Vec<Node> = found
-                .keys()
-                .filter_map(|at| self.net.node(*at))
-                .filter(|node| self.is_target(*node) && !own.iter().any(|o| self.covers(*o, *node)))
+                .nodes()
+                .filter_map(|at| self.net.node(at))
+                .filter(|node| self.is_target(*node) && !own.iter().any(|(o, _)| self.covers(*o, *node)))
                 .collect();
             nodes.sort_by_key(|node| self.order(*node));
             for node in nodes {
@@ -195,22 +244,17 @@ impl Escalation<'_> {
         let Some(start) = self.start(identity) else { return Vec::new() };
         let found = self.net.walk(start, at_least, &|_, _| false);
         let mut parties: Vec<(u32, Ix<Party>)> = found
-            .iter()
-            .filter(|(at, _)| **at != start)
-            .filter_map(|(at, came)| match self.net.node(*at)? {
+            .nodes()
+            .filter(|at| *at != start)
+            .filter_map(|at| match self.net.node(at)? {
                 Node::Party(party) if self.graph.parties()[party].identity.is_some() => {
-                    Some((came.steps, party))
+                    Some((found.get(at)?.steps, party))
                 }
                 _ => None,
             })
             .collect();
         parties.sort_unstable();
         parties.into_iter().map(|(_, party)| party).collect()
-    }
-
-    /// Whether an identity holds a place of power.
-    pub fn is_powerful(&self, identity: &Identity) -> bool {
-        self.own(identity).into_iter().any(|node| self.is_target(node))
     }
 
     /// Whether whoever has `own` has `other`.

@@ -5,7 +5,7 @@ use super::rights::{EVERYTHING, Rights, assigning};
 use super::{Cap, Node, Place};
 use crate::graph::parties::{Host, Identity, PartyKind};
 use crate::graph::scopes::ScopeNode;
-use crate::graph::{AccessGraph, Edge};
+use crate::graph::{AccessGraph, Edge, FastMap};
 use crate::model::{GrantState, Ix, Level, Scope, Sym};
 use crate::rbac::{Certainty, Gain, Techniques};
 use std::collections::BTreeSet;
@@ -19,6 +19,8 @@ pub(super) struct Wire<'a, 'g> {
     techniques: &'static Techniques,
     rights: &'a Rights,
     draft: Draft,
+    /// Where resources are, by the class of their ids.
+    regions: FastMap<Sym, Sym>,
 }
 
 impl<'a, 'g> Wire<'a, 'g> {
@@ -27,7 +29,10 @@ impl<'a, 'g> Wire<'a, 'g> {
         techniques: &'static Techniques,
         rights: &'a Rights,
     ) -> Wire<'a, 'g> {
-        Wire { graph, techniques, rights, draft: Draft::default() }
+        let strings = &graph.estate().strings;
+        let located = graph.estate().resources.iter().filter_map(|r| Some((r.id, r.location?)));
+        let regions = located.map(|(id, region)| (strings.class(id), strings.class(region))).collect();
+        Wire { graph, techniques, rights, draft: Draft::default(), regions }
     }
 
     pub(super) fn finish(mut self) -> Net {
@@ -167,9 +172,9 @@ impl<'a, 'g> Wire<'a, 'g> {
         match cap {
             Cap::Federate => technique.gain == Gain::Identity,
             Cap::Exec(host) => {
-                matches!(technique.gain, Gain::Host | Gain::Fed)
-                    && technique.works_on(self.rights.host_name(host))
+                technique.gain == Gain::Host && technique.works_on(self.rights.host_name(host))
             }
+            Cap::Feed(host) => technique.gain == Gain::Fed && technique.works_on(self.rights.host_name(host)),
             Cap::Attach(..) => technique.gain == Gain::Attach,
             Cap::Policy => technique.gain == Gain::Policy,
         }
@@ -198,7 +203,7 @@ impl<'a, 'g> Wire<'a, 'g> {
             };
             self.lead(Cap::Federate, scope, to);
             for (provider, place) in &attach {
-                if self.may_host(record, *provider, *place) {
+                if self.rights.may_host(graph, record, *provider, *place) {
                     self.lead(Cap::Attach(*provider, *place), scope, to);
                 }
             }
@@ -216,26 +221,6 @@ impl<'a, 'g> Wire<'a, 'g> {
     /// The type of a resource, lower-case.
     fn type_of(&self, id: Sym) -> Option<String> {
         Some(Scope::parse(self.graph.text(id))?.resource_type()?.to_ascii_lowercase())
-    }
-
-    /// Whether an identity may be put on a host of a provider that is somewhere.
-    fn may_host(&self, identity: &crate::model::UserAssignedIdentity, provider: usize, place: Place) -> bool {
-        let name = self.rights.provider_name(provider);
-        let strings = &self.graph.estate().strings;
-        let allowed = |list: &Vec<Sym>| {
-            list.is_empty()
-                || name.is_empty()
-                || list.iter().any(|p| strings.text(*p).eq_ignore_ascii_case(name))
-        };
-        let isolated = identity.isolation.is_some_and(|s| !strings.text(s).eq_ignore_ascii_case("None"));
-        let near = match place {
-            Place::New => true,
-            Place::Region(region) => {
-                let own = identity.location.map(|l| strings.class(l));
-                !isolated || region.is_none() || own == region
-            }
-        };
-        identity.restricted_to.as_ref().is_none_or(allowed) && near
     }
 
     /// From policy definitions that somebody can change to the identities of their assignments.

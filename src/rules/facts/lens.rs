@@ -52,6 +52,8 @@ pub(crate) struct Lens<'g> {
     pub(crate) organisations: Vec<String>,
     pub(crate) unread_systems: String,
     pub(crate) log_days: Option<i64>,
+    /// What identities could become, once a rule asks.
+    pub(super) powers: std::sync::OnceLock<super::escalation::PowerTable>,
 }
 
 impl<'g> Lens<'g> {
@@ -80,6 +82,7 @@ impl<'g> Lens<'g> {
             organisations: Vec::new(),
             unread_systems: super::identity::unread(estate),
             log_days: window.map(|w| w.until.days_since(w.from)),
+            powers: std::sync::OnceLock::new(),
         };
         lens.scopes();
         lens.role_facts();

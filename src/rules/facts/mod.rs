@@ -4,6 +4,7 @@
 //! counts and days; texts are borrowed from the graph or from what `lens` worked out once.
 
 mod assignment;
+mod escalation;
 mod federation;
 mod identity;
 mod lens;
@@ -11,6 +12,7 @@ mod other;
 mod resource;
 mod tables;
 
+pub(crate) use escalation::{Ways, leads_to, steps};
 pub(crate) use lens::Lens;
 pub use tables::IdentityFacts;
 
@@ -115,8 +117,8 @@ pub struct Fact {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub(crate) struct FactId(u16);
 
-const TABLES: [&[Fact]; 5] =
-    [identity::FACTS, assignment::FACTS, federation::FACTS, resource::FACTS, other::FACTS];
+const TABLES: [&[Fact]; 6] =
+    [identity::FACTS, escalation::FACTS, assignment::FACTS, federation::FACTS, resource::FACTS, other::FACTS];
 
 /// Every fact, by table.
 pub fn vocabulary() -> impl Iterator<Item = &'static Fact> {

@@ -41,6 +41,10 @@ impl Demo {
         let subscription = Self::subscription_id("sub-crm-prod");
         let owner = self.hosted("crm", "installer", "prod");
         self.give(&owner, "Owner", &subscription);
+        // May put the installer on a machine of its own: one role for each half.
+        let packer = self.hosted("crm", "packer", "prod");
+        self.give(&packer, "Managed Identity Operator", &owner);
+        self.give(&packer, "Virtual Machine Contributor", &Self::group("sub-crm-prod", "rg-crm-data-prod"));
         let owner = self.hosted("crm", "legacy", "dev");
         self.give(&owner, "Owner", &Self::group("sub-crm-dev", "rg-crm-app-dev"));
         let contributor = self.hosted("erp", "nightly", "prod");

@@ -27,6 +27,8 @@ pub(super) struct Holdings<'g> {
     graph: &'g AccessGraph,
     all: Vec<Holding>,
     union: Powers,
+    /// What is held at each scope where something is, from there or above.
+    places: Vec<(Ix<ScopeNode>, Powers)>,
 }
 
 impl<'g> Holdings<'g> {
@@ -44,24 +46,25 @@ impl<'g> Holdings<'g> {
             union = union.and(right.powers);
             all.push(Holding { right: at, powers: right.powers, scope: grant.scope });
         }
-        Holdings { graph, all, union }
+        let mut holdings = Holdings { graph, all, union, places: Vec::new() };
+        holdings.settle();
+        holdings
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.all.is_empty()
     }
 
-    /// What is held at a scope, from there or above.
-    fn at(&self, scope: Ix<ScopeNode>) -> Powers {
-        let there = self.all.iter().filter(|h| self.graph.scopes().contains(h.scope, scope));
-        there.fold(Powers::default(), |all, h| all.and(h.powers))
-    }
-
-    fn places(&self) -> Vec<Ix<ScopeNode>> {
+    fn settle(&mut self) {
+        let scopes = self.graph.scopes();
         let mut places: Vec<_> = self.all.iter().map(|h| h.scope).collect();
         places.sort_unstable();
         places.dedup();
-        places
+        let at = |scope: Ix<ScopeNode>| {
+            let there = self.all.iter().filter(|h| scopes.contains(h.scope, scope));
+            (scope, there.fold(Powers::default(), |all, h| all.and(h.powers)))
+        };
+        self.places = places.into_iter().map(at).collect();
     }
 
     /// Techniques that put an identity on a host: the right to the identity from one grant, that to a host from another.
@@ -77,15 +80,19 @@ impl<'g> Holdings<'g> {
             let provider = technique.hosts.first().and_then(|h| h.split('/').next()).unwrap_or_default();
             let Some(provider) = wire.rights.provider(provider) else { continue };
             let mut places: BTreeMap<Place, Access> = BTreeMap::new();
-            for scope in self.places() {
-                let access = holds(&host, self.at(scope));
-                let place = if host.is_empty() { Some(Place::New) } else { self.place(technique, scope) };
-                if let (Some(place), true) = (place, access != Access::Denied) {
+            for (scope, here) in self.places.iter().copied() {
+                let access = holds(&host, here);
+                if access == Access::Denied {
+                    continue;
+                }
+                let place =
+                    if host.is_empty() { Some(Place::New) } else { self.place(wire, technique, scope) };
+                if let Some(place) = place {
                     let known = places.entry(place).or_insert(access);
                     *known = access.max(*known);
                 }
             }
-            for holding in &self.all {
+            for holding in self.all.iter().filter(|h| !self.trusts(wire, h)) {
                 let to_identity = holds(&own, holding.powers);
                 for (place, to_host) in &places {
                     let access = to_identity.min(*to_host);
@@ -100,8 +107,14 @@ impl<'g> Holdings<'g> {
         }));
     }
 
+    /// Whether what is held has identities trust tokens from outside: then nothing needs to be attached there.
+    fn trusts(&self, wire: &Wire<'_, '_>, holding: &Holding) -> bool {
+        let caps = wire.rights.get(holding.right).map(|r| r.caps.as_slice()).unwrap_or_default();
+        caps.iter().any(|(cap, sure, _)| *cap == Cap::Federate && *sure == Certainty::High)
+    }
+
     /// Where a host of a technique can be that is written by a grant at a scope.
-    fn place(&self, technique: &Technique, scope: Ix<ScopeNode>) -> Option<Place> {
+    fn place(&self, wire: &Wire<'_, '_>, technique: &Technique, scope: Ix<ScopeNode>) -> Option<Place> {
         let node = &self.graph.scopes().nodes()[scope];
         if node.level < Level::Resource {
             return Some(Place::New);
@@ -109,10 +122,8 @@ impl<'g> Holdings<'g> {
         let text = self.graph.text(node.id);
         let kind = Scope::parse(text)?.resource_type()?.to_ascii_lowercase();
         technique.works_on(&kind).then_some(())?;
-        let estate = self.graph.estate();
-        let class = estate.strings.class(node.id);
-        let resource = estate.resources.iter().find(|r| estate.strings.class(r.id) == class);
-        Some(Place::Region(resource.and_then(|r| r.location).map(|l| estate.strings.class(l))))
+        let class = self.graph.estate().strings.class(node.id);
+        Some(Place::Region(wire.regions.get(&class).copied()))
     }
 
     /// Techniques of several operations that no grant gives alone.
@@ -126,8 +137,14 @@ impl<'g> Holdings<'g> {
             if !several || technique.holds(self.union) == Access::Denied {
                 continue;
             }
-            for scope in self.places() {
-                let here = self.at(scope);
+            // One that is enough by itself wherever anything is held leaves nothing to join.
+            let whole = |h: &&Holding| technique.holds(h.powers) == Access::Allowed;
+            let covers =
+                |h: &Holding| self.places.iter().all(|(s, _)| self.graph.scopes().contains(h.scope, *s));
+            if self.all.iter().filter(whole).any(covers) {
+                continue;
+            }
+            for (scope, here) in self.places.iter().copied() {
                 // What is needed anywhere may lie elsewhere.
                 let each = technique.clauses.iter().map(|c| {
                     c.holds(if c.on == On::Scope && technique.clauses.len() > 1 { self.union } else { here })
@@ -140,7 +157,7 @@ impl<'g> Holdings<'g> {
                 }
                 let Some(sure) = certainty(technique.certainty, access) else { continue };
                 for host in technique.hosts.iter().filter_map(|h| wire.rights.host(h)) {
-                    found.push((Node::Reach(Cap::Exec(host), scope), sure, false, at));
+                    found.push((Node::Reach(Cap::on(technique.gain, host), scope), sure, false, at));
                 }
             }
         }
@@ -168,6 +185,7 @@ impl<'g> Holdings<'g> {
         let (scope, _, sure, technique) = *won.first()?;
         let mut all = self.clone();
         won.iter().for_each(|(scope, right, ..)| all.add(wire, *scope, *right));
+        all.settle();
         // What is won lets more be changed.
         loop {
             let mut found = Vec::new();
@@ -180,6 +198,7 @@ impl<'g> Holdings<'g> {
                 return Some((all, scope, sure, technique));
             }
             new.into_iter().for_each(|scope| all.add(wire, scope, EVERYTHING));
+            all.settle();
         }
     }
 
