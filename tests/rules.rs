@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use leastwise::app::rules::test;
+use leastwise::app::rules::{open_techniques, test};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
@@ -32,5 +32,22 @@ fn every_rule_has_a_firing_and_a_silent_case() {
     for rule in &rules {
         let files = names(&format!("fixtures/rules/{rule}"), ".toml");
         assert!(files.contains("fires") && files.contains("silent"), "{rule} has {files:?}");
+    }
+}
+
+#[test]
+fn every_technique_has_a_world_where_it_is_open_and_one_where_it_is_not() {
+    let techniques = names("rules/techniques", ".toml");
+    assert_eq!(techniques.len(), 66);
+    assert_eq!(techniques, names("fixtures/techniques", ""));
+    for id in &techniques {
+        for (case, expected) in [("open", true), ("closed", false)] {
+            let path =
+                Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("fixtures/techniques/{id}/{case}.toml"));
+            let text = fs::read_to_string(&path).unwrap();
+            let open =
+                open_techniques(&path.display().to_string(), &text).unwrap_or_else(|e| panic!("{id}: {e}"));
+            assert_eq!(open.contains(id), expected, "{id} {case}: {open:?}");
+        }
     }
 }

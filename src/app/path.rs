@@ -7,8 +7,8 @@ use super::query::{Ask, Reply, graph, missing};
 use crate::graph::{Escalation, Path, Target};
 use crate::model::Source;
 use crate::rbac::{Catalog, Certainty};
-use crate::render::{path_json, paths_text};
-use crate::report::path_row;
+use crate::render::{open_json, open_text, path_json, paths_text};
+use crate::report::{open_row, path_row};
 
 /// The most ways that are told of without a target.
 const SHOWN: usize = 10;
@@ -74,6 +74,15 @@ pub fn path(
         }
     }
     let rows: Vec<_> = paths.iter().map(|p| path_row(&graph, &name, p)).collect();
+    let open: Vec<_> = match question.to {
+        Some(_) => Vec::new(),
+        None => escalation
+            .open(from)
+            .iter()
+            .filter(|o| o.certainty <= at_least)
+            .map(|o| open_row(&graph, o))
+            .collect(),
+    };
     if question.json {
         let becomes = escalation.becomes(from, at_least);
         let becomes: Vec<_> = becomes
@@ -84,11 +93,14 @@ pub fn path(
             })
             .collect();
         let paths: Vec<_> = rows.iter().map(path_json).collect();
-        let all =
-            serde_json::json!({"identity": name, "paths": paths, "can_act_as": becomes, "notes": notes});
+        let all = serde_json::json!({"identity": name, "paths": paths, "can_act_as": becomes,
+            "techniques": open.iter().map(open_json).collect::<Vec<_>>(), "notes": notes});
         return Ok(Reply { text: format!("{all:#}\n"), notes: Vec::new() });
     }
-    Ok(Reply { text: paths_text(&rows), notes })
+    if rows.is_empty() {
+        notes.push(format!("no way found from `{name}`, as far as the estate shows"));
+    }
+    Ok(Reply { text: paths_text(&rows) + &open_text(&open), notes })
 }
 
 /// What a text names as a target: an identity, or a scope, of which any role is asked for before broad writes.

@@ -114,6 +114,18 @@ pub fn test(folder: &Path, more: &[(String, String)]) -> Result<Vec<CaseResult>,
     Ok(results)
 }
 
+/// The techniques of escalation that are open to `id-a` in a small world, by id.
+///
+/// # Errors
+/// If the text is no world, or has no such identity.
+pub fn open_techniques(path: &str, text: &str) -> Result<Vec<String>, AppError> {
+    let case = world::read(path, text).map_err(|e| AppError::usage(e.to_string()))?;
+    let graph = AccessGraph::build(case.estate, Catalog::embedded(), Some(case.now));
+    let at = super::lookup::identity(&graph, "id-a")?;
+    let open = crate::graph::Escalation::new(&graph).open(&graph.identities()[at]);
+    Ok(open.into_iter().map(|o| o.technique.id.clone()).collect())
+}
+
 fn one(slug: &str, path: &str, text: &str, more: &[(String, String)]) -> Result<CaseResult, AppError> {
     let wrong = |e: &dyn std::fmt::Display| AppError::usage(e.to_string());
     let case = world::read(path, text).map_err(|e| wrong(&e))?;

@@ -93,9 +93,6 @@ pub(super) fn run(args: Args, terminal: &Terminal) -> Result<Code, AppError> {
             let reply = path(&ask, question, catalog, terminal)?;
             terminal.done();
             reply.notes.iter().for_each(|n| terminal.warn(n));
-            if reply.text.is_empty() {
-                terminal.say(&format!("no way found from `{identity}`, as far as the estate shows"));
-            }
             put(&mut out, &reply.text)?
         }
         Command::Roles(Roles::Show { role }) => {

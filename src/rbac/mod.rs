@@ -21,4 +21,6 @@ pub use matching::matches;
 pub use opset::OpSet;
 pub use profile::{ClassSets, RoleProfile};
 pub use risk::{Class, classify, classify_pattern};
-pub use technique::{Certainty, Clause, Gain, Group as TechniqueGroup, On, Powers, Technique, Techniques};
+pub use technique::{
+    Certainty, Clause, Gain, Group as TechniqueGroup, On, Only, Powers, Technique, Techniques,
+};

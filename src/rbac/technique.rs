@@ -113,6 +113,18 @@ pub enum On {
     Mg,
 }
 
+/// What a thing must let in by for a technique to work on it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Only {
+    /// A vault's own access policies.
+    AccessPolicies,
+    /// Role assignments.
+    Roles,
+    /// Its keys.
+    Keys,
+}
+
 /// Which of the operations of all techniques are allowed: whatever the conditions, and at most.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Hash)]
 pub struct Powers {
@@ -176,6 +188,8 @@ pub struct Technique {
     pub unless: String,
     /// Types of resources that it works on, lower-case.
     pub hosts: Vec<String>,
+    /// What they must let in by.
+    pub only: Option<Only>,
     /// Where to read more.
     pub references: Vec<String>,
     /// What it takes, all of it.
@@ -212,6 +226,7 @@ struct Raw {
     unless: String,
     #[serde(default)]
     hosts: Vec<String>,
+    only: Option<Only>,
     references: Vec<String>,
     require: Vec<RawClause>,
 }
@@ -275,6 +290,7 @@ impl Techniques {
             gives: raw.gives,
             unless: raw.unless,
             hosts: raw.hosts.iter().map(|h| h.to_ascii_lowercase()).collect(),
+            only: raw.only,
             references: raw.references,
             clauses,
         });

@@ -1,7 +1,7 @@
 //! Ways to more power as text for a terminal, and as JSON.
 
 use super::clean;
-use crate::report::{GrantRow, PathRow, StepRow};
+use crate::report::{GrantRow, OpenRow, PathRow, StepRow};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
@@ -59,6 +59,28 @@ fn grant_text(by: &GrantRow) -> String {
         text.push_str(", for a time");
     }
     clean(&text)
+}
+
+/// Open techniques as text, a line each.
+pub fn open_text(open: &[OpenRow]) -> String {
+    let mut out = String::new();
+    if !open.is_empty() {
+        out.push_str("what it holds is enough to\n");
+    }
+    for row in open {
+        let things = row.things.map(|n| format!(", {n} there")).unwrap_or_default();
+        let (title, place) = (&row.title, clean(&row.place));
+        let _ = writeln!(out, "  {title} on {place}{things} [{}, {}]", row.technique, row.confidence);
+    }
+    out
+}
+
+/// An open technique as JSON.
+pub fn open_json(row: &OpenRow) -> Value {
+    json!({
+        "technique": row.technique, "title": row.title, "gives": row.gives, "group": row.group,
+        "scope": row.scope, "things": row.things, "confidence": row.confidence,
+    })
 }
 
 /// A way as JSON.

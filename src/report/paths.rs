@@ -1,7 +1,7 @@
 //! Ways from an identity to more power, in words: what is done, by whom, to what, and what allows it.
 //! Not here: finding them (`graph`), and laying them out (`render`).
 
-use crate::graph::{AccessGraph, Held, Path, Step, Target};
+use crate::graph::{AccessGraph, Held, Open, Path, Step, Target};
 use crate::model::{GrantState, Ix};
 use crate::rbac::Access;
 
@@ -66,6 +66,41 @@ pub struct GrantRow {
     pub condition: bool,
     /// Whether it ends.
     pub ends: bool,
+}
+
+/// A technique that what an identity holds is enough for.
+#[derive(Clone, Debug)]
+pub struct OpenRow {
+    /// Its id.
+    pub technique: String,
+    /// What is done.
+    pub title: String,
+    /// What it gives.
+    pub gives: String,
+    /// The kind.
+    pub group: &'static str,
+    /// The scope's ARM id.
+    pub scope: String,
+    /// The same in words.
+    pub place: String,
+    /// How many things of its kind lie there, where that can be counted.
+    pub things: Option<usize>,
+    /// How sure it is.
+    pub confidence: &'static str,
+}
+
+/// A technique in words.
+pub fn open_row(graph: &AccessGraph, open: &Open) -> OpenRow {
+    OpenRow {
+        technique: open.technique.id.clone(),
+        title: open.technique.title.clone(),
+        gives: open.technique.gives.clone(),
+        group: open.technique.group.name(),
+        scope: graph.text(graph.scopes().nodes()[open.scope].id).to_owned(),
+        place: scope_words(graph, open.scope),
+        things: open.things,
+        confidence: open.certainty.name(),
+    }
 }
 
 /// A way in words.

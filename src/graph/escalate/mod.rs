@@ -7,12 +7,14 @@
 
 mod guards;
 mod net;
+mod open;
 mod paths;
 mod rights;
 mod targets;
 mod wire;
 
 pub use guards::{Taker, Takers};
+pub use open::Open;
 pub use paths::{Path, Step};
 pub use targets::{Escalates, Target};
 

@@ -332,7 +332,7 @@ impl Escalation<'_> {
 }
 
 /// Whether a clause may be met at another place than where the technique is used.
-fn anywhere(technique: &Technique, clause: &Clause) -> bool {
+pub(super) fn anywhere(technique: &Technique, clause: &Clause) -> bool {
     match technique.gain {
         Gain::Attach => clause.on != On::Uami,
         Gain::Redefine => true,

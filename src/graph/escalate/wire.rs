@@ -10,7 +10,7 @@ use crate::model::{GrantState, Ix, Level, Scope, Sym};
 use crate::rbac::{Certainty, Gain, Techniques};
 use std::collections::BTreeSet;
 
-mod alone;
+pub(super) mod alone;
 mod directory;
 
 /// A net in the making.
@@ -237,25 +237,10 @@ impl<'a, 'g> Wire<'a, 'g> {
             let set = estate.policy_definitions.iter().find(|d| estate.strings.class(d.id) == class);
             let members = set.into_iter().flat_map(|s| s.members.iter().copied());
             for id in std::iter::once(definition).chain(members) {
-                let Some(place) = self.home(id) else { continue };
+                let Some(place) = home(graph, id) else { continue };
                 let to = self.draft.node(Node::Party(party));
                 self.lead(Cap::Policy, place, to);
             }
-        }
-    }
-
-    /// Where a definition lies, or the nearest known scope above; none for those that Azure has made.
-    fn home(&self, definition: Sym) -> Option<Ix<ScopeNode>> {
-        let text = self.graph.text(definition);
-        let end = crate::model::rfind_fold(text, "/providers/Microsoft.Authorization/policy")?;
-        let mut at = text.get(..end).filter(|id| !id.is_empty())?;
-        let estate = self.graph.estate();
-        loop {
-            let known = estate.strings.find(at).and_then(|s| self.graph.scopes().find(estate, s));
-            if known.is_some() {
-                return known;
-            }
-            at = at.get(..at.rfind('/')?).filter(|id| !id.is_empty())?;
         }
     }
 
@@ -267,14 +252,14 @@ impl<'a, 'g> Wire<'a, 'g> {
             return;
         }
         let mut found = Vec::new();
-        held.redefine(self, &mut found);
+        held.redefine(self.rights, self.techniques, &mut found);
         let won = held.won(self, &found);
         held.attach(self, &mut found);
         held.joined(self, &mut found);
         self.edges(Node::Party(party), found);
         if let Some((held, scope, sure, technique)) = won {
             let mut found = Vec::new();
-            held.redefine(self, &mut found);
+            held.redefine(self.rights, self.techniques, &mut found);
             held.attach(self, &mut found);
             held.joined(self, &mut found);
             let empowered = Node::Empowered(party, scope);
@@ -294,5 +279,20 @@ impl<'a, 'g> Wire<'a, 'g> {
             self.draft.edge(from, to, certainty, step, Some(technique));
         }
         any
+    }
+}
+
+/// Where a definition lies, or the nearest known scope above; none for those that Azure has made.
+pub(super) fn home(graph: &AccessGraph, definition: Sym) -> Option<Ix<ScopeNode>> {
+    let text = graph.text(definition);
+    let end = crate::model::rfind_fold(text, "/providers/Microsoft.Authorization/policy")?;
+    let mut at = text.get(..end).filter(|id| !id.is_empty())?;
+    let estate = graph.estate();
+    loop {
+        let known = estate.strings.find(at).and_then(|s| graph.scopes().find(estate, s));
+        if known.is_some() {
+            return known;
+        }
+        at = at.get(..at.rfind('/')?).filter(|id| !id.is_empty())?;
     }
 }

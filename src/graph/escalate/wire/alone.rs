@@ -8,11 +8,11 @@ use crate::graph::escalate::{Cap, Node, Place};
 use crate::graph::parties::Party;
 use crate::graph::scopes::ScopeNode;
 use crate::model::{GrantState, Ix, Level, Scope};
-use crate::rbac::{Access, Certainty, Clause, Gain, On, Powers, Technique};
+use crate::rbac::{Access, Certainty, Clause, Gain, On, Powers, Technique, Techniques};
 use std::collections::BTreeMap;
 
 /// An edge that comes of it: to where, how sure, whether that is a step, by which technique.
-pub(super) type Found = (Node, Certainty, bool, usize);
+pub(in crate::graph::escalate) type Found = (Node, Certainty, bool, usize);
 
 #[derive(Clone)]
 struct Holding {
@@ -23,7 +23,7 @@ struct Holding {
 
 /// All that a party holds.
 #[derive(Clone)]
-pub(super) struct Holdings<'g> {
+pub(in crate::graph::escalate) struct Holdings<'g> {
     graph: &'g AccessGraph,
     all: Vec<Holding>,
     union: Powers,
@@ -32,7 +32,11 @@ pub(super) struct Holdings<'g> {
 }
 
 impl<'g> Holdings<'g> {
-    pub(super) fn of(graph: &'g AccessGraph, rights: &Rights, party: Ix<Party>) -> Holdings<'g> {
+    pub(in crate::graph::escalate) fn of(
+        graph: &'g AccessGraph,
+        rights: &Rights,
+        party: Ix<Party>,
+    ) -> Holdings<'g> {
         let mut all = Vec::new();
         let mut union = Powers::default();
         for held in graph.held_by(party) {
@@ -53,6 +57,31 @@ impl<'g> Holdings<'g> {
 
     pub(super) fn is_empty(&self) -> bool {
         self.all.is_empty()
+    }
+
+    pub(in crate::graph::escalate) fn union(&self) -> Powers {
+        self.union
+    }
+
+    pub(in crate::graph::escalate) fn places(&self) -> &[(Ix<ScopeNode>, Powers)] {
+        &self.places
+    }
+
+    /// What is held, by the number of the right, and where.
+    pub(in crate::graph::escalate) fn rights(&self) -> impl Iterator<Item = (usize, Ix<ScopeNode>)> + '_ {
+        self.all.iter().map(|h| (h.right, h.scope))
+    }
+
+    /// Whether a host of a technique may be written somewhere.
+    pub(in crate::graph::escalate) fn hosting(&self, technique: &Technique, clauses: &[&Clause]) -> Access {
+        let fits = |scope| {
+            let node = &self.graph.scopes().nodes()[scope];
+            let kind = Scope::parse(self.graph.text(node.id)).and_then(|s| s.resource_type());
+            node.level < Level::Resource || kind.is_some_and(|k| technique.works_on(&k.to_ascii_lowercase()))
+        };
+        let there = self.places.iter().filter(|(scope, _)| fits(*scope));
+        let each = there.map(|(_, here)| clauses.iter().map(|c| c.holds(*here)).min());
+        each.flatten().max().unwrap_or(Access::Denied)
     }
 
     fn settle(&mut self) {
@@ -189,7 +218,7 @@ impl<'g> Holdings<'g> {
         // What is won lets more be changed.
         loop {
             let mut found = Vec::new();
-            all.redefine(wire, &mut found);
+            all.redefine(wire.rights, wire.techniques, &mut found);
             let has =
                 |all: &Holdings<'_>, scope| all.all.iter().any(|h| h.right == EVERYTHING && h.scope == scope);
             let new: Vec<_> =
@@ -209,11 +238,16 @@ impl<'g> Holdings<'g> {
     }
 
     /// Custom roles that are held and may be changed wherever they are assignable.
-    pub(super) fn redefine(&self, wire: &Wire<'_, '_>, found: &mut Vec<Found>) {
-        let all = wire.techniques.iter().filter(|(_, t)| t.gain == Gain::Redefine);
+    pub(in crate::graph::escalate) fn redefine(
+        &self,
+        rights: &Rights,
+        techniques: &Techniques,
+        found: &mut Vec<Found>,
+    ) {
+        let all = techniques.iter().filter(|(_, t)| t.gain == Gain::Redefine);
         for (at, technique) in all.filter(|(_, t)| t.holds(self.union) != Access::Denied) {
             for holding in &self.all {
-                let Some(role) = wire.rights.get(holding.right).and_then(|r| r.custom) else { continue };
+                let Some(role) = rights.get(holding.right).and_then(|r| r.custom) else { continue };
                 let role = &self.graph.roles()[role];
                 let each = role.assignable_scopes.iter().map(|scope| {
                     let there = self.all.iter().filter(|h| self.graph.reaches_from(h.scope, scope));

@@ -1,0 +1,232 @@
+//! The techniques that somebody's own grants are enough for, and where: also those that lead to data and not to identities.
+
+use super::wire::alone::Holdings;
+use super::{Escalation, Node};
+use crate::graph::FastMap;
+use crate::graph::parties::Identity;
+use crate::graph::scopes::ScopeNode;
+use crate::model::{Ix, Level, Scope, Sym};
+use crate::rbac::{Access, Certainty, Clause, Gain, On, Only, Technique};
+
+/// A technique that is open to somebody.
+#[derive(Clone, Debug)]
+pub struct Open {
+    /// Which.
+    pub technique: &'static Technique,
+    /// At which scope, and below.
+    pub scope: Ix<ScopeNode>,
+    /// How many things of its kind lie there, where that can be counted: hosts with identities, identities, vaults, …
+    pub things: Option<usize>,
+    /// How sure it is.
+    pub certainty: Certainty,
+}
+
+impl Escalation<'_> {
+    /// Those open to an identity, by technique and scope; what holds above is not told again below.
+    pub fn open(&self, identity: &Identity) -> Vec<Open> {
+        let Some(party) = identity.party else { return Vec::new() };
+        let held = Holdings::of(self.graph, &self.rights, party);
+        let things = Things::new(self);
+        let mut found = Vec::new();
+        for (at, technique) in self.techniques.iter() {
+            let mut places: Vec<(Ix<ScopeNode>, Access)> = match technique.gain {
+                Gain::Redefine => held.redefinable(&self.rights, self.techniques),
+                Gain::AnyRole | Gain::SomeRoles if technique.id.starts_with("authz-ra-write") => {
+                    held.assigning(&self.rights, at, technique.gain == Gain::SomeRoles)
+                }
+                _ => held.open(technique),
+            };
+            // Parents have lower numbers than what lies in them.
+            places.sort_unstable();
+            let mut told: Vec<(Ix<ScopeNode>, Access)> = Vec::new();
+            for (scope, access) in places {
+                let above = |(s, a): &(Ix<ScopeNode>, Access)| {
+                    self.graph.scopes().contains(*s, scope) && *a >= access
+                };
+                let counted = things.count(self, technique, scope);
+                if counted == Some(0) || told.iter().any(above) {
+                    continue;
+                }
+                told.push((scope, access));
+                let certainty = if access == Access::Allowed { technique.certainty } else { Certainty::Low };
+                let mask = technique.clauses.iter().fold(0, |all, c| all | c.operations);
+                let denied = self
+                    .graph
+                    .denies
+                    .iter()
+                    .any(|d| d.may_take(&self.graph.scopes, scope, self.techniques.operations(mask)));
+                let least = if denied { Certainty::Low } else { Certainty::High };
+                let certainty = certainty.max(technique.certainty).max(least);
+                found.push(Open { technique, scope, things: counted, certainty });
+            }
+        }
+        found
+    }
+}
+
+/// What techniques work on, by where it lies.
+struct Things {
+    /// Hosts of identities, by type.
+    hosts: FastMap<String, Vec<Ix<ScopeNode>>>,
+    /// All resources, by type, with what is known of how they let in.
+    resources: FastMap<String, Vec<(Ix<ScopeNode>, Sym)>>,
+    identities: Vec<Ix<ScopeNode>>,
+    policies: Vec<Ix<ScopeNode>>,
+    denies: Vec<Ix<ScopeNode>>,
+}
+
+impl Things {
+    fn new(escalation: &Escalation<'_>) -> Things {
+        let graph = escalation.graph;
+        let estate = graph.estate();
+        let kind = |id: Sym| Some(Scope::parse(graph.text(id))?.resource_type()?.to_ascii_lowercase());
+        let mut hosts: FastMap<String, Vec<Ix<ScopeNode>>> = FastMap::default();
+        let mut policies = Vec::new();
+        for (_, identity) in graph.identities().iter() {
+            for host in &identity.hosts {
+                if let (Some(kind), Some(scope)) = (kind(host.id), host.scope) {
+                    hosts.entry(kind).or_default().push(scope);
+                }
+            }
+            let assignment = identity.policy.and_then(|at| estate.policy_assignments.get(at));
+            policies.extend(assignment.and_then(|p| super::wire::home(graph, p.definition?)));
+        }
+        let mut resources: FastMap<String, Vec<(Ix<ScopeNode>, Sym)>> = FastMap::default();
+        let vaults = estate.vaults.iter().map(|v| v.id);
+        for id in estate.resources.iter().map(|r| r.id).chain(vaults) {
+            let place = graph.scopes().find(estate, id).or_else(|| nearest(escalation, id));
+            if let (Some(kind), Some(scope)) = (kind(id), place) {
+                let all = resources.entry(kind).or_default();
+                if !all.iter().any(|(_, known)| estate.strings.class(*known) == estate.strings.class(id)) {
+                    all.push((scope, id));
+                }
+            }
+        }
+        let identities = graph.identities().iter().filter(|(_, i)| i.record.is_some());
+        Things {
+            hosts,
+            resources,
+            identities: identities.filter_map(|(_, i)| i.scope).collect(),
+            policies,
+            denies: graph.denies.iter().map(|d| d.scope).collect(),
+        }
+    }
+
+    /// How many things a technique works on at a scope and below; none where that is nothing to count.
+    fn count(
+        &self,
+        escalation: &Escalation<'_>,
+        technique: &Technique,
+        scope: Ix<ScopeNode>,
+    ) -> Option<usize> {
+        let graph = escalation.graph;
+        let within = |at: &&Ix<ScopeNode>| graph.scopes().contains(scope, **at);
+        let level = graph.scopes().nodes()[scope].level;
+        match technique.gain {
+            Gain::Identity | Gain::Attach => Some(self.identities.iter().filter(within).count()),
+            Gain::Policy => Some(self.policies.iter().filter(within).count()),
+            Gain::Host => {
+                let all = technique.hosts.iter().filter_map(|h| self.hosts.get(h)).flatten();
+                Some(all.filter(within).count())
+            }
+            Gain::Fed | Gain::Credential if !technique.hosts.is_empty() => {
+                let all = technique.hosts.iter().filter_map(|h| self.resources.get(h)).flatten();
+                let all = all.filter(|(at, _)| graph.scopes().contains(scope, *at));
+                Some(all.filter(|(_, id)| lets_in(escalation, technique.only, *id)).count())
+            }
+            _ if technique.id == "authz-deny-remove" => Some(self.denies.iter().filter(within).count()),
+            _ if technique.clauses.iter().any(|c| c.on == On::Mg) && level > Level::ManagementGroup => {
+                Some(0)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The nearest known scope around something that is no scope of its own.
+fn nearest(escalation: &Escalation<'_>, id: Sym) -> Option<Ix<ScopeNode>> {
+    let estate = escalation.graph.estate();
+    let mut at = Scope::parse(escalation.graph.text(id))?.parent();
+    while let Some(scope) = at {
+        let known = estate.strings.find(scope.text).and_then(|s| escalation.graph.scopes().find(estate, s));
+        if known.is_some() {
+            return known;
+        }
+        at = scope.parent();
+    }
+    None
+}
+
+/// Whether something lets in by what a technique uses, as far as that is known.
+fn lets_in(escalation: &Escalation<'_>, only: Option<Only>, id: Sym) -> bool {
+    let estate = escalation.graph.estate();
+    let class = estate.strings.class(id);
+    let vault = || estate.vaults.iter().find(|v| estate.strings.class(v.id) == class);
+    match only {
+        None => true,
+        Some(Only::AccessPolicies) => vault().is_none_or(|v| !v.uses_roles),
+        Some(Only::Roles) => vault().is_none_or(|v| v.uses_roles),
+        Some(Only::Keys) => {
+            let resource = estate.resources.iter().find(|r| estate.strings.class(r.id) == class);
+            resource.and_then(|r| r.settings.as_ref()?.shared_keys).unwrap_or(true)
+        }
+    }
+}
+
+impl Holdings<'_> {
+    /// Where a technique's clauses hold, each at the same place or anywhere.
+    fn open(&self, technique: &Technique) -> Vec<(Ix<ScopeNode>, Access)> {
+        let anywhere = |c: &Clause| super::paths::anywhere(technique, c);
+        let elsewhere = technique.clauses.iter().filter(|c| anywhere(c)).collect::<Vec<_>>();
+        let elsewhere = match technique.gain {
+            Gain::Attach if !elsewhere.is_empty() => self.hosting(technique, &elsewhere),
+            _ => elsewhere.iter().map(|c| c.holds(self.union())).min().unwrap_or(Access::Allowed),
+        };
+        let mut found = Vec::new();
+        for (scope, here) in self.places().iter().copied() {
+            let each = technique.clauses.iter().filter(|c| !anywhere(c)).map(|c| c.holds(here));
+            let access = each.min().unwrap_or(Access::Allowed).min(elsewhere);
+            if access != Access::Denied {
+                found.push((scope, access));
+            }
+        }
+        found
+    }
+
+    fn redefinable(
+        &self,
+        rights: &super::rights::Rights,
+        techniques: &'static crate::rbac::Techniques,
+    ) -> Vec<(Ix<ScopeNode>, Access)> {
+        let mut found = Vec::new();
+        self.redefine(rights, techniques, &mut found);
+        let access =
+            |sure: Certainty| if sure < Certainty::Low { Access::Allowed } else { Access::Conditional };
+        found
+            .into_iter()
+            .filter_map(|(node, sure, ..)| match node {
+                Node::Authority(scope) => Some((scope, access(sure))),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// Where roles may be assigned: any, or some that a condition lets through.
+    fn assigning(
+        &self,
+        rights: &super::rights::Rights,
+        technique: usize,
+        some: bool,
+    ) -> Vec<(Ix<ScopeNode>, Access)> {
+        let each = self.rights().filter_map(|(right, scope)| {
+            let right = rights.get(right)?;
+            if some {
+                return (!right.gives.is_empty()).then_some((scope, Access::Allowed));
+            }
+            let (sure, by) = right.authority?;
+            let access = if sure < Certainty::Low { Access::Allowed } else { Access::Conditional };
+            (by == technique).then_some((scope, access))
+        });
+        each.collect()
+    }
+}
