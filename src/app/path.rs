@@ -7,8 +7,8 @@ use super::query::{Ask, Reply, graph, missing};
 use crate::graph::{Escalation, Path, Target};
 use crate::model::Source;
 use crate::rbac::{Catalog, Certainty};
-use crate::render::{open_json, open_text, path_json, paths_text};
-use crate::report::{open_row, path_row};
+use crate::render::{blast_json, blast_text, open_json, open_text, path_json, paths_text};
+use crate::report::{blast_row, open_row, path_row};
 
 /// The most ways that are told of without a target.
 const SHOWN: usize = 10;
@@ -83,6 +83,7 @@ pub fn path(
             .map(|o| open_row(&graph, o))
             .collect(),
     };
+    let blast = blast_row(&escalation.blast(from, None), &escalation.blast(from, Some(at_least)));
     if question.json {
         let becomes = escalation.becomes(from, at_least);
         let becomes: Vec<_> = becomes
@@ -94,13 +95,15 @@ pub fn path(
             .collect();
         let paths: Vec<_> = rows.iter().map(path_json).collect();
         let all = serde_json::json!({"identity": name, "paths": paths, "can_act_as": becomes,
+            "blast": blast_json(&blast),
             "techniques": open.iter().map(open_json).collect::<Vec<_>>(), "notes": notes});
         return Ok(Reply { text: format!("{all:#}\n"), notes: Vec::new() });
     }
+    let blast = if question.to.is_none() { blast_text(&blast) } else { String::new() };
     if rows.is_empty() {
         notes.push(format!("no way found from `{name}`, as far as the estate shows"));
     }
-    Ok(Reply { text: paths_text(&rows) + &open_text(&open), notes })
+    Ok(Reply { text: paths_text(&rows) + &blast + &open_text(&open), notes })
 }
 
 /// What a text names as a target: an identity, or a scope, of which any role is asked for before broad writes.

@@ -120,8 +120,18 @@ fn change() -> Value {
     let way = whole(json!({
         "change": text(), "kind": text(), "identity": text(), "resource": text(), "says": text(),
     }));
+    let to = || {
+        or_null(whole(
+            json!({"kind": text(), "id": text(), "text": text(), "steps": count(), "confidence": text()}),
+        ))
+    };
+    let reach = || whole(json!({"now": count(), "by_ways": count()}));
+    let escalation = whole(json!({
+        "identity": text(), "principal_id": text(), "before": to(), "after": to(),
+        "resources_before": reach(), "resources_after": reach(),
+    }));
     whole(json!({
-        "grants": list(grant), "identities": list(identity), "ways": list(way), "fixed": list(fixed), "untouched": count(),
+        "grants": list(grant), "identities": list(identity), "ways": list(way), "escalations": list(escalation), "fixed": list(fixed), "untouched": count(),
     }))
 }
 

@@ -20,7 +20,7 @@ mod text;
 
 pub use csv::{CsvOptions, CsvTable};
 pub use markdown::{sheet as sheet_markdown, who_can as who_can_text};
-pub use paths::{open_json, open_text, path_json, paths_text};
+pub use paths::{blast_json, blast_text, open_json, open_text, path_json, paths_text};
 pub(crate) use text::summary;
 pub use text::{clean, sheet as sheet_text};
 

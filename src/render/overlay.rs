@@ -3,7 +3,7 @@
 use super::markdown::escape;
 use super::text::clean;
 use crate::report::Overlay;
-use crate::review::{GrantChange, IdentityChange, Power, WayChange};
+use crate::review::{EscalationChange, GetsTo, GrantChange, IdentityChange, Power, WayChange};
 use serde::Serialize;
 use std::fmt::Write as _;
 
@@ -58,6 +58,69 @@ struct Way<'a> {
     says: &'a str,
 }
 
+/// Where an identity gets to step by step.
+#[derive(Serialize)]
+struct GetsToJson<'a> {
+    kind: &'a str,
+    id: &'a str,
+    text: &'a str,
+    steps: usize,
+    confidence: &'a str,
+}
+
+#[derive(Serialize)]
+struct Reach {
+    now: u32,
+    by_ways: u32,
+}
+
+#[derive(Serialize)]
+struct Escalation<'a> {
+    identity: &'a str,
+    principal_id: &'a str,
+    before: Option<GetsToJson<'a>>,
+    after: Option<GetsToJson<'a>>,
+    resources_before: Reach,
+    resources_after: Reach,
+}
+
+impl<'a> Escalation<'a> {
+    fn new(change: &'a EscalationChange) -> Escalation<'a> {
+        let to = |to: &'a GetsTo| GetsToJson {
+            kind: to.kind,
+            id: &to.id,
+            text: &to.words,
+            steps: to.steps,
+            confidence: to.confidence,
+        };
+        let reach = |(now, by_ways): (u32, u32)| Reach { now, by_ways };
+        Escalation {
+            identity: &change.identity,
+            principal_id: &change.principal,
+            before: change.before.as_ref().map(to),
+            after: change.after.as_ref().map(to),
+            resources_before: reach(change.reach_before),
+            resources_after: reach(change.reach_after),
+        }
+    }
+}
+
+/// Where an identity gets to now, and where it did.
+fn escalation(e: &EscalationChange, shown: fn(&str) -> String) -> String {
+    let to = |to: &GetsTo| {
+        let steps = if to.steps == 1 { "step" } else { "steps" };
+        format!("{} in {} {steps} (confidence {})", shown(&to.words), to.steps, to.confidence)
+    };
+    let ways = match (&e.before, &e.after) {
+        (None, Some(after)) => format!("could become more: {}", to(after)),
+        (Some(before), None) => format!("can no longer become more, was: {}", to(before)),
+        (Some(before), Some(after)) => format!("could become more: {}; before: {}", to(after), to(before)),
+        (None, None) => "has no way to more power".to_owned(),
+    };
+    let ((_, was), (_, is)) = (e.reach_before, e.reach_after);
+    format!("{ways}; resources that it could change or get at: {was} before, {is} after")
+}
+
 #[derive(Serialize)]
 struct Fixed<'a> {
     rule: &'a str,
@@ -73,6 +136,7 @@ pub(super) struct Json<'a> {
     grants: Vec<Grant<'a>>,
     identities: Vec<Identity<'a>>,
     ways: Vec<Way<'a>>,
+    escalations: Vec<Escalation<'a>>,
     fixed: Vec<Fixed<'a>>,
     untouched: usize,
 }
@@ -125,6 +189,7 @@ impl<'a> Json<'a> {
             grants: overlay.diff.grants.iter().map(grant).collect(),
             identities: overlay.diff.identities.iter().map(identity).collect(),
             ways: overlay.diff.ways.iter().map(way).collect(),
+            escalations: overlay.diff.escalations.iter().map(Escalation::new).collect(),
             fixed: fixed.collect(),
             untouched: overlay.sorted.untouched,
         }
@@ -174,7 +239,8 @@ impl Page {
             .iter()
             .filter(known)
             .map(|g| format!("{} ({}): {}", g.identity, g.holder, grant(g, plain)))
-            .chain(diff.ways.iter().map(|w| format!("{}: {}", w.identity, way(w, plain))));
+            .chain(diff.ways.iter().map(|w| format!("{}: {}", w.identity, way(w, plain))))
+            .chain(diff.escalations.iter().map(|e| format!("{} {}", e.identity, escalation(e, plain))));
         let fixed = overlay.sorted.fixed.iter();
         Page {
             identities: identities.collect(),
@@ -260,6 +326,9 @@ pub(super) fn markdown(out: &mut String, overlay: &Overlay) {
     for w in overlay.diff.ways.iter().take(ROWS) {
         let _ = writeln!(out, "- **{}**: {}", escape(&w.identity), way(w, plain));
     }
+    for e in overlay.diff.escalations.iter().take(ROWS) {
+        let _ = writeln!(out, "- **{}** {}", escape(&e.identity), escalation(e, plain));
+    }
     out.push('\n');
     if !overlay.sorted.fixed.is_empty() {
         let _ = writeln!(out, "Findings that it ends: {}\n", overlay.sorted.fixed.len());
@@ -290,6 +359,9 @@ pub(super) fn text(overlay: &Overlay) -> String {
     }
     for w in &overlay.diff.ways {
         let _ = writeln!(out, "{:<8} {:<26} {}", "change", clean(&w.identity), way(w, plain));
+    }
+    for e in &overlay.diff.escalations {
+        let _ = writeln!(out, "{:<8} {:<26} {}", "becomes", clean(&e.identity), escalation(e, plain));
     }
     for identity in &overlay.diff.identities {
         for (title, powers) in [("gains", &identity.gained), ("loses", &identity.lost)] {

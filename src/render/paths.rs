@@ -1,7 +1,7 @@
 //! Ways to more power as text for a terminal, and as JSON.
 
 use super::clean;
-use crate::report::{GrantRow, OpenRow, PathRow, StepRow};
+use crate::report::{BlastRow, GrantRow, OpenRow, PathRow, StepRow};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
@@ -73,6 +73,28 @@ pub fn open_text(open: &[OpenRow]) -> String {
         let _ = writeln!(out, "  {title} on {place}{things} [{}, {}]", row.technique, row.confidence);
     }
     out
+}
+
+/// How far harm goes as text.
+pub fn blast_text(blast: &BlastRow) -> String {
+    let mut out = String::new();
+    let (now, ways) = blast.any;
+    let _ = writeln!(out, "can change or get at {now} known resources now, {ways} step by step:");
+    for (class, now, ways) in blast.classes.iter().rev().filter(|(_, now, ways)| *now + *ways > 0) {
+        let _ = writeln!(out, "  {class:<14} {now:>8} {ways:>8}");
+    }
+    out
+}
+
+/// The same as JSON.
+pub fn blast_json(blast: &BlastRow) -> Value {
+    let classes: serde_json::Map<String, Value> = blast
+        .classes
+        .iter()
+        .map(|(class, now, ways)| ((*class).to_owned(), json!({"now": now, "by_ways": ways})))
+        .collect();
+    json!({"resources": {"now": blast.any.0, "by_ways": blast.any.1}, "identities": blast.identities,
+        "classes": classes})
 }
 
 /// An open technique as JSON.

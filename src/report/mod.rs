@@ -12,7 +12,7 @@ mod totals;
 
 pub use controls::ControlRow;
 pub use identities::IdentityRow;
-pub use paths::{GrantRow, OpenRow, PathRow, StepRow, open_row, path_row, scope_words, target};
+pub use paths::{BlastRow, GrantRow, OpenRow, PathRow, StepRow, blast_row, open_row, path_row};
 pub use rows::{AssignmentRow, EvidenceRow, FindingRow, GapRow, RuleRow};
 pub use sheet::{Sheet, SheetGrant};
 pub use totals::{HeatRow, Queue, Totals};

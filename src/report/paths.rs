@@ -1,9 +1,9 @@
 //! Ways from an identity to more power, in words: what is done, by whom, to what, and what allows it.
 //! Not here: finding them (`graph`), and laying them out (`render`).
 
-use crate::graph::{AccessGraph, Held, Open, Path, Step, Target};
-use crate::model::{GrantState, Ix};
-use crate::rbac::Access;
+use crate::graph::{AccessGraph, Blast, Held, Open, Path, Step, Target};
+use crate::model::GrantState;
+use crate::rbac::{Access, Class};
 
 /// A way.
 #[derive(Clone, Debug)]
@@ -68,6 +68,27 @@ pub struct GrantRow {
     pub ends: bool,
 }
 
+/// How far harm goes, before and after the steps that can be taken.
+#[derive(Clone, Debug)]
+pub struct BlastRow {
+    /// Each class of operations with the resources on which it can be done now, and by every way.
+    pub classes: Vec<(&'static str, u32, u32)>,
+    /// Resources on which more than reading can be done now, and by every way.
+    pub any: (u32, u32),
+    /// The identities that can be acted as.
+    pub identities: usize,
+}
+
+/// What an identity reaches, in numbers.
+pub fn blast_row(now: &Blast, by_ways: &Blast) -> BlastRow {
+    let each = Class::ALL.iter().zip(now.resources.iter().zip(by_ways.resources));
+    BlastRow {
+        classes: each.map(|(class, (a, b))| (class.name(), *a, b)).collect(),
+        any: (now.any, by_ways.any),
+        identities: by_ways.identities,
+    }
+}
+
 /// A technique that what an identity holds is enough for.
 #[derive(Clone, Debug)]
 pub struct OpenRow {
@@ -97,7 +118,7 @@ pub fn open_row(graph: &AccessGraph, open: &Open) -> OpenRow {
         gives: open.technique.gives.clone(),
         group: open.technique.group.name(),
         scope: graph.text(graph.scopes().nodes()[open.scope].id).to_owned(),
-        place: scope_words(graph, open.scope),
+        place: graph.scope_words(open.scope),
         things: open.things,
         confidence: open.certainty.name(),
     }
@@ -105,49 +126,14 @@ pub fn open_row(graph: &AccessGraph, open: &Open) -> OpenRow {
 
 /// A way in words.
 pub fn path_row(graph: &AccessGraph, from: &str, path: &Path) -> PathRow {
-    let (to, to_kind, to_id) = target(graph, &path.target);
     PathRow {
         from: from.to_owned(),
-        to,
-        to_kind,
-        to_id,
+        to: path.target.words(graph),
+        to_kind: path.target.kind(),
+        to_id: path.target.id(graph).to_owned(),
         confidence: path.certainty.name(),
         steps: path.steps.iter().map(|s| step(graph, s)).collect(),
     }
-}
-
-/// A target in words, with its kind and id.
-pub fn target(graph: &AccessGraph, target: &Target) -> (String, &'static str, String) {
-    let at = |scope| scope_words(graph, scope);
-    let id = |scope: Ix<crate::graph::ScopeNode>| graph.text(graph.scopes().nodes()[scope].id).to_owned();
-    let principal = |party: Ix<crate::graph::Party>| graph.text(graph.parties()[party].principal).to_owned();
-    match target {
-        Target::Party(party) => (format!("`{}`", graph.party_name(*party)), "identity", principal(*party)),
-        Target::Group(party) => {
-            (format!("membership in `{}`", graph.party_name(*party)), "group", principal(*party))
-        }
-        Target::Authority(scope) => (format!("any role on {}", at(*scope)), "authority", id(*scope)),
-        Target::Write(scope) => (format!("writes of most providers on {}", at(*scope)), "write", id(*scope)),
-        Target::Role(name, scope) => (format!("{name} on {}", at(*scope)), "role", id(*scope)),
-        Target::Directory => ("any role of the directory".to_owned(), "directory", String::new()),
-    }
-}
-
-/// A scope by its level and name.
-pub fn scope_words(graph: &AccessGraph, scope: Ix<crate::graph::ScopeNode>) -> String {
-    let node = &graph.scopes().nodes()[scope];
-    let text = graph.text(node.id);
-    if text == "/" {
-        return "the root".to_owned();
-    }
-    let estate = graph.estate();
-    let class = estate.strings.class(node.id);
-    let named = estate.subscriptions.iter().map(|s| (s.id, s.name));
-    let named = named.chain(estate.management_groups.iter().map(|g| (g.id, g.name)));
-    let name =
-        named.filter(|(id, _)| estate.strings.class(*id) == class).map(|(_, name)| graph.text(name)).next();
-    let name = name.filter(|n| !n.starts_with('/')).unwrap_or_else(|| crate::model::role_key(text));
-    format!("{} `{name}`", node.level.name().replace('-', " "))
 }
 
 fn step(graph: &AccessGraph, step: &Step) -> StepRow {
@@ -169,7 +155,7 @@ fn step(graph: &AccessGraph, step: &Step) -> StepRow {
         does,
         technique: technique.map(|t| t.id.clone()),
         on: step.on.map(|s| graph.text(graph.scopes().nodes()[s].id).to_owned()),
-        gains: target(graph, &step.gains).0,
+        gains: step.gains.words(graph),
         by: step.held.iter().map(|h| grant(graph, h)).collect(),
         operations: step.operations.iter().map(operation).collect(),
         unless: technique.map(|t| t.unless.clone()).unwrap_or_default(),

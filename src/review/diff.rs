@@ -1,5 +1,6 @@
 //! Grants of two graphs, compared by who holds what where: ids and dates do not count.
 
+use super::escalations::{EscalationChange, escalations};
 use super::power::{IdentityChange, powers};
 use super::ways::{WayChange, ways};
 use crate::graph::{AccessGraph, Grant, PartyKind};
@@ -72,12 +73,17 @@ pub struct Diff {
     pub identities: Vec<IdentityChange>,
     /// Federated credentials and access policies that are new or gone.
     pub ways: Vec<WayChange>,
+    /// What identities could become, where that is something else than before.
+    pub escalations: Vec<EscalationChange>,
 }
 
 impl Diff {
     /// Whether nobody can do more or less.
     pub fn is_empty(&self) -> bool {
-        self.grants.is_empty() && self.identities.is_empty() && self.ways.is_empty()
+        self.grants.is_empty()
+            && self.identities.is_empty()
+            && self.ways.is_empty()
+            && self.escalations.is_empty()
     }
 }
 
@@ -124,7 +130,10 @@ pub fn diff(before: &AccessGraph, after: &AccessGraph) -> Diff {
         };
         by(a).cmp(&by(b)).then_with(|| a.record.cmp(&b.record))
     });
-    Diff { identities: powers(before, after, &grants), ways: ways(before, after), grants }
+    let identities = powers(before, after, &grants);
+    let changed = identities.iter().map(|i| i.principal.to_ascii_lowercase()).collect();
+    let escalations = escalations(before, after, &changed);
+    Diff { identities, ways: ways(before, after), escalations, grants }
 }
 
 /// Grants that only the one graph has, and those that only the other has.

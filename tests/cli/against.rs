@@ -293,3 +293,59 @@ resource vault 'Microsoft.KeyVault/vaults@2023-07-01' = {{
         assert!(!text.contains("Nobody can do more or less"));
     }
 }
+
+/// A role that lets a reader take the identities of its group: nothing that it holds itself says how far that goes.
+#[test]
+fn what_identities_could_become_is_told_before_and_after() {
+    let dir = tenant("against-becomes");
+    let estate = demo::estate();
+    let group = "/subscriptions/f483fc56-3c93-5c86-d68f-535faf19f6ff/resourceGroups/rg-crm-app-prod";
+    assert!(estate.resource_groups.iter().any(|g| estate.strings.text(g.id) == group));
+    let contributor = "e40ec5ca-96e0-45a2-b4ff-59039f2c2b59";
+    write(
+        &dir.join("main.bicep"),
+        format!(
+            "targetScope = 'resourceGroup'\nresource g 'Microsoft.Authorization/roleAssignments@2022-04-01' = {{
+  name: guid('g')\n  properties: {{
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', '{contributor}')
+    principalId: '{SCANNER}'\n    principalType: 'ServicePrincipal'\n  }}\n}}\n"
+        ),
+    );
+    let ran = run(
+        &dir,
+        &[
+            "check",
+            "main.bicep",
+            "--against",
+            "tenant.lwsnap",
+            "--at",
+            group,
+            "-o",
+            "out",
+            "--as-of",
+            "2026-06-01T08:00:00Z",
+        ],
+    );
+    // The way is what fails the check: Managed Identity Contributor on one group is no broad role.
+    assert_eq!(ran.code, 1, "{}", ran.err);
+    let report = json(&dir.join("out/findings.json"));
+    let all = report["change"]["escalations"].as_array().unwrap();
+    let scanner = all.iter().find(|e| e["principal_id"] == SCANNER).unwrap();
+    assert_eq!(scanner["before"], Value::Null);
+    assert_eq!(scanner["after"]["kind"], "authority");
+    assert_eq!(scanner["after"]["steps"], 2);
+    assert_eq!(scanner["after"]["id"], "/subscriptions/f483fc56-3c93-5c86-d68f-535faf19f6ff");
+    let (now, ways) = (&scanner["resources_after"]["now"], &scanner["resources_after"]["by_ways"]);
+    assert!(now.as_u64() < ways.as_u64(), "{scanner:#}");
+    let rules: Vec<&str> = report["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|f| f["disposition"] == "open" && f["severity"] != "info")
+        .map(|f| f["rule"].as_str().unwrap())
+        .collect();
+    // That the owner can be taken was so before: a policy's identity can.
+    assert_eq!(rules, ["escalation-path"]);
+    let comment = std::fs::read_to_string(dir.join("out/findings.md")).unwrap();
+    assert!(comment.contains("could become more: any role on subscription"), "{comment}");
+}

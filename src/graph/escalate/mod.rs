@@ -5,6 +5,7 @@
 //! right at a subscription leads to one node of its reach, and from there down the tree, so that the net grows with grants
 //! and identities and not with their product. Not here: which of it is a finding (`rules`).
 
+mod blast;
 mod guards;
 mod net;
 mod open;
@@ -12,7 +13,9 @@ mod paths;
 mod rights;
 mod targets;
 mod wire;
+mod words;
 
+pub use blast::Blast;
 pub use guards::{Taker, Takers};
 pub use open::Open;
 pub use paths::{Path, Step};

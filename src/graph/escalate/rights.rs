@@ -4,7 +4,7 @@ use super::{Cap, Place, less_sure};
 use crate::graph::roles::{Condition, Role};
 use crate::graph::{AccessGraph, FastMap, Grant};
 use crate::model::{Ix, RoleKind, Sym, UserAssignedIdentity};
-use crate::rbac::{Access, Bound, Certainty, CompiledRole, Gain, Powers, RoleProfile, Techniques};
+use crate::rbac::{Access, Bound, Certainty, Class, CompiledRole, Gain, Powers, RoleProfile, Techniques};
 
 /// Percent of the providers with writes from which on a role writes in most: as the rule `broad-write-scope` has it.
 const MOST: u8 = 50;
@@ -22,6 +22,8 @@ pub(super) struct Right {
     pub(super) gives: Vec<usize>,
     /// Whether it writes in most providers.
     pub(super) broad: Option<Certainty>,
+    /// The classes of operations that it gives for sure, as bits in the order of [`Class::ALL`].
+    pub(super) classes: u8,
     /// Whether a custom role gives it.
     pub(super) custom: Option<Ix<Role>>,
     /// What it is called.
@@ -69,6 +71,7 @@ impl Rights {
         let mut everything = rights.right(techniques, Powers::ALL, "any role");
         everything.broad = None;
         everything.authority = None;
+        everything.classes = u8::MAX;
         rights.all.push(everything);
         for (_, grant) in graph.grants().iter() {
             rights.add(graph, techniques, grant);
@@ -140,6 +143,7 @@ impl Rights {
             Powers { sure: 0, most: u128::MAX }
         };
         let mut right = self.right(techniques, powers, &role.name);
+        right.classes = classes(&role.profile);
         right.custom = (role.defined && role.kind == RoleKind::Custom).then_some(grant.role);
         right.broad = is_broad(&role.profile).then_some(Certainty::High);
         let (all, some) = assigning(techniques);
@@ -179,6 +183,7 @@ impl Rights {
         let powers = techniques.powers(&compiled, catalog.operations(), None);
         let mut right = self.right(techniques, powers, &name);
         right.broad = is_broad(&profile).then_some(Certainty::High);
+        right.classes = classes(&profile);
         let (all, _) = assigning(techniques);
         let assign = techniques.get(all).map_or(Access::Denied, |t| t.holds(powers));
         match assign {
@@ -259,4 +264,9 @@ pub(super) fn certainty(technique: Certainty, access: Access) -> Option<Certaint
         Access::Conditional => Some(less_sure(technique, Certainty::Low)),
         Access::Denied => None,
     }
+}
+
+fn classes(profile: &RoleProfile) -> u8 {
+    let each = Class::ALL.iter().enumerate().filter(|(_, class)| profile.classes.contains(class));
+    each.fold(0, |bits, (n, _)| bits | 1 << n)
 }
