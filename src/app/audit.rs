@@ -9,7 +9,7 @@ use crate::finding::{Confidence, Disposition, Severity};
 use crate::graph::AccessGraph;
 use crate::rbac::Catalog;
 use crate::render::{CsvOptions, Format, Options, RenderError};
-use crate::report::{Overlay, Report};
+use crate::report::{Overlay, Report, power_row};
 use crate::review::{diff, sort_findings};
 use crate::rules::{Judging, run};
 use std::io::Write;
@@ -157,6 +157,11 @@ pub(super) fn judge(
     let waiver_expired = judged.findings.iter().any(|f| f.rule.slug == "waiver-expired");
     let mut report = Report::new(&graph, &judged, &policy.rules, provenance, threshold);
     report.change = change.as_ref();
+    // Of code alone, the findings say all that there is.
+    if source != "check" && judged.findings.iter().any(|f| f.rule.slug == "escalation-path") {
+        progress.step("looking for the grants that most ways need");
+        report.power = power_row(&graph);
+    }
     report.proposed = proposed;
     if let Some(files) = &loaded.code {
         report.excerpts = excerpts(&judged.findings, files);

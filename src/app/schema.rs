@@ -98,8 +98,33 @@ fn findings() -> Value {
         "verdict": {"enum": ["clean", "findings", "incomplete"]},
         "coverage": whole(json!({"complete": {"type": "boolean"}, "counts": counts, "gaps": list(gap)})),
         "rules": list(whole(json!({"rule": text(), "status": text(), "subjects": count(), "findings": count(), "inconclusive": count(), "needs": texts()}))),
-        "change": or_null(change()), "new_waivers": texts(),
+        "change": or_null(change()), "power": or_null(power()), "new_waivers": texts(),
         "findings": list(finding),
+    }))
+}
+
+/// Ways to more power, and the grants that most of them need.
+fn power() -> Value {
+    let flag = || json!({"type": "boolean"});
+    let grant = whole(json!({
+        "role": text(), "scope": text(), "assignment": text(), "via": texts(), "condition": flag(), "ends": flag(),
+    }));
+    let step = whole(json!({
+        "actor": whole(json!({"name": text(), "principal_id": text()})), "does": text(), "technique": maybe("string"),
+        "on": maybe("string"), "gains": text(), "by": list(grant), "operations": texts(), "unless": text(),
+        "confidence": text(), "conditional": flag(), "references": texts(),
+    }));
+    let path = whole(json!({
+        "from": text(), "to": whole(json!({"kind": text(), "id": text(), "text": text()})), "confidence": text(),
+        "steps": list(step),
+    }));
+    let choke = whole(json!({
+        "holder": text(), "role": text(), "scope": text(), "assignment": text(), "ways_left": count(),
+        "identities_left": count(), "percent_cut": count(),
+    }));
+    whole(json!({
+        "ways": count(), "identities": count(), "choke_points": list(choke), "at_least": count(), "exact": flag(),
+        "paths": list(path),
     }))
 }
 

@@ -12,7 +12,7 @@ mod reach;
 mod roles;
 mod scopes;
 
-pub use escalate::{Blast, Escalates, Escalation, Open, Path, Step, Taker, Takers, Target};
+pub use escalate::{Blast, Choke, Chokes, Escalates, Escalation, Open, Path, Step, Taker, Takers, Target};
 pub use parties::{Host, Identity, IdentityKind, Party, PartyKind};
 pub use query::{Answer, Held};
 pub use reach::Reach;

@@ -294,6 +294,8 @@ pub(super) fn write(report: &Report<'_>, to: &mut dyn Write) -> Result<(), Rende
     )?;
     to.write_all(b",\n\"change\":")?;
     put(to, &report.change.map(super::overlay::Json::new))?;
+    to.write_all(b",\n\"power\":")?;
+    put(to, &report.power.as_ref().map(super::power::power_json))?;
     to.write_all(b",\n\"new_waivers\":")?;
     put(to, &report.proposed)?;
     to.write_all(b",\n\"findings\":")?;

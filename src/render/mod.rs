@@ -15,6 +15,7 @@ mod kept;
 mod markdown;
 mod overlay;
 mod paths;
+mod power;
 mod sarif;
 mod text;
 

@@ -6,6 +6,7 @@
 mod controls;
 mod identities;
 mod paths;
+mod power;
 mod rows;
 mod sheet;
 mod totals;
@@ -13,6 +14,7 @@ mod totals;
 pub use controls::ControlRow;
 pub use identities::IdentityRow;
 pub use paths::{BlastRow, GrantRow, OpenRow, PathRow, StepRow, blast_row, open_row, path_row};
+pub use power::{ChokeRow, PowerRow, power_row};
 pub use rows::{AssignmentRow, EvidenceRow, FindingRow, GapRow, RuleRow};
 pub use sheet::{Sheet, SheetGrant};
 pub use totals::{HeatRow, Queue, Totals};
@@ -75,6 +77,8 @@ pub struct Report<'a> {
     pub threshold: Severity,
     /// What a change does to the tenant that it was laid over, if it was.
     pub change: Option<&'a Overlay>,
+    /// Ways to more power, where there are any.
+    pub power: Option<PowerRow>,
     /// What a change adds to the policy that it is judged by, in words: it does not count yet.
     pub proposed: Vec<String>,
     /// Lines of code that open findings are about, by path and line.
@@ -113,6 +117,7 @@ impl<'a> Report<'a> {
             provenance,
             threshold,
             change: None,
+            power: None,
             proposed: Vec::new(),
             excerpts: std::collections::BTreeMap::new(),
             open_by_grant,

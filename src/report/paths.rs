@@ -35,6 +35,8 @@ pub struct StepRow {
     pub technique: Option<String>,
     /// The ARM id of what it is done to.
     pub on: Option<String>,
+    /// The same in words.
+    pub place: Option<String>,
     /// What it leads to, in words.
     pub gains: String,
     /// What allows it.
@@ -58,6 +60,8 @@ pub struct GrantRow {
     pub role: String,
     /// The scope's ARM id.
     pub scope: String,
+    /// The same in words.
+    pub place: String,
     /// The assignment's ARM id.
     pub assignment: String,
     /// The groups that it comes through.
@@ -155,6 +159,7 @@ fn step(graph: &AccessGraph, step: &Step) -> StepRow {
         does,
         technique: technique.map(|t| t.id.clone()),
         on: step.on.map(|s| graph.text(graph.scopes().nodes()[s].id).to_owned()),
+        place: step.on.map(|s| graph.scope_words(s)),
         gains: step.gains.words(graph),
         by: step.held.iter().map(|h| grant(graph, h)).collect(),
         operations: step.operations.iter().map(operation).collect(),
@@ -171,6 +176,7 @@ fn grant(graph: &AccessGraph, held: &Held) -> GrantRow {
     GrantRow {
         role: graph.roles()[grant.role].name.clone(),
         scope: graph.text(graph.scopes().nodes()[grant.scope].id).to_owned(),
+        place: graph.scope_words(grant.scope),
         assignment: record.map(|r| graph.estate().strings.show_id(r.id)).unwrap_or_default(),
         via: held.via.iter().map(|g| graph.party_name(*g).to_owned()).collect(),
         condition: grant.condition.is_some(),

@@ -6,6 +6,7 @@
 //! and identities and not with their product. Not here: which of it is a finding (`rules`).
 
 mod blast;
+mod choke;
 mod guards;
 mod net;
 mod open;
@@ -16,18 +17,20 @@ mod wire;
 mod words;
 
 pub use blast::Blast;
+pub use choke::{Choke, Chokes};
 pub use guards::{Taker, Takers};
 pub use open::Open;
 pub use paths::{Path, Step};
 pub use targets::{Escalates, Target};
 
-use super::AccessGraph;
 use super::parties::{Identity, Party};
 use super::scopes::ScopeNode;
+use super::{AccessGraph, Grant};
 use crate::model::{Ix, Sym};
 use crate::rbac::{Certainty, Techniques};
 use net::{Net, NodeId};
 use rights::Rights;
+use std::collections::BTreeSet;
 
 /// What is done to what, wherever that lies.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -97,9 +100,13 @@ pub struct Escalation<'g> {
 impl<'g> Escalation<'g> {
     /// Builds the net.
     pub fn new(graph: &'g AccessGraph) -> Escalation<'g> {
+        Escalation::build(graph, &BTreeSet::new())
+    }
+
+    fn build(graph: &'g AccessGraph, gone: &BTreeSet<Ix<Grant>>) -> Escalation<'g> {
         let techniques = Techniques::embedded();
         let rights = Rights::new(graph, techniques);
-        let net = wire::Wire::new(graph, techniques, &rights).finish();
+        let net = wire::Wire::new(graph, techniques, &rights, gone).finish();
         Escalation { graph, techniques, rights, net }
     }
 

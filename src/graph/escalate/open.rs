@@ -25,7 +25,7 @@ impl Escalation<'_> {
     /// Those open to an identity, by technique and scope; what holds above is not told again below.
     pub fn open(&self, identity: &Identity) -> Vec<Open> {
         let Some(party) = identity.party else { return Vec::new() };
-        let held = Holdings::of(self.graph, &self.rights, party);
+        let held = Holdings::of(self.graph, &self.rights, party, &std::collections::BTreeSet::new());
         let things = Things::new(self);
         let mut found = Vec::new();
         for (at, technique) in self.techniques.iter() {

@@ -5,7 +5,7 @@ use super::rights::{EVERYTHING, Rights, assigning};
 use super::{Cap, Node, Place};
 use crate::graph::parties::{Host, Identity, PartyKind};
 use crate::graph::scopes::ScopeNode;
-use crate::graph::{AccessGraph, Edge, FastMap};
+use crate::graph::{AccessGraph, Edge, FastMap, Grant};
 use crate::model::{GrantState, Ix, Level, Scope, Sym};
 use crate::rbac::{Certainty, Gain, Techniques};
 use std::collections::BTreeSet;
@@ -18,6 +18,8 @@ pub(super) struct Wire<'a, 'g> {
     graph: &'g AccessGraph,
     techniques: &'static Techniques,
     rights: &'a Rights,
+    /// Grants that are left out.
+    gone: &'a BTreeSet<Ix<Grant>>,
     draft: Draft,
     /// Where resources are, by the class of their ids.
     regions: FastMap<Sym, Sym>,
@@ -28,11 +30,12 @@ impl<'a, 'g> Wire<'a, 'g> {
         graph: &'g AccessGraph,
         techniques: &'static Techniques,
         rights: &'a Rights,
+        gone: &'a BTreeSet<Ix<Grant>>,
     ) -> Wire<'a, 'g> {
         let strings = &graph.estate().strings;
         let located = graph.estate().resources.iter().filter_map(|r| Some((r.id, r.location?)));
         let regions = located.map(|(id, region)| (strings.class(id), strings.class(region))).collect();
-        Wire { graph, techniques, rights, draft: Draft::default(), regions }
+        Wire { graph, techniques, rights, gone, draft: Draft::default(), regions }
     }
 
     pub(super) fn finish(mut self) -> Net {
@@ -52,7 +55,7 @@ impl<'a, 'g> Wire<'a, 'g> {
     fn grants(&mut self) {
         for (at, grant) in self.graph.grants().iter() {
             // What must be activated first, a workload cannot have.
-            if grant.state == GrantState::Eligible {
+            if grant.state == GrantState::Eligible || self.gone.contains(&at) {
                 continue;
             }
             let Some(right) = self.rights.of(grant) else { continue };
@@ -247,7 +250,7 @@ impl<'a, 'g> Wire<'a, 'g> {
     /// What an identity could do to others by what it holds in several grants together.
     fn together(&mut self, identity: &Identity) {
         let Some(party) = identity.party else { return };
-        let held = alone::Holdings::of(self.graph, self.rights, party);
+        let held = alone::Holdings::of(self.graph, self.rights, party, self.gone);
         if held.is_empty() {
             return;
         }

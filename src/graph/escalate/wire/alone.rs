@@ -2,14 +2,14 @@
 //! asks whoever makes the request for both, so that the halves of two holders do not add up.
 
 use super::Wire;
-use crate::graph::AccessGraph;
 use crate::graph::escalate::rights::{EVERYTHING, Rights, assigning, certainty};
 use crate::graph::escalate::{Cap, Node, Place};
 use crate::graph::parties::Party;
 use crate::graph::scopes::ScopeNode;
+use crate::graph::{AccessGraph, Grant};
 use crate::model::{GrantState, Ix, Level, Scope};
 use crate::rbac::{Access, Certainty, Clause, Gain, On, Powers, Technique, Techniques};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// An edge that comes of it: to where, how sure, whether that is a step, by which technique.
 pub(in crate::graph::escalate) type Found = (Node, Certainty, bool, usize);
@@ -36,10 +36,11 @@ impl<'g> Holdings<'g> {
         graph: &'g AccessGraph,
         rights: &Rights,
         party: Ix<Party>,
+        gone: &BTreeSet<Ix<Grant>>,
     ) -> Holdings<'g> {
         let mut all = Vec::new();
         let mut union = Powers::default();
-        for held in graph.held_by(party) {
+        for held in graph.held_by(party).into_iter().filter(|h| !gone.contains(&h.grant)) {
             let grant = &graph.grants()[held.grant];
             let Some((at, right)) = rights.of(grant).and_then(|at| Some((at, rights.get(at)?))) else {
                 continue;
