@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The most grants that are picked.
 const MOST: usize = 10;
 /// In edges: a larger net is not built again for each.
-const LARGE: usize = 1_500_000;
+const LARGE: usize = 150_000;
 
 /// A grant to take away, after those before it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
