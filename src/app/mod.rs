@@ -23,6 +23,7 @@ pub mod roles;
 pub mod rules;
 pub mod schema;
 mod store;
+pub mod suggest;
 mod templates;
 pub mod who_can;
 

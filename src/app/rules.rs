@@ -3,8 +3,9 @@
 use super::error::AppError;
 use crate::finding::Severity;
 use crate::graph::AccessGraph;
+use crate::model::Plane;
 use crate::policy::{parse_config, parse_waivers};
-use crate::rbac::Catalog;
+use crate::rbac::{Catalog, Techniques};
 use crate::rules::{Judging, Rule, RuleSet, run};
 use crate::sources::world;
 use std::fmt::Write as _;
@@ -70,6 +71,44 @@ pub fn index(rules: &RuleSet) -> String {
             rule.severity.name(),
             rule.text.title
         );
+    }
+    out
+}
+
+/// All techniques of escalation, with what they take.
+pub fn techniques_page() -> String {
+    let all = Techniques::embedded();
+    let mut out = String::from(
+        "# Techniques of escalation\n\nWhat lets an identity act as another, or get at more than its roles say. `leastwise path IDENTITY` shows which are open\nto one and where they lead. One is a file in `rules/techniques/`.\n",
+    );
+    for (_, technique) in all.iter() {
+        let confidence = technique.certainty.name();
+        let _ = writeln!(
+            out,
+            "\n## {}\n\n{}, confidence {confidence}: {}.",
+            technique.id,
+            technique.group.name(),
+            technique.title
+        );
+        let _ = writeln!(out, "\nGives {}.", technique.gives);
+        if !technique.unless.is_empty() {
+            let _ = writeln!(out, "Fails if {}.", technique.unless);
+        }
+        out.push('\n');
+        for clause in &technique.clauses {
+            let names: Vec<String> = all
+                .operations(clause.operations)
+                .map(|o| {
+                    let data = if o.plane == Plane::Data { " (data)" } else { "" };
+                    format!("`{}`{data}", o.name)
+                })
+                .collect();
+            let join = if clause.all { " and " } else { " or " };
+            let _ = writeln!(out, "- on the {}: {}", clause.on.words(), names.join(join));
+        }
+        for reference in &technique.references {
+            let _ = writeln!(out, "- see {reference}");
+        }
     }
     out
 }

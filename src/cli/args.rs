@@ -438,6 +438,21 @@ pub(super) enum Roles {
         #[arg(long, conflicts_with_all = ["role", "action", "data"])]
         batch: bool,
     },
+    /// Find the smallest built-in roles that are enough, and a custom role of just what is needed.
+    #[command(
+        after_help = "Example:\n  leastwise roles suggest --need Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read\n\nA set of roles costs what the union of its operations weighs, and 50 for each role. An operation weighs, by class: read 1, data-read 5, write 20, data-write 25, execution 200, credential 400, identity 1000, authorization 2000. Patterns count without leaving a segment out at `/*/`, and only without a condition."
+    )]
+    Suggest {
+        /// An operation that is needed; of the data plane with `data:` before it, where both planes have it.
+        #[arg(long, required = true, num_args = 1.., value_name = "ACTION")]
+        need: Vec<String>,
+        /// The scope that it is needed on, for the commands.
+        #[arg(long, value_name = "SCOPE")]
+        on: Option<String>,
+        /// The form of the answer.
+        #[arg(long, value_enum, default_value = "text")]
+        format: PathFormat,
+    },
 }
 
 #[derive(Subcommand, Debug)]

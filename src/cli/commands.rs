@@ -110,6 +110,11 @@ pub(super) fn run(args: Args, terminal: &Terminal) -> Result<Code, AppError> {
                 put(&mut out, &format!("{}\n", roles::check(catalog, &role, &operation).name()))?
             }
         }
+        Command::Roles(Roles::Suggest { need, on, format }) => {
+            let json = format == PathFormat::Json;
+            let needs = crate::app::suggest::Needs { operations: need, on, json };
+            put(&mut out, &crate::app::suggest::for_needs(&needs, catalog)?)?
+        }
         Command::Rules(command) => run_rules(command, &mut out, terminal)?,
         Command::Explain { slug } => put(&mut out, &page(&slug, &Places::default())?)?,
         Command::Catalog(Catalog::Info) => {
@@ -459,6 +464,7 @@ fn run_rules(command: Rules, out: &mut dyn Write, terminal: &Terminal) -> Result
                 write(dir.join(format!("{}.md", rule.slug())), &rules::page(rule))?;
             }
             write(dir.join("README.md"), &rules::index(&loaded.rules))?;
+            write(dir.join("techniques.md"), &rules::techniques_page())?;
             Ok(exit::DONE)
         }
     }

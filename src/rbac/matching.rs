@@ -19,6 +19,26 @@ pub fn matches(pattern: &ActionPattern, operation: &str) -> bool {
     }
 }
 
+/// Whether `operation` is named by `pattern` without taking `/*/` for a single `/`: what to rely on when a role is
+/// recommended, since no official text promises that.
+pub fn matches_strictly(pattern: &ActionPattern, operation: &str) -> bool {
+    let mut pieces = pattern.text().split('*');
+    let first = pieces.next().unwrap_or_default();
+    let Some(mut rest) = operation.strip_prefix(first) else { return false };
+    if pattern.stars() == 0 {
+        return rest.is_empty();
+    }
+    let mut pieces: Vec<&str> = pieces.collect();
+    let last = pieces.pop().unwrap_or_default();
+    for piece in pieces {
+        match rest.find(piece) {
+            Some(at) => rest = rest.get(at + piece.len()..).unwrap_or_default(),
+            None => return false,
+        }
+    }
+    rest.len() >= last.len() && rest.ends_with(last)
+}
+
 fn one_star(before: &str, after: &str, operation: &str) -> bool {
     if let Some(rest) = operation.strip_prefix(before)
         && rest.ends_with(after)

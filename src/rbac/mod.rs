@@ -11,16 +11,18 @@ mod matching;
 mod opset;
 mod profile;
 mod risk;
+mod suggest;
 mod technique;
 
 pub use catalog::Catalog;
 pub use condition::{Facts, Tri, evaluate};
 pub use delegation::{ASSIGN, Bound, assignable};
 pub use effective::{Access, Block, CompiledRole, ParsedCondition};
-pub use matching::matches;
+pub use matching::{matches, matches_strictly};
 pub use opset::OpSet;
 pub use profile::{ClassSets, RoleProfile};
 pub use risk::{Class, classify, classify_pattern};
+pub use suggest::{Candidate, Cost, Suggestion, suggest, weight};
 pub use technique::{
     Certainty, Clause, Gain, Group as TechniqueGroup, On, Only, Powers, Technique, Techniques,
 };

@@ -113,6 +113,21 @@ pub enum On {
     Mg,
 }
 
+impl On {
+    /// In words.
+    pub const fn words(self) -> &'static str {
+        match self {
+            On::Scope => "scope",
+            On::Host => "host",
+            On::Uami => "user-assigned identity",
+            On::Def => "scopes where the custom role is assignable",
+            On::Storage => "storage account",
+            On::Vault => "vault",
+            On::Mg => "management group",
+        }
+    }
+}
+
 /// What a thing must let in by for a technique to work on it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Deserialize)]
 #[serde(rename_all = "kebab-case")]

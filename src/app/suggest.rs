@@ -1,0 +1,163 @@
+//! The smallest sufficient roles for what somebody needs: which, why no cheaper, what they give besides, and a custom role
+//! that gives nothing else.
+
+use super::error::AppError;
+use super::lookup::closest;
+use crate::model::{Operation, Plane};
+use crate::rbac::{Candidate, Catalog, Class, CompiledRole, OpSet, classify, suggest, weight};
+use serde_json::{Value, json};
+use std::fmt::Write as _;
+
+/// What is asked.
+#[derive(Clone, Debug)]
+pub struct Needs {
+    /// Operations by name; those of the data plane with `data:` before, or where only that plane has them.
+    pub operations: Vec<String>,
+    /// Where the roles are to hold.
+    pub on: Option<String>,
+    /// As JSON.
+    pub json: bool,
+}
+
+/// Suggests roles.
+///
+/// # Errors
+/// If an operation is none that is known.
+pub fn for_needs(needs: &Needs, catalog: &Catalog) -> Result<String, AppError> {
+    let operations: Vec<Operation> =
+        needs.operations.iter().map(|text| operation(text, catalog)).collect::<Result<_, _>>()?;
+    let roles: Vec<_> = catalog
+        .guids()
+        .into_iter()
+        .filter_map(|guid| catalog.role(guid))
+        // A role for one kind of scope cannot be given everywhere.
+        .filter(|role| role.assignable_scopes.iter().any(|s| s == "/"))
+        .collect();
+    let candidates: Vec<Candidate> =
+        roles.iter().map(|r| Candidate { key: r.guid.clone(), permissions: r.permissions.clone() }).collect();
+    let found = suggest(&operations, &candidates, catalog.operations());
+    let chosen: Vec<_> = found.roles.iter().filter_map(|at| roles.get(*at)).collect();
+    let mut gives = OpSet::new();
+    for role in &chosen {
+        gives.union(&CompiledRole::compile(&role.permissions, catalog.operations()).most);
+    }
+    let besides = besides(&gives, &operations, catalog);
+    let custom = custom_role(&operations, needs.on.as_deref());
+    let exact: u64 = operations.iter().map(|o| weight(classify(o.plane, &o.name))).sum();
+    let uncovered: Vec<String> =
+        found.uncovered.iter().filter_map(|n| operations.get(*n)).map(shown).collect();
+    let scope = needs.on.as_deref().unwrap_or("SCOPE");
+    let commands: Vec<String> = chosen
+        .iter()
+        .map(|r| {
+            format!(
+                "az role assignment create --assignee-object-id PRINCIPAL --assignee-principal-type ServicePrincipal --role {} --scope {scope}",
+                r.guid
+            )
+        })
+        .collect();
+    if needs.json {
+        let roles: Vec<Value> = chosen.iter().map(|r| json!({"name": r.name, "id": r.guid})).collect();
+        let besides: serde_json::Map<String, Value> =
+            besides.iter().map(|(class, count)| (class.name().to_owned(), json!(count))).collect();
+        let all = json!({
+            "needs": operations.iter().map(shown).collect::<Vec<_>>(), "roles": roles, "cost": found.cost,
+            "at_least": found.at_least, "optimal": found.cost == found.at_least && !chosen.is_empty(),
+            "uncovered": uncovered, "considered": found.considered, "looked_at": found.looked_at,
+            "gives_besides": besides, "commands": commands, "custom_role": custom, "custom_role_cost": exact,
+        });
+        return Ok(format!("{all:#}\n"));
+    }
+    let mut out = String::new();
+    if chosen.is_empty() {
+        let _ = writeln!(out, "no built-in role gives {}", uncovered.join(", "));
+    } else {
+        let _ = writeln!(out, "{} role(s), cost {}:", chosen.len(), found.cost);
+        for role in &chosen {
+            let _ = writeln!(out, "  {} ({})", role.name, role.guid);
+        }
+        let proof = if found.cost == found.at_least {
+            format!("no set of the {} built-in roles costs less", roles.len())
+        } else {
+            format!("the search was given up: no set costs less than {}", found.at_least)
+        };
+        let _ = writeln!(
+            out,
+            "{proof}: {} give something of it, {} sets looked at",
+            found.considered, found.looked_at
+        );
+        let counts: Vec<String> =
+            besides.iter().map(|(class, count)| format!("{count} {}", class.name())).collect();
+        let none = "nothing".to_owned();
+        let _ = writeln!(
+            out,
+            "gives besides: {}",
+            if counts.is_empty() { none } else { counts.join(", ") + " operations" }
+        );
+        for command in &commands {
+            let _ = writeln!(out, "{command}");
+        }
+    }
+    let _ = writeln!(out, "a custom role of just this costs {exact}:\n{custom:#}");
+    Ok(out)
+}
+
+fn shown(operation: &Operation) -> String {
+    match operation.plane {
+        Plane::Control => operation.name.clone(),
+        Plane::Data => format!("data:{}", operation.name),
+    }
+}
+
+fn operation(text: &str, catalog: &Catalog) -> Result<Operation, AppError> {
+    let known = |o: &Operation| catalog.operations().find(o.plane, &o.name).is_some();
+    if let Some(name) = text.strip_prefix("data:") {
+        let operation = Operation::data(name);
+        return if known(&operation) { Ok(operation) } else { Err(unknown(&operation, catalog)) };
+    }
+    let (control, data) = (Operation::control(text), Operation::data(text));
+    match (known(&control), known(&data)) {
+        (true, _) => Ok(control),
+        (false, true) => Ok(data),
+        (false, false) => Err(unknown(&control, catalog)),
+    }
+}
+
+fn unknown(operation: &Operation, catalog: &Catalog) -> AppError {
+    let name = &operation.name;
+    let error = AppError::usage(format!("`{name}` is no operation that is known on {}", catalog.date()));
+    match closest(name, catalog.operations().all(operation.plane)) {
+        Some(like) => error.help(format!("is it `{like}`?")),
+        None => error.help("give one whole operation, such as Microsoft.Web/sites/write"),
+    }
+}
+
+/// How many operations are given that nobody asked for, by class, the worst first.
+fn besides(gives: &OpSet, needs: &[Operation], catalog: &Catalog) -> Vec<(Class, usize)> {
+    let operations = catalog.operations();
+    let mut counts: Vec<(Class, usize)> = Class::ALL.iter().rev().map(|c| (*c, 0)).collect();
+    for plane in Plane::ALL {
+        for at in gives.iter(plane) {
+            let name = operations.name(plane, at);
+            if needs.iter().any(|n| n.plane == plane && n.name == name) {
+                continue;
+            }
+            let class = classify(plane, name);
+            if let Some((_, count)) = counts.iter_mut().find(|(c, _)| *c == class) {
+                *count += 1;
+            }
+        }
+    }
+    counts.retain(|(_, count)| *count > 0);
+    counts
+}
+
+/// A role definition as `az role definition create --role-definition` takes it.
+fn custom_role(needs: &[Operation], on: Option<&str>) -> Value {
+    let of = |plane| needs.iter().filter(|n| n.plane == plane).map(|n| n.name.clone()).collect::<Vec<_>>();
+    json!({
+        "Name": "NAME", "IsCustom": true, "Description": "Just what is needed.",
+        "Actions": of(Plane::Control), "NotActions": [], "DataActions": of(Plane::Data), "NotDataActions": [],
+        "AssignableScopes": [on.unwrap_or("/subscriptions/SUBSCRIPTION")],
+    })
+}

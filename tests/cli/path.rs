@@ -1,0 +1,81 @@
+//! What identities could become, and the smallest roles, as somebody asks for them.
+
+use crate::support::{folder, json, run};
+use serde_json::Value;
+
+fn asked(args: &[&str]) -> Value {
+    let dir = folder("path");
+    let mut all = vec!["path"];
+    all.extend(args);
+    all.extend(["--demo", "--format", "json"]);
+    let ran = run(&dir, &all);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    serde_json::from_str(&ran.out).unwrap()
+}
+
+#[test]
+fn a_way_names_the_grants_operations_and_techniques_of_its_steps() {
+    let answer = asked(&["id-crm-packer-prod-weu"]);
+    let way = &answer["paths"][0];
+    assert_eq!(way["to"]["kind"], "authority");
+    assert_eq!(way["confidence"], "high");
+    let steps = way["steps"].as_array().unwrap();
+    assert_eq!(steps.len(), 2);
+    assert_eq!(steps[0]["technique"], "attach-vm");
+    // Two halves from two grants.
+    let by: Vec<&str> =
+        steps[0]["by"].as_array().unwrap().iter().map(|g| g["role"].as_str().unwrap()).collect();
+    assert_eq!(by, ["Managed Identity Operator", "Virtual Machine Contributor"]);
+    assert_eq!(steps[0]["operations"].as_array().unwrap().len(), 2);
+    assert_eq!(steps[1]["technique"], "authz-ra-write");
+    assert!(answer["blast"]["resources"]["now"].as_u64() < answer["blast"]["resources"]["by_ways"].as_u64());
+    assert!(answer["techniques"].as_array().unwrap().iter().any(|t| t["technique"] == "attach-vm"));
+}
+
+#[test]
+fn a_target_has_alternatives_and_may_be_an_identity() {
+    let to = asked(&["deploy-diagnostics", "--to", "id-crm-installer-prod-weu"]);
+    let ways = to["paths"].as_array().unwrap();
+    assert!(ways.len() > 1, "{to:#}");
+    assert!(ways.iter().all(|w| w["to"]["text"] == "`id-crm-installer-prod-weu`"));
+    let distinct: std::collections::BTreeSet<String> = ways.iter().map(Value::to_string).collect();
+    assert_eq!(distinct.len(), ways.len());
+    let none = asked(&["id-pay-rotator-prod-weu", "--to", "sub-crm-prod"]);
+    assert_eq!(none["paths"], serde_json::json!([]));
+    let ran = run(&folder("path"), &["path", "id-crm-packer-prod-weu", "--to", "nowhere", "--demo"]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.err.contains("nowhere"), "{}", ran.err);
+}
+
+#[test]
+fn the_report_names_what_to_take_away_first() {
+    let dir = folder("path-report");
+    assert_eq!(run(&dir, &["audit", "--demo", "-o", "out"]).code, 0);
+    let power = &json(&dir.join("out/findings.json"))["power"];
+    let chokes = power["choke_points"].as_array().unwrap();
+    assert_eq!(power["exact"], true);
+    let left: Vec<u64> = chokes.iter().map(|c| c["ways_left"].as_u64().unwrap()).collect();
+    assert!(left.is_sorted_by(|a, b| a > b), "{left:?}");
+    assert_eq!(left.last(), Some(&0));
+    assert!(chokes.len() as u64 >= power["at_least"].as_u64().unwrap());
+    let page = std::fs::read_to_string(dir.join("out/report.html")).unwrap();
+    assert!(page.contains("Ways to more power") && page.contains("<svg viewBox"));
+}
+
+#[test]
+fn the_smallest_roles_are_said_to_be_so() {
+    let dir = folder("path-suggest");
+    let read = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read";
+    let ran = run(&dir, &["roles", "suggest", "--need", read, "--format", "json"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let answer: Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(answer["roles"][0]["name"], "Storage Blob Data Reader");
+    assert_eq!(answer["optimal"], true);
+    assert_eq!(answer["custom_role"]["DataActions"][0], read.to_ascii_lowercase());
+    // Nobody but Owner has it for certain, and nothing says that it may be left to a wildcard with a segment too many.
+    let assign = "Microsoft.ManagedIdentity/userAssignedIdentities/assign/action";
+    let ran = run(&dir, &["roles", "suggest", "--need", assign, "--format", "json"]);
+    let answer: Value = serde_json::from_str(&ran.out).unwrap();
+    assert_ne!(answer["roles"][0]["name"], "Managed Identity Operator");
+    assert_eq!(run(&dir, &["roles", "suggest", "--need", "Microsoft.Web/sites/wrte"]).code, 2);
+}
