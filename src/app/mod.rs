@@ -19,6 +19,7 @@ pub mod path;
 pub mod policy;
 mod previous;
 pub mod query;
+pub mod right_size;
 pub mod roles;
 pub mod rules;
 pub mod schema;

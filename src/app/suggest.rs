@@ -102,7 +102,7 @@ pub fn for_needs(needs: &Needs, catalog: &Catalog) -> Result<String, AppError> {
     Ok(out)
 }
 
-fn shown(operation: &Operation) -> String {
+pub(super) fn shown(operation: &Operation) -> String {
     match operation.plane {
         Plane::Control => operation.name.clone(),
         Plane::Data => format!("data:{}", operation.name),
@@ -153,7 +153,7 @@ fn besides(gives: &OpSet, needs: &[Operation], catalog: &Catalog) -> Vec<(Class,
 }
 
 /// A role definition as `az role definition create --role-definition` takes it.
-fn custom_role(needs: &[Operation], on: Option<&str>) -> Value {
+pub(super) fn custom_role(needs: &[Operation], on: Option<&str>) -> Value {
     let of = |plane| needs.iter().filter(|n| n.plane == plane).map(|n| n.name.clone()).collect::<Vec<_>>();
     json!({
         "Name": "NAME", "IsCustom": true, "Description": "Just what is needed.",

@@ -440,15 +440,20 @@ pub(super) enum Roles {
     },
     /// Find the smallest built-in roles that are enough, and a custom role of just what is needed.
     #[command(
-        after_help = "Example:\n  leastwise roles suggest --need Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read\n\nA set of roles costs what the union of its operations weighs, and 50 for each role. An operation weighs, by class: read 1, data-read 5, write 20, data-write 25, execution 200, credential 400, identity 1000, authorization 2000. Patterns count without leaving a segment out at `/*/`, and only without a condition."
+        after_help = "Example:\n  leastwise roles suggest --need Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read\n  leastwise roles suggest --identity id-app --snapshot tenant.lwsnap --activity activity.json\n\nA set of roles costs what the union of its operations weighs, and 50 for each role. An operation weighs, by class: read 1, data-read 5, write 20, data-write 25, execution 200, credential 400, identity 1000, authorization 2000. Patterns count without leaving a segment out at `/*/`, and only without a condition."
     )]
     Suggest {
         /// An operation that is needed; of the data plane with `data:` before it, where both planes have it.
-        #[arg(long, required = true, num_args = 1.., value_name = "ACTION")]
+        #[arg(long, required_unless_present = "identity", num_args = 1.., value_name = "ACTION")]
         need: Vec<String>,
+        /// What an identity did, as logs show that --activity names, in place of operations.
+        #[arg(long, conflicts_with_all = ["need", "on"], value_name = "IDENTITY")]
+        identity: Option<String>,
         /// The scope that it is needed on, for the commands.
         #[arg(long, value_name = "SCOPE")]
         on: Option<String>,
+        #[command(flatten)]
+        estate: Box<Estate>,
         /// The form of the answer.
         #[arg(long, value_enum, default_value = "text")]
         format: PathFormat,

@@ -110,7 +110,15 @@ pub(super) fn run(args: Args, terminal: &Terminal) -> Result<Code, AppError> {
                 put(&mut out, &format!("{}\n", roles::check(catalog, &role, &operation).name()))?
             }
         }
-        Command::Roles(Roles::Suggest { need, on, format }) => {
+        Command::Roles(Roles::Suggest { identity: Some(identity), format, estate, .. }) => {
+            let json = format == PathFormat::Json;
+            let reply =
+                crate::app::right_size::for_identity(&ask(&estate)?, &identity, json, catalog, terminal)?;
+            terminal.done();
+            reply.notes.iter().for_each(|n| terminal.warn(n));
+            put(&mut out, &reply.text)?
+        }
+        Command::Roles(Roles::Suggest { need, on, format, .. }) => {
             let json = format == PathFormat::Json;
             let needs = crate::app::suggest::Needs { operations: need, on, json };
             put(&mut out, &crate::app::suggest::for_needs(&needs, catalog)?)?

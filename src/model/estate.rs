@@ -22,6 +22,40 @@ pub struct SignInWindow {
     pub until: Instant,
 }
 
+/// How often a principal did something somewhere, as far as logs show.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Usage {
+    /// The object id or application id.
+    pub principal: Sym,
+    /// The operation, lower-case.
+    pub operation: Sym,
+    /// Whether it is one of the data plane.
+    pub data: bool,
+    /// The resource.
+    pub scope: Sym,
+    /// The first time that it was done or tried.
+    pub first: Instant,
+    /// The last time.
+    pub last: Instant,
+    /// How often it was done.
+    pub done: u64,
+    /// How often it was refused for want of a right.
+    pub denied: u64,
+    /// How often it failed otherwise.
+    pub failed: u64,
+}
+
+/// What logs of use say, and over which span.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct UsageLog {
+    /// Sorted by principal, operation and scope.
+    pub rows: Vec<Usage>,
+    /// When the first record was made.
+    pub from: Instant,
+    /// And the last.
+    pub until: Instant,
+}
+
 /// Where something is declared in infrastructure code.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Declaration {
@@ -84,6 +118,8 @@ pub struct Estate {
     pub sign_ins: Vec<SignIn>,
     /// What the sign-in logs cover.
     pub sign_in_window: Option<SignInWindow>,
+    /// What was done, as far as logs were given.
+    pub usage: Option<UsageLog>,
     /// Key vaults.
     pub vaults: Vec<Vault>,
     /// Policy assignments.

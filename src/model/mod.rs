@@ -18,7 +18,7 @@ mod table;
 mod tags;
 
 pub use coverage::{Coverage, Extent, Source};
-pub use estate::{Declaration, Estate, SignInWindow};
+pub use estate::{Declaration, Estate, SignInWindow, Usage, UsageLog};
 pub use gap::{Gap, Location, Reason, tidy};
 pub use instant::Instant;
 pub use local::{LocalGrant, LocalSystem};

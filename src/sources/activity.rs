@@ -1,18 +1,25 @@
-//! Sign-in logs of managed identities: who got a token, and over which span the logs speak.
+//! Logs: who got a token, who did what, and over which span the logs speak. Added up as they are read, so that memory grows
+//! with principals, operations and resources, and not with the log.
 //!
 //! Reads the lines or arrays that Azure Monitor exports (category `ManagedIdentitySignInLogs`) and Microsoft Graph's
 //! `auditLogs/signIns` answers. Only the principal and the time are kept.
 
-use crate::model::{Estate, Extent, Gap, Instant, Location, Reason, SignIn, SignInWindow, Source};
+use super::usage;
+use crate::model::{
+    Estate, Extent, Gap, Instant, Location, Reason, SignIn, SignInWindow, Source, Usage, UsageLog,
+};
 use crate::sources::scan::{Position, Problem, Visit, scan};
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::io::Read;
 
+/// The most rows of use that are kept.
+const MOST: usize = 4_000_000;
+
 /// Why no log could be read.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "no sign-in records in `{0}`: expected the managed identity sign-in logs as JSON, exported from Azure Monitor or Microsoft Graph"
+    "no records in `{0}`: expected sign-in logs of managed identities, the activity log, or resource logs of vaults and storage, as JSON"
 )]
 pub struct SignInError(pub String);
 
@@ -45,10 +52,22 @@ struct Reader<'e> {
     path: &'e str,
     last: HashMap<String, Instant>,
     span: Option<(Instant, Instant)>,
+    used: HashMap<(String, String, bool, String), Usage>,
+    used_span: Option<(Instant, Instant)>,
+    full: bool,
 }
 
 impl Visit for Reader<'_> {
     fn element(&mut self, bytes: &[u8], at: Position, _: bool) {
+        match usage::record(bytes) {
+            usage::Record::Other => {}
+            usage::Record::Nothing(when) => return self.seen(when),
+            usage::Record::Event(event) => return self.used(event, at),
+            usage::Record::Broken(what) => {
+                let detail = format!("a record of the activity log without {what}");
+                return self.gap(Reason::Unparsed, &detail, at);
+            }
+        }
         let read = serde_json::from_slice::<Record>(bytes).ok();
         let found = read.and_then(|r| {
             let inner = r.properties.as_deref();
@@ -82,6 +101,44 @@ impl Visit for Reader<'_> {
 }
 
 impl Reader<'_> {
+    fn seen(&mut self, when: Option<Instant>) {
+        if let Some(when) = when {
+            let span = self.used_span.unwrap_or((when, when));
+            self.used_span = Some((span.0.min(when), span.1.max(when)));
+        }
+    }
+
+    fn used(&mut self, event: usage::Event, at: Position) {
+        self.seen(Some(event.at));
+        let key = (event.who, event.operation, event.data, event.scope.to_ascii_lowercase());
+        if self.used.len() >= MOST && !self.used.contains_key(&key) {
+            if !self.full {
+                self.full = true;
+                self.gap(Reason::Truncated, "the activity log has more distinct uses than are kept", at);
+            }
+            return;
+        }
+        let strings = &mut self.estate.strings;
+        let row = self.used.entry(key).or_insert_with_key(|(who, operation, data, _)| Usage {
+            principal: strings.intern(who),
+            operation: strings.intern(operation),
+            data: *data,
+            scope: strings.intern(&event.scope),
+            first: event.at,
+            last: event.at,
+            done: 0,
+            denied: 0,
+            failed: 0,
+        });
+        row.first = row.first.min(event.at);
+        row.last = row.last.max(event.at);
+        match event.outcome {
+            usage::Outcome::Done => row.done += 1,
+            usage::Outcome::Denied => row.denied += 1,
+            usage::Outcome::Failed => row.failed += 1,
+        }
+    }
+
     fn gap(&mut self, reason: Reason, detail: &str, at: Position) {
         let location = Location { path: self.path.to_owned(), line: at.line, column: at.column };
         self.estate.gaps.push(Gap::new(Source::SignIns, "", reason, detail).at(location));
@@ -90,10 +147,23 @@ impl Reader<'_> {
 
 /// Adds a log to an estate. The span of several logs is the span of all their records.
 pub fn read(estate: &mut Estate, path: &str, input: impl Read) -> Result<(), SignInError> {
-    let mut reader = Reader { estate, path, last: HashMap::new(), span: None };
+    let mut reader = Reader {
+        estate,
+        path,
+        last: HashMap::new(),
+        span: None,
+        used: HashMap::new(),
+        used_span: None,
+        full: false,
+    };
     scan(input, &mut reader);
-    let (last, span) = (reader.last, reader.span);
-    let Some((from, until)) = span else { return Err(SignInError(path.to_owned())) };
+    let (last, span, used, used_span) = (reader.last, reader.span, reader.used, reader.used_span);
+    if let Some((from, until)) = used_span {
+        add(estate, used, from, until);
+    }
+    let Some((from, until)) = span else {
+        return used_span.map(|_| ()).ok_or_else(|| SignInError(path.to_owned()));
+    };
     let window = estate.sign_in_window.unwrap_or(SignInWindow { from, until });
     estate.sign_in_window =
         Some(SignInWindow { from: window.from.min(from), until: window.until.max(until) });
@@ -110,4 +180,38 @@ pub fn read(estate: &mut Estate, path: &str, input: impl Read) -> Result<(), Sig
     }
     estate.coverage.note(Source::SignIns, Extent::Complete);
     Ok(())
+}
+
+/// Adds uses to those of other files.
+fn add(
+    estate: &mut Estate,
+    used: HashMap<(String, String, bool, String), Usage>,
+    from: Instant,
+    until: Instant,
+) {
+    let mut log = estate.usage.take().unwrap_or(UsageLog { rows: Vec::new(), from, until });
+    log.from = log.from.min(from);
+    log.until = log.until.max(until);
+    let strings = &estate.strings;
+    let key = |u: &Usage| {
+        let scope = strings.text(u.scope).to_ascii_lowercase();
+        (strings.text(u.principal).to_owned(), strings.text(u.operation).to_owned(), u.data, scope)
+    };
+    log.rows.extend(used.into_values());
+    log.rows.sort_by_cached_key(key);
+    log.rows.dedup_by(|new, old| {
+        let same = strings.same(new.principal, old.principal)
+            && new.operation == old.operation
+            && new.data == old.data
+            && strings.same(new.scope, old.scope);
+        if same {
+            old.first = old.first.min(new.first);
+            old.last = old.last.max(new.last);
+            old.done += new.done;
+            old.denied += new.denied;
+            old.failed += new.failed;
+        }
+        same
+    });
+    estate.usage = Some(log);
 }

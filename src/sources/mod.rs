@@ -10,6 +10,7 @@ mod build;
 pub mod catalog;
 pub mod demo;
 pub mod iac;
+mod usage;
 
 mod files;
 mod scan;

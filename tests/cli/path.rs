@@ -79,3 +79,43 @@ fn the_smallest_roles_are_said_to_be_so() {
     assert_ne!(answer["roles"][0]["name"], "Managed Identity Operator");
     assert_eq!(run(&dir, &["roles", "suggest", "--need", "Microsoft.Web/sites/wrte"]).code, 2);
 }
+
+#[test]
+fn what_an_identity_did_is_what_it_needs_and_no_more() {
+    let dir = folder("path-right-size");
+    let demo = leastwise::sources::demo::estate();
+    let installer = demo
+        .identities
+        .iter()
+        .find(|i| demo.strings.text(i.id).ends_with("/id-crm-installer-prod-weu"))
+        .and_then(|i| i.principal)
+        .unwrap();
+    let site = "/subscriptions/f483fc56-3c93-5c86-d68f-535faf19f6ff/resourceGroups/rg-crm-app-prod/providers/Microsoft.Web/sites/app-installer-crm-prod";
+    let event = |action: &str, status: &str, detail: &str| {
+        serde_json::json!({
+            "authorization": {"action": action, "scope": site},
+            "claims": {"http://schemas.microsoft.com/identity/claims/objectidentifier": demo.strings.text(installer)},
+            "category": {"value": "Administrative"}, "eventTimestamp": "2026-05-01T00:00:00Z",
+            "status": {"value": status}, "subStatus": {"value": detail},
+        })
+    };
+    let log = serde_json::json!([
+        event("Microsoft.Web/sites/restart/action", "Succeeded", "OK"),
+        event("Microsoft.Web/sites/write", "Started", ""),
+        event("Microsoft.Web/sites/delete", "Failed", "Forbidden"),
+    ]);
+    crate::support::write(&dir.join("log.json"), log.to_string());
+    let args = ["roles", "suggest", "--identity", "id-crm-installer-prod-weu", "--demo"];
+    let ran = run(&dir, &[&args[..], &["--activity", "log.json", "--format", "json"]].concat());
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let answer: Value = serde_json::from_str(&ran.out).unwrap();
+    let place = &answer["places"][0];
+    assert_eq!(place["scope"], site);
+    assert_eq!(place["used"], serde_json::json!(["microsoft.web/sites/restart/action"]));
+    assert_eq!(place["optimal"], true);
+    assert!(place["removed"]["authorization"].as_u64().unwrap() > 0);
+    assert_eq!(answer["denied"], serde_json::json!(["microsoft.web/sites/delete"]));
+    assert_eq!(answer["delete_after"].as_array().unwrap().len(), 1);
+    // Nothing is said without a log.
+    assert_eq!(run(&dir, &args).code, 2);
+}
