@@ -8,7 +8,7 @@ use super::build::{Builder, NewGrant, NewLocal};
 use crate::model::{
     AccessPolicy, Coverage, Declaration, Estate, Extent, GrantState, IdentityBlock, Instant, LocalSystem,
     PolicyAssignment, PolicyDefinition, Principal, PrincipalType, Settings, SignIn, SignInWindow, Source,
-    Sym, Vault,
+    Sym, Usage, UsageLog, Vault,
 };
 use crate::rbac::Catalog;
 use serde::Deserialize;
@@ -95,6 +95,29 @@ struct File {
     other_grant: Vec<OtherRow>,
     #[serde(default)]
     sign_ins: Option<SignInRows>,
+    #[serde(default)]
+    activity: Option<ActivityRows>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ActivityRows {
+    from: String,
+    until: String,
+    #[serde(default, rename = "use")]
+    uses: Vec<UseRow>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UseRow {
+    by: String,
+    operation: String,
+    on: String,
+    #[serde(default)]
+    done: u64,
+    #[serde(default)]
+    denied: u64,
 }
 
 /// A grant of another authorization system, by the name of that system.
@@ -531,6 +554,23 @@ fn make(
             let (principal, last) = (b.sym(who), at(last)?);
             b.estate.sign_ins.push(SignIn { principal, last });
         }
+    }
+    if let Some(log) = &file.activity {
+        let at = |t: &str| when(t).map_err(|e| e.message);
+        let (from, until) = (at(&log.from)?, at(&log.until)?);
+        let rows = log.uses.iter().map(|row| Usage {
+            principal: b.sym(&row.by),
+            operation: b.sym(&row.operation.to_ascii_lowercase()),
+            data: false,
+            scope: b.sym(&scope(&row.on)),
+            first: from,
+            last: until,
+            done: row.done,
+            denied: row.denied,
+            failed: 0,
+        });
+        let rows = rows.collect();
+        b.estate.usage = Some(UsageLog { rows, from, until });
     }
     b.estate.settle();
     Ok(b.estate)

@@ -52,6 +52,8 @@ pub(crate) struct Lens<'g> {
     pub(crate) organisations: Vec<String>,
     pub(crate) unread_systems: String,
     pub(crate) log_days: Option<i64>,
+    /// What was used of what, where a log was given.
+    pub(super) uses: Option<super::usage::UseTable>,
     /// What identities could become, once a rule asks.
     pub(super) powers: std::sync::OnceLock<super::escalation::PowerTable>,
 }
@@ -82,6 +84,7 @@ impl<'g> Lens<'g> {
             organisations: Vec::new(),
             unread_systems: super::identity::unread(estate),
             log_days: window.map(|w| w.until.days_since(w.from)),
+            uses: None,
             powers: std::sync::OnceLock::new(),
         };
         lens.scopes();
@@ -89,6 +92,7 @@ impl<'g> Lens<'g> {
         lens.judge_whom();
         lens.grants();
         lens.redundant();
+        lens.use_facts();
         lens.bounds();
         lens.identity_facts();
         lens.naming_of_the_estate();

@@ -11,6 +11,7 @@ mod lens;
 mod other;
 mod resource;
 mod tables;
+mod usage;
 
 pub(crate) use escalation::{Ways, leads_to, steps};
 pub(crate) use lens::Lens;
@@ -117,8 +118,15 @@ pub struct Fact {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub(crate) struct FactId(u16);
 
-const TABLES: [&[Fact]; 6] =
-    [identity::FACTS, escalation::FACTS, assignment::FACTS, federation::FACTS, resource::FACTS, other::FACTS];
+const TABLES: [&[Fact]; 7] = [
+    identity::FACTS,
+    escalation::FACTS,
+    assignment::FACTS,
+    federation::FACTS,
+    resource::FACTS,
+    other::FACTS,
+    usage::FACTS,
+];
 
 /// Every fact, by table.
 pub fn vocabulary() -> impl Iterator<Item = &'static Fact> {
