@@ -36,6 +36,16 @@ pub fn sheet(sheet: &Sheet<'_>) -> String {
         ("Environment", known(i.environment)),
         ("Owner", known(i.owner)),
         ("Worst that it can do", i.highest_risk.to_owned()),
+        (
+            "Could become",
+            if i.escalates_to.is_empty() {
+                "no more than it is, as far as is known".to_owned()
+            } else {
+                let steps = if i.escalation_steps == 1 { "step" } else { "steps" };
+                let (to, sure) = (escape(i.escalates_to), i.escalation_confidence);
+                format!("{to}, in {} {steps} (confidence {sure})", i.escalation_steps)
+            },
+        ),
         ("Last sign-in", known(i.last_activity)),
         ("Use", i.unused_verdict.to_owned()),
     ];

@@ -108,6 +108,15 @@ pub fn sheet(sheet: &Sheet<'_>) -> String {
             clean(&grant.assignment),
         ));
     }
+    if !identity.escalates_to.is_empty() {
+        out.push_str(&format!(
+            "  {:<14} {}, steps: {} (confidence {}); leastwise path shows them\n",
+            "could become",
+            clean(identity.escalates_to),
+            identity.escalation_steps,
+            identity.escalation_confidence
+        ));
+    }
     for vault in &sheet.vaults {
         out.push_str(&format!("  credential     access policy of {}\n", clean(vault)));
     }

@@ -53,6 +53,12 @@ pub struct IdentityRow<'a> {
     pub findings: usize,
     /// `key=value` pairs.
     pub tags: Vec<(&'a str, &'a str)>,
+    /// The worst place of power that it gets to step by step and does not hold; empty if there is none, or no rule asked.
+    pub escalates_to: &'a str,
+    /// In how many steps.
+    pub escalation_steps: usize,
+    /// How sure the way is.
+    pub escalation_confidence: &'a str,
     /// Whether the configuration calls it a platform identity.
     pub platform: bool,
     /// Its position in the graph.
@@ -116,6 +122,9 @@ impl<'a> Report<'a> {
             last_activity: facts.last_sign_in.as_deref().unwrap_or(""),
             last_activity_source: if facts.last_sign_in.is_some() { "sign-ins" } else { "" },
             unused_verdict: self.unused(identity, facts),
+            escalates_to: &facts.escalates_to,
+            escalation_steps: facts.escalation_steps,
+            escalation_confidence: facts.escalation_confidence,
             name_verdict: match &facts.naming {
                 Some(Verdict::Fits) => "fits",
                 Some(Verdict::Exempt) => "exempt",

@@ -134,6 +134,7 @@ pub fn run(graph: &AccessGraph, judging: &Judging<'_>) -> Judged {
         });
     }
     number_equals(&mut findings);
+    lens.note_ways();
     let coverage = &graph.estate().coverage;
     let outcomes = judging.rules.iter().map(|rule| {
         let tally = tallies.get(rule.slug()).copied().unwrap_or_default();

@@ -97,6 +97,16 @@ impl PowerTable {
 }
 
 impl<'g> Lens<'g> {
+    /// Puts what was worked out of ways, if a rule asked, with what is known of identities.
+    pub(crate) fn note_ways(&mut self) {
+        let Some(table) = self.powers.get() else { return };
+        for (facts, power) in self.identities.iter_mut().zip(&table.0) {
+            facts.escalates_to.clone_from(&power.to);
+            facts.escalation_steps = power.steps;
+            facts.escalation_confidence = power.confidence;
+        }
+    }
+
     fn powers(&self) -> &[PowerFacts] {
         &self.powers.get_or_init(|| PowerTable::new(self)).0
     }

@@ -51,6 +51,12 @@ pub struct IdentityFacts {
     pub conflicts: Vec<String>,
     /// Required tags that it lacks.
     pub missing_tags: Vec<String>,
+    /// The worst place of power that it gets to and does not hold, where a rule asked.
+    pub escalates_to: String,
+    /// In how many steps.
+    pub escalation_steps: usize,
+    /// How sure the way is.
+    pub escalation_confidence: &'static str,
 }
 
 /// What is known of a role beyond its profile.
