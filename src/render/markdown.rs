@@ -38,7 +38,9 @@ pub fn sheet(sheet: &Sheet<'_>) -> String {
         ("Worst that it can do", i.highest_risk.to_owned()),
         (
             "Could become",
-            if i.escalates_to.is_empty() {
+            if !i.ways_known {
+                "not looked for".to_owned()
+            } else if i.escalates_to.is_empty() {
                 "no more than it is, as far as is known".to_owned()
             } else {
                 let steps = if i.escalation_steps == 1 { "step" } else { "steps" };

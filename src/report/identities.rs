@@ -53,6 +53,8 @@ pub struct IdentityRow<'a> {
     pub findings: usize,
     /// `key=value` pairs.
     pub tags: Vec<(&'a str, &'a str)>,
+    /// Whether its ways to more power were looked for.
+    pub ways_known: bool,
     /// The worst place of power that it gets to step by step and does not hold; empty if there is none, or no rule asked.
     pub escalates_to: &'a str,
     /// In how many steps.
@@ -122,6 +124,7 @@ impl<'a> Report<'a> {
             last_activity: facts.last_sign_in.as_deref().unwrap_or(""),
             last_activity_source: if facts.last_sign_in.is_some() { "sign-ins" } else { "" },
             unused_verdict: self.unused(identity, facts),
+            ways_known: facts.ways_known,
             escalates_to: &facts.escalates_to,
             escalation_steps: facts.escalation_steps,
             escalation_confidence: facts.escalation_confidence,

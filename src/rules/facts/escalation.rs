@@ -101,6 +101,7 @@ impl<'g> Lens<'g> {
     pub(crate) fn note_ways(&mut self) {
         let Some(table) = self.powers.get() else { return };
         for (facts, power) in self.identities.iter_mut().zip(&table.0) {
+            facts.ways_known = true;
             facts.escalates_to.clone_from(&power.to);
             facts.escalation_steps = power.steps;
             facts.escalation_confidence = power.confidence;

@@ -51,6 +51,8 @@ pub struct IdentityFacts {
     pub conflicts: Vec<String>,
     /// Required tags that it lacks.
     pub missing_tags: Vec<String>,
+    /// Whether a rule asked for its ways to more power.
+    pub ways_known: bool,
     /// The worst place of power that it gets to and does not hold, where a rule asked.
     pub escalates_to: String,
     /// In how many steps.
