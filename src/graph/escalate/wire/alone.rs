@@ -158,6 +158,11 @@ impl<'g> Holdings<'g> {
 
     /// Techniques of several operations that no grant gives alone.
     pub(super) fn joined(&self, wire: &Wire<'_, '_>, found: &mut Vec<Found>) {
+        // The same right in several places is enough in each, or in none.
+        let first = self.all.first().map(|h| h.right);
+        if self.all.iter().all(|h| Some(h.right) == first) {
+            return;
+        }
         for (at, technique) in wire.techniques.iter() {
             if !matches!(technique.gain, Gain::Host | Gain::Fed | Gain::Policy) {
                 continue;
