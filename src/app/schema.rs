@@ -150,13 +150,16 @@ fn change() -> Value {
             json!({"kind": text(), "id": text(), "text": text(), "steps": count(), "confidence": text()}),
         ))
     };
+    let present = whole(json!({
+        "identity": text(), "role": text(), "scope": text(), "declared_as": text(), "there_as": text(),
+    }));
     let reach = || whole(json!({"now": count(), "by_ways": count()}));
     let escalation = whole(json!({
         "identity": text(), "principal_id": text(), "before": to(), "after": to(),
         "resources_before": reach(), "resources_after": reach(),
     }));
     whole(json!({
-        "grants": list(grant), "identities": list(identity), "ways": list(way), "escalations": list(escalation), "fixed": list(fixed), "untouched": count(),
+        "grants": list(grant), "identities": list(identity), "ways": list(way), "present": list(present), "escalations": list(escalation), "fixed": list(fixed), "untouched": count(),
     }))
 }
 

@@ -293,7 +293,7 @@ pub(super) fn write(report: &Report<'_>, to: &mut dyn Write) -> Result<(), Rende
         |rule, to| put(to, &rule),
     )?;
     to.write_all(b",\n\"change\":")?;
-    put(to, &report.change.map(super::overlay::Json::new))?;
+    put(to, &report.change.map(super::overlay_json::Json::new))?;
     to.write_all(b",\n\"power\":")?;
     put(to, &report.power.as_ref().map(super::power::power_json))?;
     to.write_all(b",\n\"new_waivers\":")?;

@@ -14,6 +14,7 @@ mod junit;
 mod kept;
 mod markdown;
 mod overlay;
+mod overlay_json;
 mod paths;
 mod power;
 mod sarif;

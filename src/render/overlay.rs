@@ -3,198 +3,11 @@
 use super::markdown::escape;
 use super::text::clean;
 use crate::report::Overlay;
-use crate::review::{EscalationChange, GetsTo, GrantChange, IdentityChange, Power, WayChange};
+use crate::review::{EscalationChange, GetsTo, GrantChange, Power, Present, WayChange};
 use serde::Serialize;
 use std::fmt::Write as _;
 
 const ROWS: usize = 50;
-
-#[derive(Serialize)]
-struct Was<'a> {
-    role: &'a str,
-    scope: &'a str,
-}
-
-#[derive(Serialize)]
-struct Grant<'a> {
-    change: &'a str,
-    identity: &'a str,
-    principal_id: &'a str,
-    kind: &'a str,
-    role: &'a str,
-    role_id: &'a str,
-    scope: &'a str,
-    scope_level: &'a str,
-    condition: Option<&'a str>,
-    state: &'a str,
-    was: Option<Was<'a>>,
-    redundant: bool,
-}
-
-#[derive(Serialize)]
-struct Gain<'a> {
-    class: &'a str,
-    scope: &'a str,
-    count: usize,
-    operations: &'a [String],
-}
-
-#[derive(Serialize)]
-struct Identity<'a> {
-    name: &'a str,
-    principal_id: &'a str,
-    kind: &'a str,
-    change: &'a str,
-    gained: Vec<Gain<'a>>,
-    lost: Vec<Gain<'a>>,
-}
-
-#[derive(Serialize)]
-struct Way<'a> {
-    change: &'a str,
-    kind: &'a str,
-    identity: &'a str,
-    resource: &'a str,
-    says: &'a str,
-}
-
-/// Where an identity gets to step by step.
-#[derive(Serialize)]
-struct GetsToJson<'a> {
-    kind: &'a str,
-    id: &'a str,
-    text: &'a str,
-    steps: usize,
-    confidence: &'a str,
-}
-
-#[derive(Serialize)]
-struct Reach {
-    now: u32,
-    by_ways: u32,
-}
-
-#[derive(Serialize)]
-struct Escalation<'a> {
-    identity: &'a str,
-    principal_id: &'a str,
-    before: Option<GetsToJson<'a>>,
-    after: Option<GetsToJson<'a>>,
-    resources_before: Reach,
-    resources_after: Reach,
-}
-
-impl<'a> Escalation<'a> {
-    fn new(change: &'a EscalationChange) -> Escalation<'a> {
-        let to = |to: &'a GetsTo| GetsToJson {
-            kind: to.kind,
-            id: &to.id,
-            text: &to.words,
-            steps: to.steps,
-            confidence: to.confidence,
-        };
-        let reach = |(now, by_ways): (u32, u32)| Reach { now, by_ways };
-        Escalation {
-            identity: &change.identity,
-            principal_id: &change.principal,
-            before: change.before.as_ref().map(to),
-            after: change.after.as_ref().map(to),
-            resources_before: reach(change.reach_before),
-            resources_after: reach(change.reach_after),
-        }
-    }
-}
-
-/// Where an identity gets to now, and where it did.
-fn escalation(e: &EscalationChange, shown: fn(&str) -> String) -> String {
-    let to = |to: &GetsTo| {
-        let steps = if to.steps == 1 { "step" } else { "steps" };
-        format!("{} in {} {steps} (confidence {})", shown(&to.words), to.steps, to.confidence)
-    };
-    let ways = match (&e.before, &e.after) {
-        (None, Some(after)) => format!("could become more: {}", to(after)),
-        (Some(before), None) => format!("can no longer become more, was: {}", to(before)),
-        (Some(before), Some(after)) => format!("could become more: {}; before: {}", to(after), to(before)),
-        (None, None) => "has no way to more power".to_owned(),
-    };
-    let ((_, was), (_, is)) = (e.reach_before, e.reach_after);
-    format!("{ways}; resources that it could change or get at: {was} before, {is} after")
-}
-
-#[derive(Serialize)]
-struct Fixed<'a> {
-    rule: &'a str,
-    severity: &'a str,
-    message: &'a str,
-    subject: &'a str,
-    fingerprint: &'a str,
-}
-
-/// The member `change` of findings.json.
-#[derive(Serialize)]
-pub(super) struct Json<'a> {
-    grants: Vec<Grant<'a>>,
-    identities: Vec<Identity<'a>>,
-    ways: Vec<Way<'a>>,
-    escalations: Vec<Escalation<'a>>,
-    fixed: Vec<Fixed<'a>>,
-    untouched: usize,
-}
-
-impl<'a> Json<'a> {
-    pub(super) fn new(overlay: &'a Overlay) -> Json<'a> {
-        let grant = |g: &'a GrantChange| Grant {
-            change: g.change.name(),
-            identity: &g.identity,
-            principal_id: &g.principal,
-            kind: g.holder,
-            role: &g.role,
-            role_id: &g.role_id,
-            scope: &g.scope,
-            scope_level: g.level,
-            condition: g.condition.as_deref(),
-            state: g.state,
-            was: g.was.as_ref().map(|(role, scope)| Was { role, scope }),
-            redundant: g.redundant,
-        };
-        let gain = |p: &'a Power| Gain {
-            class: p.class,
-            scope: &p.scope,
-            count: p.count,
-            operations: &p.operations,
-        };
-        let identity = |i: &'a IdentityChange| Identity {
-            name: &i.name,
-            principal_id: &i.principal,
-            kind: i.kind,
-            change: i.change,
-            gained: i.gained.iter().map(gain).collect(),
-            lost: i.lost.iter().map(gain).collect(),
-        };
-        let way = |w: &'a WayChange| Way {
-            change: w.change,
-            kind: w.kind,
-            identity: &w.identity,
-            resource: &w.resource,
-            says: &w.says,
-        };
-        let fixed = overlay.sorted.fixed.iter().map(|f| Fixed {
-            rule: &f.rule.slug,
-            severity: f.severity.name(),
-            message: &f.message,
-            subject: &f.subject,
-            fingerprint: &f.fingerprint,
-        });
-        Json {
-            grants: overlay.diff.grants.iter().map(grant).collect(),
-            identities: overlay.diff.identities.iter().map(identity).collect(),
-            ways: overlay.diff.ways.iter().map(way).collect(),
-            escalations: overlay.diff.escalations.iter().map(Escalation::new).collect(),
-            fixed: fixed.collect(),
-            untouched: overlay.sorted.untouched,
-        }
-    }
-}
 
 /// An identity for the page: its name, what it is, what became of it, and a line for each grant and each gain or loss.
 #[derive(Serialize)]
@@ -240,6 +53,7 @@ impl Page {
             .filter(known)
             .map(|g| format!("{} ({}): {}", g.identity, g.holder, grant(g, plain)))
             .chain(diff.ways.iter().map(|w| format!("{}: {}", w.identity, way(w, plain))))
+            .chain(diff.present.iter().map(|p| format!("{}: {}", p.identity, present(p, plain))))
             .chain(diff.escalations.iter().map(|e| format!("{} {}", e.identity, escalation(e, plain))));
         let fixed = overlay.sorted.fixed.iter();
         Page {
@@ -301,6 +115,33 @@ fn way(w: &WayChange, shown: fn(&str) -> String) -> String {
     }
 }
 
+fn present(p: &Present, shown: fn(&str) -> String) -> String {
+    let name = p.there_as.rsplit('/').next().unwrap_or_default();
+    format!(
+        "{} on {} is there already as {}: where that is not its own, Azure refuses {}",
+        shown(&p.role),
+        shown(&p.scope),
+        shown(name),
+        shown(&p.declared_as)
+    )
+}
+
+/// Where an identity gets to now, and where it did.
+fn escalation(e: &EscalationChange, shown: fn(&str) -> String) -> String {
+    let to = |to: &GetsTo| {
+        let steps = if to.steps == 1 { "step" } else { "steps" };
+        format!("{} in {} {steps} (confidence {})", shown(&to.words), to.steps, to.confidence)
+    };
+    let ways = match (&e.before, &e.after) {
+        (None, Some(after)) => format!("could become more: {}", to(after)),
+        (Some(before), None) => format!("can no longer become more, was: {}", to(before)),
+        (Some(before), Some(after)) => format!("could become more: {}; before: {}", to(after), to(before)),
+        (None, None) => "has no way to more power".to_owned(),
+    };
+    let ((_, was), (_, is)) = (e.reach_before, e.reach_after);
+    format!("{ways}; resources that it could change or get at: {was} before, {is} after")
+}
+
 /// For a comment on a change.
 pub(super) fn markdown(out: &mut String, overlay: &Overlay) {
     let _ = writeln!(out, "### What the change does to the tenant\n");
@@ -325,6 +166,9 @@ pub(super) fn markdown(out: &mut String, overlay: &Overlay) {
     }
     for w in overlay.diff.ways.iter().take(ROWS) {
         let _ = writeln!(out, "- **{}**: {}", escape(&w.identity), way(w, plain));
+    }
+    for p in overlay.diff.present.iter().take(ROWS) {
+        let _ = writeln!(out, "- **{}**: {}", escape(&p.identity), present(p, plain));
     }
     for e in overlay.diff.escalations.iter().take(ROWS) {
         let _ = writeln!(out, "- **{}** {}", escape(&e.identity), escalation(e, plain));
@@ -359,6 +203,9 @@ pub(super) fn text(overlay: &Overlay) -> String {
     }
     for w in &overlay.diff.ways {
         let _ = writeln!(out, "{:<8} {:<26} {}", "change", clean(&w.identity), way(w, plain));
+    }
+    for p in &overlay.diff.present {
+        let _ = writeln!(out, "{:<8} {:<26} {}", "present", clean(&p.identity), present(p, plain));
     }
     for e in &overlay.diff.escalations {
         let _ = writeln!(out, "{:<8} {:<26} {}", "becomes", clean(&e.identity), escalation(e, plain));

@@ -64,6 +64,21 @@ pub struct GrantChange {
     pub redundant: bool,
 }
 
+/// A grant that code declares and that is there already, under another name.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Present {
+    /// Whose: a name to show.
+    pub identity: String,
+    /// The role.
+    pub role: String,
+    /// The scope.
+    pub scope: String,
+    /// Where it is declared.
+    pub declared_as: String,
+    /// The ARM id that it is there under.
+    pub there_as: String,
+}
+
 /// What is different.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Diff {
@@ -73,6 +88,8 @@ pub struct Diff {
     pub identities: Vec<IdentityChange>,
     /// Federated credentials and access policies that are new or gone.
     pub ways: Vec<WayChange>,
+    /// Grants that are declared and there already: Azure refuses a second one of the kind.
+    pub present: Vec<Present>,
     /// What identities could become, where that is something else than before.
     pub escalations: Vec<EscalationChange>,
 }
@@ -84,6 +101,7 @@ impl Diff {
             && self.identities.is_empty()
             && self.ways.is_empty()
             && self.escalations.is_empty()
+            && self.present.is_empty()
     }
 }
 
@@ -103,7 +121,7 @@ pub(super) fn key(graph: &AccessGraph, grant: &Grant) -> Key {
 
 /// Compares two graphs.
 pub fn diff(before: &AccessGraph, after: &AccessGraph) -> Diff {
-    let (mut removed, mut added) = one_sided(before, after);
+    let (mut removed, mut added, present) = one_sided(before, after);
     let mut grants = Vec::new();
     // Of one holder, one that goes and one that comes may be the same grant, wider or narrower.
     added.retain(|new| {
@@ -133,11 +151,12 @@ pub fn diff(before: &AccessGraph, after: &AccessGraph) -> Diff {
     let identities = powers(before, after, &grants);
     let changed = identities.iter().map(|i| i.principal.to_ascii_lowercase()).collect();
     let escalations = escalations(before, after, &changed);
-    Diff { identities, ways: ways(before, after), escalations, grants }
+    Diff { identities, ways: ways(before, after), present, escalations, grants }
 }
 
-/// Grants that only the one graph has, and those that only the other has.
-fn one_sided(before: &AccessGraph, after: &AccessGraph) -> (Vec<Ix<Grant>>, Vec<Ix<Grant>>) {
+/// Grants that only the one graph has, those that only the other has, and those that code declares anew.
+fn one_sided(before: &AccessGraph, after: &AccessGraph) -> (Vec<Ix<Grant>>, Vec<Ix<Grant>>, Vec<Present>) {
+    let mut present = Vec::new();
     let mut counts: HashMap<Key, Vec<Ix<Grant>>> = HashMap::new();
     for (at, grant) in before.grants().iter() {
         counts.entry(key(before, grant)).or_default().push(at);
@@ -149,13 +168,31 @@ fn one_sided(before: &AccessGraph, after: &AccessGraph) -> (Vec<Ix<Grant>>, Vec<
                 again.push(old);
                 added.push(at);
             }
-            Some(_) => {}
+            Some(old) => present.extend(declared_again(before, &before.grants()[old], after, grant)),
             None => added.push(at),
         }
     }
     let mut removed: Vec<Ix<Grant>> = counts.into_values().flatten().chain(again).collect();
     removed.sort_unstable();
-    (removed, added)
+    present.sort();
+    (removed, added, present)
+}
+
+/// A grant that a change makes although it is there under another name.
+fn declared_again(before: &AccessGraph, old: &Grant, after: &AccessGraph, new: &Grant) -> Option<Present> {
+    let id = |graph: &AccessGraph, grant| Some(graph.estate().strings.show_id(graph.record(grant)?.id));
+    let (was, is) = (id(before, old)?, id(after, new)?);
+    let declared = after.estate().declarations.get(&is.to_ascii_lowercase()).filter(|d| !d.kept)?;
+    if was.eq_ignore_ascii_case(&is) {
+        return None;
+    }
+    Some(Present {
+        identity: after.party_name(new.party).to_owned(),
+        role: after.roles()[new.role].name.clone(),
+        scope: after.text(after.scopes().nodes()[new.scope].id).to_owned(),
+        declared_as: declared.address.clone(),
+        there_as: was,
+    })
 }
 
 /// Whether a grant's role gives something else than it did: a custom role is changed in its place. Of one that was not

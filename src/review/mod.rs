@@ -8,7 +8,7 @@ mod findings;
 mod power;
 mod ways;
 
-pub use diff::{Change, Diff, GrantChange, diff};
+pub use diff::{Change, Diff, GrantChange, Present, diff};
 pub use escalations::{EscalationChange, GetsTo};
 pub use findings::{Sorted, sort_findings};
 pub use power::{IdentityChange, Power};

@@ -123,6 +123,10 @@ fn what_is_there_already_is_no_change() {
         report["findings"].as_array().unwrap().iter().find(|f| f["rule"] == "root-scope-grant").unwrap();
     assert_eq!((&root["disposition"], &root["location"]["line"]), (&"existing".into(), &2.into()));
     assert_eq!(report["change"]["fixed"], serde_json::json!([]));
+    // It has another name there: Azure would refuse a second one.
+    let present = &report["change"]["present"][0];
+    assert_eq!((&present["role"], &present["scope"]), (&"Reader".into(), &"/".into()));
+    assert!(present["there_as"].as_str().unwrap().ends_with("/3924cefc-e00f-4d7b-23b5-84963bb0191d"));
 }
 
 #[test]
