@@ -147,6 +147,8 @@ pub struct Resource {
     pub identity: Option<Box<IdentityBlock>>,
     /// User-assigned identities that its properties name: a kubelet's, a customer-managed key's.
     pub mentions: Vec<Sym>,
+    /// Where it takes its code from: ARM ids, `storage:NAME` or `registry:NAME`.
+    pub code_from: Vec<Sym>,
     /// What its settings say of secrets, if anything.
     pub settings: Option<Box<Settings<Sym>>>,
     /// When it was made.

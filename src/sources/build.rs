@@ -147,6 +147,7 @@ impl Builder {
             tags: self.tags(tags),
             identity: (block.system || !block.user.is_empty()).then(|| Box::new(block)),
             mentions: Vec::new(),
+            code_from: Vec::new(),
             settings: None,
             created,
         };

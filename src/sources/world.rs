@@ -179,6 +179,9 @@ struct ResourceRow {
     uses: Vec<String>,
     #[serde(default)]
     mentions: Vec<String>,
+    /// `storage:NAME`, `registry:NAME`.
+    #[serde(default)]
+    code_from: Vec<String>,
     #[serde(default)]
     tags: TagRow,
     /// Settings with secrets of Azure services, and with others.
@@ -411,8 +414,10 @@ fn make(
         let own = crate::model::role_key(&id).to_owned();
         b.resource(&id, &kind, row.system.then_some(own.as_str()), &uses, &pairs(&row.tags), old);
         let mentions: Vec<Sym> = row.mentions.iter().map(|m| b.sym(&known(m))).collect();
+        let code_from: Vec<Sym> = row.code_from.iter().map(|c| b.sym(c)).collect();
         if let Some(last) = b.estate.resources.last_mut() {
             last.mentions = mentions;
+            last.code_from = code_from;
         }
         if !(row.azure_secrets.is_empty() && row.other_secrets.is_empty() && row.shared_keys.is_none()) {
             let [azure, other] = [&row.azure_secrets, &row.other_secrets]

@@ -70,6 +70,8 @@ struct Things {
     hosts: FastMap<String, Vec<Ix<ScopeNode>>>,
     /// All resources, by type, with what is known of how they let in.
     resources: FastMap<String, Vec<(Ix<ScopeNode>, Sym)>>,
+    /// Stores that hosts with identities take their code from, by type.
+    stores: FastMap<String, Vec<Ix<ScopeNode>>>,
     identities: Vec<Ix<ScopeNode>>,
     policies: Vec<Ix<ScopeNode>>,
     denies: Vec<Ix<ScopeNode>>,
@@ -102,10 +104,20 @@ impl Things {
                 }
             }
         }
+        let mut stores: FastMap<String, Vec<Ix<ScopeNode>>> = FastMap::default();
+        for store in super::wire::supplied(graph).into_values().flatten() {
+            if let (Some(kind), Some(scope)) = (kind(store), graph.scopes().find(estate, store)) {
+                let all = stores.entry(kind).or_default();
+                if !all.contains(&scope) {
+                    all.push(scope);
+                }
+            }
+        }
         let identities = graph.identities().iter().filter(|(_, i)| i.record.is_some());
         Things {
             hosts,
             resources,
+            stores,
             identities: identities.filter_map(|(_, i)| i.scope).collect(),
             policies,
             denies: graph.denies.iter().map(|d| d.scope).collect(),
@@ -129,7 +141,11 @@ impl Things {
                 let all = technique.hosts.iter().filter_map(|h| self.hosts.get(h)).flatten();
                 Some(all.filter(within).count())
             }
-            Gain::Fed | Gain::Credential if !technique.hosts.is_empty() => {
+            Gain::Fed => {
+                let all = technique.hosts.iter().filter_map(|h| self.stores.get(h)).flatten();
+                Some(all.filter(within).count())
+            }
+            Gain::Credential if !technique.hosts.is_empty() => {
                 let all = technique.hosts.iter().filter_map(|h| self.resources.get(h)).flatten();
                 let all = all.filter(|(at, _)| graph.scopes().contains(scope, *at));
                 Some(all.filter(|(_, id)| lets_in(escalation, technique.only, *id)).count())

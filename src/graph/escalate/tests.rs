@@ -141,6 +141,7 @@ fn resource(id: crate::model::Sym, kind: crate::model::Sym, block: IdentityBlock
         tags: Tags::default(),
         identity: Some(Box::new(block)),
         mentions: Vec::new(),
+        code_from: Vec::new(),
         settings: None,
         created: None,
     }

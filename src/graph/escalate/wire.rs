@@ -48,6 +48,7 @@ impl<'a, 'g> Wire<'a, 'g> {
         self.expand();
         self.chains();
         self.identities();
+        self.supplies();
         self.policies();
         self.draft.finish()
     }
@@ -221,6 +222,29 @@ impl<'a, 'g> Wire<'a, 'g> {
         }
     }
 
+    /// From the stores that hosts take their code from to the identities of those.
+    fn supplies(&mut self) {
+        let graph = self.graph;
+        let estate = graph.estate();
+        let fed = supplied(graph);
+        if fed.is_empty() {
+            return;
+        }
+        for (_, identity) in graph.identities().iter() {
+            let Some(party) = identity.party else { continue };
+            for host in &identity.hosts {
+                for store in fed.get(&estate.strings.class(host.id)).into_iter().flatten() {
+                    let place = graph.scopes().find(estate, *store);
+                    let kind = self.type_of(*store).and_then(|k| self.rights.host(&k));
+                    if let (Some(place), Some(kind)) = (place, kind) {
+                        let to = self.draft.node(Node::Party(party));
+                        self.lead(Cap::Feed(kind), place, to);
+                    }
+                }
+            }
+        }
+    }
+
     /// The type of a resource, lower-case.
     fn type_of(&self, id: Sym) -> Option<String> {
         Some(Scope::parse(self.graph.text(id))?.resource_type()?.to_ascii_lowercase())
@@ -298,4 +322,34 @@ pub(super) fn home(graph: &AccessGraph, definition: Sym) -> Option<Ix<ScopeNode>
         }
         at = at.get(..at.rfind('/')?).filter(|id| !id.is_empty())?;
     }
+}
+
+/// The stores that hosts take their code from, as ids, by the class of the host's.
+pub(super) fn supplied(graph: &AccessGraph) -> FastMap<Sym, Vec<Sym>> {
+    let estate = graph.estate();
+    let mut fed: FastMap<Sym, Vec<Sym>> = FastMap::default();
+    let hosts = estate.resources.iter().filter(|r| !r.code_from.is_empty());
+    for host in hosts {
+        fed.insert(estate.strings.class(host.id), host.code_from.clone());
+    }
+    if fed.is_empty() {
+        return fed;
+    }
+    // Names of both kinds are Azure's own, once each.
+    let mut named: FastMap<String, Sym> = FastMap::default();
+    for resource in &estate.resources {
+        let prefix = match graph.text(resource.kind).to_ascii_lowercase().as_str() {
+            "microsoft.storage/storageaccounts" => "storage",
+            "microsoft.containerregistry/registries" => "registry",
+            _ => continue,
+        };
+        let name = crate::model::role_key(graph.text(resource.id)).to_ascii_lowercase();
+        named.insert(format!("{prefix}:{name}"), resource.id);
+    }
+    let known = |store: &Sym| {
+        let text = graph.text(*store);
+        if text.starts_with('/') { Some(*store) } else { named.get(text).copied() }
+    };
+    fed.values_mut().for_each(|stores| *stores = stores.iter().filter_map(known).collect());
+    fed
 }

@@ -59,6 +59,14 @@ impl Lowering {
         Some(Box::new(crate::model::Settings { azure, other, shared_keys: found.shared_keys }))
     }
 
+    /// Where a resource takes its code from.
+    fn code_from(&mut self, kind: Sym, properties: Option<&RawValue>) -> Vec<Sym> {
+        let matters = super::supply::matter(self.estate.strings.text(kind));
+        let Some(raw) = properties.filter(|_| matters) else { return Vec::new() };
+        let found = serde_json::from_str(raw.get()).map(|p| super::supply::stores(&p)).unwrap_or_default();
+        found.iter().map(|store| self.estate.strings.intern(store)).collect()
+    }
+
     /// User-assigned identities that stand anywhere in the properties: a kubelet's, a customer-managed key's, a pool's.
     fn mentions(&mut self, properties: Option<&RawValue>) -> Vec<Sym> {
         let Some(raw) = properties else { return Vec::new() };
@@ -108,6 +116,7 @@ impl Lowering {
             tags: self.tags(&wire.tags),
             identity: self.block(wire.identity)?,
             mentions: self.mentions(wire.properties),
+            code_from: self.code_from(kind, wire.properties),
             settings: self.settings(kind, wire.properties),
             created: self.created(&wire.system_data)?,
             id: self.estate.strings.intern(id.0.trim_end_matches('/')),

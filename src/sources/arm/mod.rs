@@ -10,6 +10,7 @@ mod kind;
 mod local;
 mod lower;
 mod settings;
+mod supply;
 mod wire;
 
 pub(super) use lower::table_rows;

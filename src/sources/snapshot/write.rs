@@ -181,6 +181,9 @@ impl Writer<'_> {
                 if let (false, Some(members)) = (r.mentions.is_empty(), properties.as_object_mut()) {
                     members.insert("identities".to_owned(), self.list(&r.mentions));
                 }
+                if let (false, Some(members)) = (r.code_from.is_empty(), properties.as_object_mut()) {
+                    members.insert("codeFrom".to_owned(), self.list(&r.code_from));
+                }
                 if let (Some(settings), Some(members)) = (r.settings.as_deref(), properties.as_object_mut()) {
                     let said = object(vec![
                         ("azure", self.list(&settings.azure)),
