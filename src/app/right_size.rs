@@ -6,7 +6,7 @@ use super::error::AppError;
 use super::lookup::{identity, scope};
 use super::query::{Ask, Reply, graph, missing};
 use crate::graph::{AccessGraph, Grant, Identity, ScopeNode};
-use crate::model::{GrantState, Ix, Level, Operation, Plane, Usage};
+use crate::model::{GrantState, Ix, Level, Operation, Plane, Source, Usage};
 use crate::rbac::{Access, Candidate, Catalog, Class, CompiledRole, OpSet, Suggestion, classify, suggest};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,6 +21,9 @@ struct Instead {
     /// Operations that are held there and would not be, by class, the worst first.
     removed: Vec<(Class, usize)>,
 }
+
+/// In days: below that, logs say little.
+const ENOUGH: i64 = 30;
 
 /// The resources of a group that something was done to, and what.
 type Used = (BTreeSet<Ix<ScopeNode>>, Vec<Operation>);
@@ -52,12 +55,21 @@ pub fn for_identity(
     let own = |u: &&Usage| ids.iter().any(|id| id.eq_ignore_ascii_case(graph.text(u.principal)));
     let rows: Vec<&Usage> = log.rows.iter().filter(own).collect();
     progress.step("looking for the smallest roles");
+    let (mut elsewhere, mut unknown): (BTreeSet<String>, BTreeSet<String>) = Default::default();
     let mut unheld: BTreeSet<String> = BTreeSet::new();
     let mut places: BTreeMap<Ix<ScopeNode>, Used> = BTreeMap::new();
     for row in rows.iter().filter(|r| r.done > 0) {
         let name = graph.text(row.operation);
         let operation = if row.data { Operation::data(name) } else { Operation::control(name) };
-        let at = scope(&graph, graph.text(row.scope))?;
+        let Ok(at) = scope(&graph, graph.text(row.scope)) else {
+            elsewhere.insert(graph.text(row.scope).to_owned());
+            continue;
+        };
+        // What the catalogue lacks, it cannot say the smallest role for.
+        if catalog.operations().find(operation.plane, &operation.name).is_none() {
+            unknown.insert(name.to_owned());
+            continue;
+        }
         if graph.can(party, &operation, at) == Access::Denied {
             unheld.insert(format!("{name} on {}", graph.text(row.scope)));
             continue;
@@ -89,6 +101,23 @@ pub fn for_identity(
     ));
     if !unheld.is_empty() {
         notes.push(format!("done in that time and not held today: {}", list(&unheld, 5)));
+    }
+    if !elsewhere.is_empty() {
+        notes.push(format!("done where the estate knows of nothing, and left out: {}", list(&elsewhere, 3)));
+    }
+    if !unknown.is_empty() {
+        notes.push(format!(
+            "operations that the catalogue of {} does not know, and that no role is suggested for: {}",
+            catalog.date(),
+            list(&unknown, 5)
+        ));
+    }
+    if days < ENOUGH {
+        notes.push(format!("{days} days are too few to take anything away: jobs may run less often"));
+    }
+    for gap in graph.estate().gaps.iter().filter(|g| g.source == Source::SignIns && g.location.is_some()) {
+        let at = gap.location.as_ref().map(|l| format!("{}:{}", l.path, l.line)).unwrap_or_default();
+        notes.push(format!("{at}: {}, so there may be more use", gap.detail));
     }
     if !denied.is_empty() {
         let tried: BTreeSet<String> = denied.iter().map(|r| graph.text(r.operation).to_owned()).collect();
@@ -240,7 +269,7 @@ fn instead_json(graph: &AccessGraph, instead: &Instead) -> Value {
 }
 
 /// As one word of a shell.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     let text = crate::render::clean(text);
     let plain = |c: char| c.is_ascii_alphanumeric() || "/-_.:".contains(c);
     if !text.is_empty() && text.chars().all(plain) {

@@ -24,8 +24,13 @@ pub struct Needs {
 /// # Errors
 /// If an operation is none that is known.
 pub fn for_needs(needs: &Needs, catalog: &Catalog) -> Result<String, AppError> {
-    let operations: Vec<Operation> =
-        needs.operations.iter().map(|text| operation(text, catalog)).collect::<Result<_, _>>()?;
+    let mut operations: Vec<Operation> = Vec::new();
+    for text in &needs.operations {
+        let operation = operation(text, catalog)?;
+        if !operations.contains(&operation) {
+            operations.push(operation);
+        }
+    }
     let roles: Vec<_> = catalog
         .guids()
         .into_iter()
@@ -51,8 +56,9 @@ pub fn for_needs(needs: &Needs, catalog: &Catalog) -> Result<String, AppError> {
         .iter()
         .map(|r| {
             format!(
-                "az role assignment create --assignee-object-id PRINCIPAL --assignee-principal-type ServicePrincipal --role {} --scope {scope}",
-                r.guid
+                "az role assignment create --assignee-object-id PRINCIPAL --assignee-principal-type ServicePrincipal --role {} --scope {}",
+                r.guid,
+                super::right_size::quoted(scope)
             )
         })
         .collect();
@@ -113,6 +119,10 @@ fn operation(text: &str, catalog: &Catalog) -> Result<Operation, AppError> {
     let known = |o: &Operation| catalog.operations().find(o.plane, &o.name).is_some();
     if let Some(name) = text.strip_prefix("data:") {
         let operation = Operation::data(name);
+        if !known(&operation) && known(&Operation::control(name)) {
+            let error = AppError::usage(format!("`{name}` is an operation of the control plane"));
+            return Err(error.help("leave `data:` out"));
+        }
         return if known(&operation) { Ok(operation) } else { Err(unknown(&operation, catalog)) };
     }
     let (control, data) = (Operation::control(text), Operation::data(text));

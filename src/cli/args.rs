@@ -140,7 +140,7 @@ pub(super) enum Command {
     },
     /// What an identity could become, step by step.
     #[command(
-        after_help = "Example:\n  leastwise path id-hr-dev-functions --demo\n  leastwise path id-hr-dev-functions --to sub-crm-prod --demo"
+        after_help = "Example:\n  leastwise path id-crm-packer-prod-weu --demo\n  leastwise path id-crm-packer-prod-weu --to sub-crm-prod --demo"
     )]
     Path {
         /// The identity, by name, ARM id, object id or application id.

@@ -186,6 +186,8 @@ impl RoleTable {
 pub(super) struct Bounds<'r> {
     roles: &'r RoleTable,
     catalog: &'static Catalog,
+    /// Whom roles are given to.
+    kinds: &'static [&'static str],
     candidates: Vec<String>,
     harmful: HashMap<String, bool>,
 }
@@ -202,7 +204,13 @@ const POWERFUL: [&str; 6] = [
 
 impl<'r> Bounds<'r> {
     pub(super) fn new(roles: &'r RoleTable, catalog: &'static Catalog) -> Bounds<'r> {
-        Bounds { roles, catalog, candidates: Vec::new(), harmful: HashMap::new() }
+        let kinds = &["ServicePrincipal", "User", "Group"];
+        Bounds { roles, catalog, kinds, candidates: Vec::new(), harmful: HashMap::new() }
+    }
+
+    /// For roles that a workload gives itself.
+    pub(super) fn of_workloads(roles: &'r RoleTable, catalog: &'static Catalog) -> Bounds<'r> {
+        Bounds { kinds: &["ServicePrincipal"], ..Bounds::new(roles, catalog) }
     }
 
     pub(super) fn of(&mut self, role: &Role, own: Option<&ParsedCondition>) -> Bound {
@@ -216,7 +224,7 @@ impl<'r> Bounds<'r> {
         }
         let (roles, catalog, harmful) = (self.roles, self.catalog, &mut self.harmful);
         let operations = catalog.operations();
-        assignable(&role.compiled, own, operations, &self.candidates, |key| {
+        assignable(&role.compiled, own, operations, (&self.candidates, self.kinds), |key| {
             if let Some(known) = harmful.get(key) {
                 return *known;
             }

@@ -26,12 +26,12 @@ pub enum Bound {
     Unknown,
 }
 
-/// Tries `candidates`, the GUIDs of all roles with the powerful first, of which `harmful` says which matter.
+/// Tries `candidates`, the GUIDs of all roles with the powerful first, for each kind of principal; `harmful` says which matter.
 pub fn assignable(
     role: &CompiledRole,
     own: Option<&ParsedCondition>,
     operations: &Operations,
-    candidates: &[String],
+    (candidates, kinds): (&[String], &[&str]),
     mut harmful: impl FnMut(&str) -> bool,
 ) -> Bound {
     let operation = Operation::control(ASSIGN);
@@ -50,7 +50,7 @@ pub fn assignable(
         return Bound::Unknown;
     }
     let admits = |guid: &str| {
-        ["ServicePrincipal", "User", "Group"].iter().any(|kind| {
+        kinds.iter().any(|kind| {
             let facts =
                 Facts { action: ASSIGN, role: Some(guid), principal_type: Some(kind), principal: None };
             let passes = |c: Option<&ParsedCondition>| c.map_or(Tri::True, |c| c.evaluate(&facts));

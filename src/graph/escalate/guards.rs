@@ -7,7 +7,7 @@ use crate::graph::FastMap;
 use crate::graph::parties::Identity;
 use crate::graph::scopes::ScopeNode;
 use crate::model::Ix;
-use crate::rbac::Certainty;
+use crate::rbac::{Access, Certainty};
 
 /// One who can take an identity, with the number of the technique.
 pub type Taker = (Ix<Identity>, usize);
@@ -102,12 +102,8 @@ impl Escalation<'_> {
     /// How one takes another by a technique.
     pub fn taking(&self, taker: &Identity, technique: usize, taken: &Identity) -> Option<Step> {
         let technique = self.techniques.get(technique)?;
-        Some(self.step(
-            taker.party?,
-            (None, Some(technique)),
-            taken.scope,
-            Target::Party(taken.party?),
-            false,
-        ))
+        let gains = Target::Party(taken.party?);
+        let step = self.step((taker.party?, &[]), (None, Some(technique)), taken.scope, gains, false);
+        (step.access != Access::Denied).then_some(step)
     }
 }

@@ -52,7 +52,7 @@ impl Path {
 }
 
 /// The most ways around what deny assignments take that are looked for.
-const TRIES: usize = 8;
+const TRIES: usize = 64;
 
 type Banned = Vec<(NodeId, u32)>;
 
@@ -116,7 +116,9 @@ impl Escalation<'_> {
         for _ in 0..TRIES {
             let edges = self.edges(from, to, at_least, banned)?;
             match self.told(from.party?, to, &edges) {
-                Ok(path) => return Some(path),
+                Ok(path) if path.certainty <= at_least => return Some(path),
+                // It turned out less sure than was asked for: what leads there is not taken again.
+                Ok(_) => banned.push(edges.iter().rev().find(|(_, e)| e.step).map(|(at, e)| (*at, e.to))?),
                 // A deny assignment takes this step from whoever would do it.
                 Err(denied) => banned.push(denied),
             }
@@ -177,6 +179,8 @@ impl Escalation<'_> {
         // Whether the actor has its right from the step before.
         let mut given = false;
         let mut least = Certainty::High;
+        // Groups that the actor has put itself into.
+        let mut joined: Vec<Ix<Party>> = Vec::new();
         for (at, edge) in edges {
             let (Some(from), Some(into)) = (self.net.node(*at), self.net.node(edge.to as usize)) else {
                 continue;
@@ -203,24 +207,20 @@ impl Escalation<'_> {
                 _ => None,
             };
             let gains = self.target(into);
-            let mut step = self.step(actor, how, on, gains, given);
+            let mut step = self.step((actor, &joined), how, on, gains, given);
             if step.access == Access::Denied {
                 return Err((*at, edge.to));
             }
-            let known = step.technique.map_or(least, |t| t.certainty);
-            step.certainty = match step.access {
-                // What only some are denied was not sure before it was known who acts.
-                Access::Allowed if !self.graph.denies.is_empty() => {
-                    less_sure(known, if given { least } else { known })
-                }
-                Access::Allowed => least,
-                _ => Certainty::Low,
-            };
+            step.certainty =
+                if step.access == Access::Allowed { least } else { less_sure(least, Certainty::Low) };
             given = !matches!(into, Node::Party(_));
-            if let Node::Party(next) = into
-                && self.graph.parties()[next].identity.is_some()
-            {
-                actor = next;
+            match into {
+                Node::Party(next) if self.graph.parties()[next].identity.is_some() => {
+                    actor = next;
+                    joined.clear();
+                }
+                Node::Party(group) => joined.push(group),
+                _ => {}
             }
             how = (None, None);
             least = Certainty::High;
@@ -232,7 +232,7 @@ impl Escalation<'_> {
 
     pub(super) fn step(
         &self,
-        actor: Ix<Party>,
+        (actor, joined): (Ix<Party>, &[Ix<Party>]),
         (grant, technique): (Option<Ix<Grant>>, Option<&'static Technique>),
         on: Option<Ix<ScopeNode>>,
         gains: Target,
@@ -249,13 +249,19 @@ impl Escalation<'_> {
             certainty: Certainty::High,
         };
         let Some(technique) = technique else { return step };
-        let held = self.graph.held_by(actor);
+        let mut held = self.graph.held_by(actor);
+        for group in joined {
+            held.extend(self.graph.held_by(*group).into_iter().map(|mut h| {
+                h.via.insert(0, *group);
+                h
+            }));
+        }
         for clause in &technique.clauses {
             let place = on.filter(|_| !anywhere(technique, clause));
             let mut any = Access::Denied;
             for (bit, operation) in bits(clause.operations).zip(self.techniques.operations(clause.operations))
             {
-                let (by, access) = self.holder(&held, grant, bit, place);
+                let (by, access) = self.holder(actor, &held, grant, (bit, operation), place);
                 // What no grant allows, the step before gives.
                 let access = if given { Access::Allowed } else { access };
                 let access = match place {
@@ -289,9 +295,10 @@ impl Escalation<'_> {
     /// Which of the grants allows an operation at a place, or anywhere.
     fn holder(
         &self,
+        actor: Ix<Party>,
         held: &[Held],
         first: Option<Ix<Grant>>,
-        bit: u128,
+        (bit, operation): (u128, &Operation),
         place: Option<Ix<ScopeNode>>,
     ) -> (Option<Held>, Access) {
         let mut best = (None, Access::Denied);
@@ -307,6 +314,11 @@ impl Escalation<'_> {
                 (true, _) => Access::Allowed,
                 (false, true) => Access::Conditional,
                 (false, false) => Access::Denied,
+            };
+            // Where it may be used anywhere, it is used where it is held.
+            let access = match place {
+                Some(_) => access,
+                None => self.graph.after_denies(actor, access, operation, grant.scope).0,
             };
             if access > best.1 {
                 best = (Some(h.clone()), access);

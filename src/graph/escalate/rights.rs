@@ -1,7 +1,7 @@
 //! Roles under conditions as powers: which techniques they are enough for, each worked out once.
 
 use super::{Cap, Place, less_sure};
-use crate::graph::roles::{Condition, Role};
+use crate::graph::roles::{Bounds, Condition, Role};
 use crate::graph::{AccessGraph, FastMap, Grant};
 use crate::model::{Ix, RoleKind, Sym, UserAssignedIdentity};
 use crate::rbac::{Access, Bound, Certainty, Class, CompiledRole, Gain, Powers, RoleProfile, Techniques};
@@ -73,8 +73,9 @@ impl Rights {
         everything.authority = None;
         everything.classes = u8::MAX;
         rights.all.push(everything);
+        let mut bounds = Bounds::of_workloads(graph.roles(), graph.catalog());
         for (_, grant) in graph.grants().iter() {
-            rights.add(graph, techniques, grant);
+            rights.add(graph, techniques, grant, &mut bounds);
         }
         rights
     }
@@ -89,10 +90,6 @@ impl Rights {
 
     pub(super) fn host(&self, kind: &str) -> Option<usize> {
         self.hosts.iter().position(|h| h == kind)
-    }
-
-    pub(super) fn host_name(&self, at: usize) -> &str {
-        self.hosts.get(at).map_or("", String::as_str)
     }
 
     pub(super) fn provider(&self, name: &str) -> Option<usize> {
@@ -129,7 +126,7 @@ impl Rights {
         identity.restricted_to.as_ref().is_none_or(allowed) && near
     }
 
-    fn add(&mut self, graph: &AccessGraph, techniques: &Techniques, grant: &Grant) {
+    fn add(&mut self, graph: &AccessGraph, techniques: &Techniques, grant: &Grant, bounds: &mut Bounds<'_>) {
         let key = (grant.role, grant.condition);
         if self.of_grant.contains_key(&key) {
             return;
@@ -147,7 +144,12 @@ impl Rights {
         right.custom = (role.defined && role.kind == RoleKind::Custom).then_some(grant.role);
         right.broad = is_broad(&role.profile).then_some(Certainty::High);
         let (all, some) = assigning(techniques);
-        match graph.bound(grant) {
+        let own = match graph.bound(grant) {
+            // Whom a condition lets be given a role matters: a workload is no person.
+            Bound::Escapable(_) => bounds.of(role, graph.condition(grant).map(|c| &c.parsed)),
+            other => other,
+        };
+        match own {
             Bound::Unbounded => right.note_authority(Certainty::High, all),
             Bound::Unknown => right.note_authority(Certainty::Low, all),
             Bound::Escapable(roles) => {

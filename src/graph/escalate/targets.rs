@@ -10,6 +10,9 @@ use crate::model::{Ix, Level};
 use crate::rbac::Certainty;
 use std::collections::{BTreeMap, HashMap};
 
+/// The most places that are tried where deny assignments close the way to the worst.
+const PLACES: usize = 20;
+
 /// Where a way leads.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Target {
@@ -177,9 +180,15 @@ impl Escalation<'_> {
     pub fn way(&self, identity: &Identity, escalates: &Escalates) -> Option<Path> {
         let told = self.told(identity.party?, &escalates.worst, &escalates.way);
         match told {
-            Ok(path) => Some(path),
-            Err(_) => self.path(identity, &escalates.worst, escalates.certainty),
+            Ok(path) if path.certainty <= escalates.certainty => return Some(path),
+            _ => {}
         }
+        let other = self.path(identity, &escalates.worst, escalates.certainty);
+        other.or_else(|| {
+            // What is denied to just this one may leave other places, or less sure ways.
+            let places = self.places(identity, Certainty::Low).into_iter().take(PLACES);
+            places.into_iter().find_map(|(target, sure)| self.path(identity, &target, sure))
+        })
     }
 
     /// The places of power that an identity holds by its own grants, or gives itself by them, each as sure as that is.
@@ -190,10 +199,12 @@ impl Escalation<'_> {
         let mut next = 0;
         while let Some(at) = seen.get(next).copied() {
             next += 1;
-            for edge in self.net.from(at).iter().filter(|e| e.certainty < Certainty::Doubtful) {
+            for edge in self.net.from(at).iter().filter(|e| e.certainty < Certainty::Low) {
                 let to = edge.to as usize;
                 let Some(node) = self.net.node(to) else { continue };
                 match node {
+                    // To widen a custom role of one's own is a step.
+                    Node::Authority(_) if matches!(self.net.node(at), Some(Node::Party(_))) => {}
                     Node::Authority(_) | Node::Write(_) | Node::Directory => own.push((node, edge.certainty)),
                     Node::Right(..) | Node::Party(_) if !seen.contains(&to) => seen.push(to),
                     _ => {}

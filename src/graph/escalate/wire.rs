@@ -7,7 +7,7 @@ use crate::graph::parties::{Host, Identity, PartyKind};
 use crate::graph::scopes::ScopeNode;
 use crate::graph::{AccessGraph, Edge, FastMap, Grant};
 use crate::model::{GrantState, Ix, Level, Scope, Sym};
-use crate::rbac::{Certainty, Gain, Techniques};
+use crate::rbac::{Certainty, Techniques};
 use std::collections::BTreeSet;
 
 pub(super) mod alone;
@@ -99,6 +99,11 @@ impl<'a, 'g> Wire<'a, 'g> {
                     let all = self.draft.node(Node::Right(EVERYTHING, scope));
                     self.draft.edge(next, all, Certainty::High, false, None);
                 }
+                Node::Directory => {
+                    // Whoever masters the directory puts itself into groups.
+                    let any = self.draft.node(Node::AnyGroup);
+                    self.draft.edge(next, any, Certainty::Medium, false, None);
+                }
                 Node::AnyGroup => {
                     for (at, party) in self.graph.parties().iter() {
                         if party.kind == PartyKind::Group {
@@ -107,8 +112,7 @@ impl<'a, 'g> Wire<'a, 'g> {
                         }
                     }
                 }
-                Node::Party(_) | Node::Empowered(..) | Node::Reach(..) | Node::Write(_) | Node::Directory => {
-                }
+                Node::Party(_) | Node::Empowered(..) | Node::Reach(..) | Node::Write(_) => {}
             }
             next += 1;
         }
@@ -121,9 +125,13 @@ impl<'a, 'g> Wire<'a, 'g> {
             let reach = self.draft.node(Node::Reach(*cap, scope));
             self.draft.edge(at, reach, *certainty, false, Some(*technique));
         }
-        if let Some((certainty, technique)) = right.authority {
+        // Blueprints are assigned to subscriptions, not within them.
+        let within = self.graph.scopes().nodes()[scope].level > Level::Subscription;
+        let fits = |technique: usize| {
+            !(within && self.techniques.get(technique).is_some_and(|t| t.id == "authz-blueprint"))
+        };
+        if let Some((certainty, technique)) = right.authority.filter(|(_, technique)| fits(*technique)) {
             let authority = self.draft.node(Node::Authority(scope));
-            let certainty = self.denied(scope, technique, certainty);
             self.draft.edge(at, authority, certainty, true, Some(technique));
         }
         let (_, some) = assigning(self.techniques);
@@ -137,16 +145,6 @@ impl<'a, 'g> Wire<'a, 'g> {
             let write = self.draft.node(Node::Write(scope));
             self.draft.edge(at, write, certainty, false, None);
         }
-    }
-
-    /// A technique is not sure where a deny assignment may take its operations from some.
-    fn denied(&self, scope: Ix<ScopeNode>, technique: usize, certainty: Certainty) -> Certainty {
-        let Some(technique) = self.techniques.get(technique) else { return certainty };
-        let mask = technique.clauses.iter().fold(0, |all, c| all | c.operations);
-        let hit = |deny: &crate::graph::deny::Deny| {
-            deny.may_take(&self.graph.scopes, scope, self.techniques.operations(mask))
-        };
-        if self.graph.denies.iter().any(hit) { Certainty::Low } else { certainty }
     }
 
     /// A reach leads to the nearest one of its kind below: so each place is led to once.
@@ -164,24 +162,11 @@ impl<'a, 'g> Wire<'a, 'g> {
         self.graph.scopes().up(from).find_map(|scope| self.draft.has(Node::Reach(cap, scope)))
     }
 
-    /// From whatever reaches a place to the party of an identity there.
+    /// From whatever reaches a place to the party of an identity there. What deny assignments take from whom is looked at
+    /// when a way is told.
     fn lead(&mut self, cap: Cap, place: Ix<ScopeNode>, to: NodeId) {
         let Some(from) = self.nearest(cap, place) else { return };
-        let techniques = self.techniques.iter().filter(|(_, t)| self.is_of(cap, t));
-        let worst = techniques.map(|(at, _)| self.denied(place, at, Certainty::High)).max();
-        self.draft.edge(from, to, worst.unwrap_or(Certainty::High), true, Some(place.index()));
-    }
-
-    fn is_of(&self, cap: Cap, technique: &crate::rbac::Technique) -> bool {
-        match cap {
-            Cap::Federate => technique.gain == Gain::Identity,
-            Cap::Exec(host) => {
-                technique.gain == Gain::Host && technique.works_on(self.rights.host_name(host))
-            }
-            Cap::Feed(host) => technique.gain == Gain::Fed && technique.works_on(self.rights.host_name(host)),
-            Cap::Attach(..) => technique.gain == Gain::Attach,
-            Cap::Policy => technique.gain == Gain::Policy,
-        }
+        self.draft.edge(from, to, Certainty::High, true, Some(place.index()));
     }
 
     fn identities(&mut self) {

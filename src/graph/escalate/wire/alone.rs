@@ -45,7 +45,9 @@ impl<'g> Holdings<'g> {
             let Some((at, right)) = rights.of(grant).and_then(|at| Some((at, rights.get(at)?))) else {
                 continue;
             };
-            if grant.state == GrantState::Eligible || right.powers.most == 0 {
+            // A harmless custom role is what gets widened.
+            let nothing = right.powers.most == 0 && right.custom.is_none();
+            if grant.state == GrantState::Eligible || nothing {
                 continue;
             }
             union = union.and(right.powers);
@@ -139,6 +141,10 @@ impl<'g> Holdings<'g> {
 
     /// Whether what is held has identities trust tokens from outside: then nothing needs to be attached there.
     fn trusts(&self, wire: &Wire<'_, '_>, holding: &Holding) -> bool {
+        // A deny assignment may take the one and leave the other.
+        if !self.graph.denies.is_empty() {
+            return false;
+        }
         let caps = wire.rights.get(holding.right).map(|r| r.caps.as_slice()).unwrap_or_default();
         caps.iter().any(|(cap, sure, _)| *cap == Cap::Federate && *sure == Certainty::High)
     }
