@@ -124,11 +124,13 @@ pub fn for_identity(
         notes.push(format!("tried and refused, which is no need: {}", list(&tried, 5)));
     }
     let old = direct(&graph, from);
+    let principal = graph.text(graph.parties()[party].principal);
     if as_json {
         let places: Vec<Value> = instead.iter().map(|i| instead_json(&graph, i)).collect();
         let all = json!({
             "identity": name, "from": log.from.to_string(), "until": log.until.to_string(), "days": days,
-            "places": places, "delete_after": old.iter().map(|o| &o.assignment).collect::<Vec<_>>(),
+            "places": places, "create": creates(&graph, party, &instead), "back": old.iter().map(|o| back(principal, o)).collect::<Vec<_>>(),
+            "not_held_today": unheld, "unknown_operations": unknown, "elsewhere": elsewhere, "delete_after": old.iter().map(|o| &o.assignment).collect::<Vec<_>>(),
             "denied": denied.iter().map(|r| graph.text(r.operation)).collect::<BTreeSet<_>>(), "notes": notes,
         });
         return Ok(Reply { text: format!("{all:#}\n"), notes: Vec::new() });
@@ -268,6 +270,36 @@ fn instead_json(graph: &AccessGraph, instead: &Instead) -> Value {
     })
 }
 
+fn create(principal: &str, role: &str, scope: &str) -> String {
+    format!(
+        "az role assignment create --assignee-object-id {} --assignee-principal-type ServicePrincipal --role {} --scope {}",
+        quoted(principal),
+        quoted(role),
+        quoted(scope)
+    )
+}
+
+/// The commands that give what is needed; a custom role by the name that it is given first.
+fn creates(graph: &AccessGraph, party: Ix<crate::graph::Party>, instead: &[Instead]) -> Vec<String> {
+    let principal = graph.text(graph.parties()[party].principal);
+    let mut all = Vec::new();
+    for one in instead {
+        let scope = graph.text(graph.scopes().nodes()[one.scope].id);
+        all.extend(one.roles.iter().map(|(_, id)| create(principal, id, scope)));
+        if one.roles.is_empty() {
+            all.push(create(principal, "NAME", scope));
+        }
+    }
+    all
+}
+
+/// The command that gives back what was taken.
+fn back(principal: &str, old: &Old) -> String {
+    let condition = old.condition.as_deref();
+    let condition = condition.map(|c| format!(" --condition-version 2.0 --condition {}", quoted(c)));
+    create(principal, &old.role, &old.scope) + &condition.unwrap_or_default()
+}
+
 /// As one word of a shell.
 pub(super) fn quoted(text: &str) -> String {
     let text = crate::render::clean(text);
@@ -281,16 +313,8 @@ pub(super) fn quoted(text: &str) -> String {
 
 fn text(graph: &AccessGraph, party: Ix<crate::graph::Party>, instead: &[Instead], old: &[Old]) -> String {
     let principal = graph.text(graph.parties()[party].principal);
-    let create = |role: &str, scope: &str| {
-        format!(
-            "az role assignment create --assignee-object-id {} --assignee-principal-type ServicePrincipal --role {} --scope {}",
-            quoted(principal),
-            quoted(role),
-            quoted(scope)
-        )
-    };
     let mut out = String::new();
-    let mut before = Vec::new();
+    let before = creates(graph, party, instead);
     for one in instead {
         let scope = graph.text(graph.scopes().nodes()[one.scope].id);
         let _ = writeln!(out, "on {}: used {} operations", crate::render::clean(scope), one.needs.len());
@@ -299,7 +323,6 @@ fn text(graph: &AccessGraph, party: Ix<crate::graph::Party>, instead: &[Instead]
         }
         for (name, id) in &one.roles {
             let _ = writeln!(out, "  give {} ({id})", crate::render::clean(name));
-            before.push(create(id, scope));
         }
         if one.roles.is_empty() {
             let _ = writeln!(
@@ -307,7 +330,6 @@ fn text(graph: &AccessGraph, party: Ix<crate::graph::Party>, instead: &[Instead]
                 "  no role that is no wider than what is held covers that; a custom role:\n{:#}",
                 custom(graph, one)
             );
-            before.push(create("NAME", scope));
         } else if one.found.cost == one.found.at_least {
             let _ = writeln!(
                 out,
@@ -341,11 +363,7 @@ fn text(graph: &AccessGraph, party: Ix<crate::graph::Party>, instead: &[Instead]
         }
         let _ = writeln!(out, "and back:");
         for one in old {
-            let condition = one
-                .condition
-                .as_deref()
-                .map(|c| format!(" --condition-version 2.0 --condition {}", quoted(c)));
-            let _ = writeln!(out, "  {}{}", create(&one.role, &one.scope), condition.unwrap_or_default());
+            let _ = writeln!(out, "  {}", back(principal, one));
         }
     }
     out

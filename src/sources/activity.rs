@@ -55,10 +55,13 @@ struct Reader<'e> {
     used: HashMap<(String, String, bool, String), Usage>,
     used_span: Option<(Instant, Instant)>,
     full: bool,
+    /// Whether there was anything at all, good or bad.
+    any: bool,
 }
 
 impl Visit for Reader<'_> {
     fn element(&mut self, bytes: &[u8], at: Position, _: bool) {
+        self.any = true;
         match usage::record(bytes) {
             usage::Record::Other => {}
             usage::Record::Nothing(when) => return self.seen(when),
@@ -95,6 +98,7 @@ impl Visit for Reader<'_> {
     }
 
     fn problem(&mut self, problem: Problem, at: Position) {
+        self.any = true;
         let reason = if problem == Problem::Truncated { Reason::Truncated } else { Reason::Unparsed };
         self.gap(reason, "the sign-in log could not be read to its end", at);
     }
@@ -155,8 +159,13 @@ pub fn read(estate: &mut Estate, path: &str, input: impl Read) -> Result<(), Sig
         used: HashMap::new(),
         used_span: None,
         full: false,
+        any: false,
     };
     scan(input, &mut reader);
+    if !reader.any {
+        // Nothing was done, as far as this goes.
+        return Ok(());
+    }
     let (last, span, used, used_span) = (reader.last, reader.span, reader.used, reader.used_span);
     if let Some((from, until)) = used_span {
         add(estate, used, from, until);
