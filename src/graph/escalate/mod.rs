@@ -7,6 +7,7 @@
 
 mod blast;
 mod choke;
+mod exact;
 mod guards;
 mod net;
 mod open;

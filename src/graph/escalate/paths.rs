@@ -2,7 +2,7 @@
 
 use super::net::{Edge, NodeId, Walk};
 use super::targets::Target;
-use super::{Escalation, Label, Node, less_sure};
+use super::{Cap, Escalation, Label, Node, less_sure};
 use crate::graph::parties::{Identity, Party};
 use crate::graph::scopes::ScopeNode;
 use crate::graph::{Grant, Held};
@@ -51,15 +51,12 @@ impl Path {
     }
 }
 
-/// The most ways around what deny assignments take that are looked for.
-const TRIES: usize = 64;
-
 type Banned = Vec<(NodeId, u32)>;
 
 impl Escalation<'_> {
     /// The way with the fewest steps from an identity to a target, over what is sure enough.
     pub fn path(&self, from: &Identity, to: &Target, at_least: Certainty) -> Option<Path> {
-        self.path_without(from, to, at_least, &mut Vec::new())
+        self.path_without(from, to, at_least, &Vec::new())
     }
 
     /// The ways to several targets, each over what is as sure as it says.
@@ -73,7 +70,7 @@ impl Escalation<'_> {
                 let told = self.edges_of(walk, start, target).map(|edges| self.told(party, target, &edges));
                 *slot = match told {
                     Some(Ok(path)) => Some(path),
-                    Some(Err(denied)) => self.path_without(from, target, certainty, &mut vec![denied]),
+                    Some(Err(_)) => self.exact(from, target, certainty, &[]),
                     None => None,
                 };
             }
@@ -90,7 +87,7 @@ impl Escalation<'_> {
             if all.len() >= most {
                 break;
             }
-            let other = self.path_without(from, to, at_least, &mut vec![(*at, edge.to)]);
+            let other = self.path_without(from, to, at_least, &vec![(*at, edge.to)]);
             let known = |p: &Path, all: &[Path]| all.iter().any(|a| same(a, p));
             all.extend(other.filter(|p| !known(p, &all)));
         }
@@ -111,19 +108,14 @@ impl Escalation<'_> {
         from: &Identity,
         to: &Target,
         at_least: Certainty,
-        banned: &mut Banned,
+        banned: &Banned,
     ) -> Option<Path> {
-        for _ in 0..TRIES {
-            let edges = self.edges(from, to, at_least, banned)?;
-            match self.told(from.party?, to, &edges) {
-                Ok(path) if path.certainty <= at_least => return Some(path),
-                // It turned out less sure than was asked for: what leads there is not taken again.
-                Ok(_) => banned.push(edges.iter().rev().find(|(_, e)| e.step).map(|(at, e)| (*at, e.to))?),
-                // A deny assignment takes this step from whoever would do it.
-                Err(denied) => banned.push(denied),
-            }
+        let edges = self.edges(from, to, at_least, banned)?;
+        match self.told(from.party?, to, &edges) {
+            Ok(path) if path.certainty <= at_least => Some(path),
+            // A deny assignment takes a step from whoever would do it, or may.
+            _ => self.exact(from, to, at_least, banned),
         }
-        None
     }
 
     /// The edges of the shortest way.
@@ -176,8 +168,8 @@ impl Escalation<'_> {
         let mut steps: Vec<Step> = Vec::new();
         let mut actor = start;
         let mut how: (Option<Ix<Grant>>, Option<&'static Technique>) = (None, None);
-        // Whether the actor has its right from the step before.
-        let mut given = false;
+        // Where the step before gave the actor its right, if it did.
+        let mut given: Option<Ix<ScopeNode>> = None;
         let mut least = Certainty::High;
         // Groups that the actor has put itself into.
         let mut joined: Vec<Ix<Party>> = Vec::new();
@@ -208,12 +200,31 @@ impl Escalation<'_> {
             };
             let gains = self.target(into);
             let mut step = self.step((actor, &joined), how, on, gains, given);
+            let within = |won, on: Option<_>| on.is_some_and(|on| self.graph.scopes().contains(won, on));
+            if let (Node::Reach(cap, _), Access::Denied | Access::Conditional) = (from, step.access)
+                && given.is_none_or(|won| within(won, on))
+            {
+                // The surest technique is denied, or may be: another does the same.
+                for other in self.techniques.iter().map(|(_, t)| t).filter(|t| self.does(cap, t)) {
+                    let gains = self.target(into);
+                    let try_it = self.step((actor, &joined), (how.0, Some(other)), on, gains, given);
+                    if (try_it.access, std::cmp::Reverse(other.certainty))
+                        > (step.access, std::cmp::Reverse(least))
+                    {
+                        step = try_it;
+                        least = other.certainty;
+                    }
+                }
+            }
             if step.access == Access::Denied {
                 return Err((*at, edge.to));
             }
             step.certainty =
                 if step.access == Access::Allowed { least } else { less_sure(least, Certainty::Low) };
-            given = !matches!(into, Node::Party(_));
+            given = match into {
+                Node::Authority(scope) | Node::Right(_, scope) | Node::Empowered(_, scope) => Some(scope),
+                _ => None,
+            };
             match into {
                 Node::Party(next) if self.graph.parties()[next].identity.is_some() => {
                     actor = next;
@@ -236,7 +247,7 @@ impl Escalation<'_> {
         (grant, technique): (Option<Ix<Grant>>, Option<&'static Technique>),
         on: Option<Ix<ScopeNode>>,
         gains: Target,
-        given: bool,
+        given: Option<Ix<ScopeNode>>,
     ) -> Step {
         let mut step = Step {
             actor,
@@ -262,8 +273,14 @@ impl Escalation<'_> {
             for (bit, operation) in bits(clause.operations).zip(self.techniques.operations(clause.operations))
             {
                 let (by, access) = self.holder(actor, &held, grant, (bit, operation), place);
-                // What no grant allows, the step before gives.
-                let access = if given { Access::Allowed } else { access };
+                // What no grant allows, the step before gives, where that is.
+                let access = match (given, place) {
+                    (Some(won), None) if access != Access::Allowed => {
+                        self.graph.after_denies(actor, Access::Allowed, operation, won).0
+                    }
+                    (Some(_), _) => Access::Allowed,
+                    (None, _) => access,
+                };
                 let access = match place {
                     Some(place) => self.graph.after_denies(actor, access, operation, place).0,
                     None => access,
@@ -286,6 +303,9 @@ impl Escalation<'_> {
             if !clause.all {
                 step.access = step.access.min(any);
             }
+        }
+        if technique.gain == Gain::Redefine && given.is_none() && !self.graph.denies.is_empty() {
+            step.access = step.access.min(self.redefines(actor, &held, on, technique));
         }
         step.held.sort_by_key(|h| (h.grant, h.via.len()));
         step.held.dedup();
@@ -325,6 +345,44 @@ impl Escalation<'_> {
             }
         }
         best
+    }
+
+    /// Whether a custom role that is held at a scope may be changed wherever it is assignable, denies counted.
+    fn redefines(
+        &self,
+        actor: Ix<Party>,
+        held: &[Held],
+        on: Option<Ix<ScopeNode>>,
+        technique: &Technique,
+    ) -> Access {
+        let mask = technique.clauses.iter().fold(0, |all, c| all | c.operations);
+        let estate = self.graph.estate();
+        let here = held.iter().map(|h| &self.graph.grants()[h.grant]).filter(|g| Some(g.scope) == on);
+        let custom = here.filter(|g| {
+            self.rights.of(g).and_then(|r| self.rights.get(r)).is_some_and(|r| r.custom.is_some())
+        });
+        let each = custom.map(|grant| {
+            let scopes = self.graph.roles()[grant.role].assignable_scopes.iter().map(|scope| {
+                let known = estate.strings.find(scope).and_then(|s| self.graph.scopes().find(estate, s));
+                let at = known.unwrap_or(self.graph.scopes().root());
+                let all = self.techniques.operations(mask).map(|o| self.graph.can(actor, o, at));
+                all.min().unwrap_or(Access::Denied)
+            });
+            scopes.min().unwrap_or(Access::Denied)
+        });
+        each.max().unwrap_or(Access::Denied)
+    }
+
+    /// Whether a technique does what a node of reach stands for.
+    fn does(&self, cap: Cap, technique: &Technique) -> bool {
+        match cap {
+            Cap::Federate => technique.gain == Gain::Identity,
+            Cap::Exec(host) => self.rights.host_of(technique, Gain::Host, host),
+            Cap::Feed(host) => self.rights.host_of(technique, Gain::Fed, host),
+            Cap::Policy => technique.gain == Gain::Policy,
+            // Each provider's host has its own.
+            Cap::Attach(..) => false,
+        }
     }
 
     pub(super) fn target(&self, node: Node) -> Target {

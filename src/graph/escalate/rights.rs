@@ -4,7 +4,9 @@ use super::{Cap, Place, less_sure};
 use crate::graph::roles::{Bounds, Condition, Role};
 use crate::graph::{AccessGraph, FastMap, Grant};
 use crate::model::{Ix, RoleKind, Sym, UserAssignedIdentity};
-use crate::rbac::{Access, Bound, Certainty, Class, CompiledRole, Gain, Powers, RoleProfile, Techniques};
+use crate::rbac::{
+    Access, Bound, Certainty, Class, CompiledRole, Gain, Powers, RoleProfile, Technique, Techniques,
+};
 
 /// Percent of the providers with writes from which on a role writes in most: as the rule `broad-write-scope` has it.
 const MOST: u8 = 50;
@@ -90,6 +92,11 @@ impl Rights {
 
     pub(super) fn host(&self, kind: &str) -> Option<usize> {
         self.hosts.iter().position(|h| h == kind)
+    }
+
+    /// Whether a technique of a kind works on hosts of a type.
+    pub(super) fn host_of(&self, technique: &Technique, gain: Gain, host: usize) -> bool {
+        technique.gain == gain && self.hosts.get(host).is_some_and(|kind| technique.works_on(kind))
     }
 
     pub(super) fn provider(&self, name: &str) -> Option<usize> {
