@@ -1,7 +1,7 @@
 //! Ways from an identity to more power, in words: what is done, by whom, to what, and what allows it.
 //! Not here: finding them (`graph`), and laying them out (`render`).
 
-use crate::graph::{AccessGraph, Blast, Held, Open, Path, Step, Target};
+use crate::graph::{AccessGraph, Blast, Held, Open, Path, Step};
 use crate::model::GrantState;
 use crate::rbac::{Access, Class};
 
@@ -142,13 +142,6 @@ pub fn path_row(graph: &AccessGraph, from: &str, path: &Path) -> PathRow {
 
 fn step(graph: &AccessGraph, step: &Step) -> StepRow {
     let technique = step.technique;
-    let does = match technique {
-        Some(t) => t.title.clone(),
-        None => match &step.gains {
-            Target::Group(_) => "add itself to a group".to_owned(),
-            _ => "use its role in the directory".to_owned(),
-        },
-    };
     let operation = |o: &crate::model::Operation| match o.plane {
         crate::model::Plane::Control => o.name.clone(),
         crate::model::Plane::Data => format!("{} (data)", o.name),
@@ -156,7 +149,7 @@ fn step(graph: &AccessGraph, step: &Step) -> StepRow {
     StepRow {
         actor: graph.party_name(step.actor).to_owned(),
         actor_id: graph.text(graph.parties()[step.actor].principal).to_owned(),
-        does,
+        does: step.does().to_owned(),
         technique: technique.map(|t| t.id.clone()),
         on: step.on.map(|s| graph.text(graph.scopes().nodes()[s].id).to_owned()),
         place: step.on.map(|s| graph.scope_words(s)),

@@ -2,7 +2,7 @@
 //! a way around counts.
 
 use super::{Certainty, Escalates, Escalation};
-use crate::graph::{AccessGraph, Grant};
+use crate::graph::Grant;
 use crate::model::Ix;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -55,7 +55,7 @@ impl Escalation<'_> {
             let Some((grant, _)) = best else { break };
             gone.insert(grant);
             if chokes.exact {
-                let without = Escalation::without(self.graph, &gone);
+                let without = Escalation::build(self.graph, &gone);
                 now = without.uses(&without.all());
             } else {
                 now.retain(|(grants, _)| !grants.contains(&grant));
@@ -74,13 +74,6 @@ impl Escalation<'_> {
             Some((self.way(identity, escalates)?.grants(), escalates.places))
         });
         ways.filter(|(grants, _)| !grants.is_empty()).collect()
-    }
-}
-
-impl<'g> Escalation<'g> {
-    /// The net as it would be without some grants.
-    fn without(graph: &'g AccessGraph, gone: &BTreeSet<Ix<Grant>>) -> Escalation<'g> {
-        Escalation::build(graph, gone)
     }
 }
 

@@ -3,6 +3,7 @@
 //! way of the way that the net gives.
 
 use super::net::{Edge, NodeId};
+use super::paths::Banned;
 use super::targets::Target;
 use super::{Escalation, Path};
 use crate::graph::parties::Identity;
@@ -21,7 +22,7 @@ impl Escalation<'_> {
         from: &Identity,
         to: &Target,
         at_least: Certainty,
-        banned: &[(NodeId, u32)],
+        banned: &Banned,
     ) -> Option<Path> {
         let (start, party) = (self.start(from)?, from.party?);
         let ends = self.ends(to);
@@ -38,15 +39,13 @@ impl Escalation<'_> {
                     continue;
                 }
                 let target = self.net.node(next).map(|node| self.target(node))?;
-                let told = self.told(party, &target, &way);
-                let Ok(path) = told.map_err(drop) else { continue };
-                if path.certainty > at_least {
+                if self.told(party, &target, &way).is_none_or(|path| path.certainty > at_least) {
                     continue;
                 }
                 seen.insert(next);
                 if let Some(rest) = self.follows(next, &ends, at_least) {
                     let all: Way = way.iter().copied().chain(rest).collect();
-                    return self.told(party, to, &all).ok();
+                    return self.told(party, to, &all);
                 }
                 queue.push_back((next, way));
             }
@@ -55,13 +54,7 @@ impl Escalation<'_> {
     }
 
     /// The next steps from a node, each with the way to its end.
-    fn steps_from(
-        &self,
-        at: NodeId,
-        way: &Way,
-        at_least: Certainty,
-        banned: &[(NodeId, u32)],
-    ) -> Vec<(NodeId, Way)> {
+    fn steps_from(&self, at: NodeId, way: &Way, at_least: Certainty, banned: &Banned) -> Vec<(NodeId, Way)> {
         let mut found = Vec::new();
         let mut seen: HashSet<NodeId> = HashSet::from([at]);
         let mut queue: VecDeque<(NodeId, Way)> = VecDeque::from([(at, way.clone())]);

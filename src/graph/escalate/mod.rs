@@ -104,6 +104,7 @@ impl<'g> Escalation<'g> {
         Escalation::build(graph, &BTreeSet::new())
     }
 
+    /// The net as it would be without some grants.
     fn build(graph: &'g AccessGraph, gone: &BTreeSet<Ix<Grant>>) -> Escalation<'g> {
         let techniques = Techniques::embedded();
         let rights = Rights::new(graph, techniques);

@@ -58,23 +58,29 @@ impl Draft {
     }
 
     pub(super) fn finish(self) -> Net {
-        let mut starts = vec![0usize; self.nodes.len() + 1];
-        for (from, _) in &self.edges {
-            if let Some(slot) = starts.get_mut(*from as usize + 1) {
-                *slot += 1;
-            }
-        }
-        let mut sum = 0;
-        for slot in &mut starts {
-            sum += *slot;
-            *slot = sum;
-        }
+        let starts = starts(self.nodes.len(), self.edges.iter().map(|(from, _)| *from));
         let mut edges = self.edges;
         // Stable: edges of a node stay in the order in which they were made, which is that of the records.
         edges.sort_by_key(|(from, _)| *from);
         let edges = edges.into_iter().map(|(_, edge)| edge).collect();
         Net { nodes: self.nodes, numbers: self.numbers, starts, edges }
     }
+}
+
+/// Where the edges of each node start in a list that is sorted by node, and where the last ones end.
+fn starts(nodes: usize, edges: impl Iterator<Item = u32>) -> Vec<usize> {
+    let mut starts = vec![0; nodes + 1];
+    for node in edges {
+        if let Some(slot) = starts.get_mut(node as usize + 1) {
+            *slot += 1;
+        }
+    }
+    let mut sum = 0;
+    for slot in &mut starts {
+        sum += *slot;
+        *slot = sum;
+    }
+    starts
 }
 
 /// The net.
@@ -249,17 +255,7 @@ pub(super) struct Reversed<'n> {
 
 impl Net {
     pub(super) fn reversed(&self) -> Reversed<'_> {
-        let mut starts = vec![0usize; self.nodes.len() + 1];
-        for edge in &self.edges {
-            if let Some(slot) = starts.get_mut(edge.to as usize + 1) {
-                *slot += 1;
-            }
-        }
-        let mut sum = 0;
-        for slot in &mut starts {
-            sum += *slot;
-            *slot = sum;
-        }
+        let starts = starts(self.nodes.len(), self.edges.iter().map(|edge| edge.to));
         let mut at = starts.clone();
         let mut edges = vec![(0, 0); self.edges.len()];
         for from in 0..self.nodes.len() {

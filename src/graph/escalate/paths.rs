@@ -41,6 +41,17 @@ pub struct Path {
     pub certainty: Certainty,
 }
 
+impl Step {
+    /// What is done, in words.
+    pub fn does(&self) -> &str {
+        match (self.technique, &self.gains) {
+            (Some(technique), _) => &technique.title,
+            (None, Target::Group(_)) => "add itself to a group",
+            (None, _) => "use its role in the directory",
+        }
+    }
+}
+
 impl Path {
     /// The grants that it needs, each once.
     pub fn grants(&self) -> Vec<Ix<Grant>> {
@@ -51,12 +62,13 @@ impl Path {
     }
 }
 
-type Banned = Vec<(NodeId, u32)>;
+/// Edges that a way may not take, by their ends.
+pub(super) type Banned = [(NodeId, u32)];
 
 impl Escalation<'_> {
     /// The way with the fewest steps from an identity to a target, over what is sure enough.
     pub fn path(&self, from: &Identity, to: &Target, at_least: Certainty) -> Option<Path> {
-        self.path_without(from, to, at_least, &Vec::new())
+        self.path_without(from, to, at_least, &[])
     }
 
     /// The ways to several targets, each over what is as sure as it says.
@@ -67,12 +79,10 @@ impl Escalation<'_> {
             let mut walk = None;
             for (slot, (target, _)) in found.iter_mut().zip(to).filter(|(_, (_, c))| *c == certainty) {
                 let walk = walk.get_or_insert_with(|| self.net.walk(start, certainty, &|_, _| false));
-                let told = self.edges_of(walk, start, target).map(|edges| self.told(party, target, &edges));
-                *slot = match told {
-                    Some(Ok(path)) => Some(path),
-                    Some(Err(_)) => self.exact(from, target, certainty, &[]),
-                    None => None,
-                };
+                *slot = self.edges_of(walk, start, target).and_then(|edges| {
+                    let told = self.told(party, target, &edges);
+                    told.or_else(|| self.exact(from, target, certainty, &[]))
+                });
             }
         }
         found.into_iter().flatten().collect()
@@ -81,13 +91,13 @@ impl Escalation<'_> {
     /// That way, and others that do without one of its steps.
     pub fn paths(&self, from: &Identity, to: &Target, at_least: Certainty, most: usize) -> Vec<Path> {
         let Some(first) = self.path(from, to, at_least) else { return Vec::new() };
-        let Some(edges) = self.edges(from, to, at_least, &Vec::new()) else { return vec![first] };
+        let Some(edges) = self.edges(from, to, at_least, &[]) else { return vec![first] };
         let mut all = vec![first];
         for (at, edge) in edges.iter().filter(|(at, e)| self.tells_apart(*at, e)) {
             if all.len() >= most {
                 break;
             }
-            let other = self.path_without(from, to, at_least, &vec![(*at, edge.to)]);
+            let other = self.path_without(from, to, at_least, &[(*at, edge.to)]);
             let known = |p: &Path, all: &[Path]| all.iter().any(|a| same(a, p));
             all.extend(other.filter(|p| !known(p, &all)));
         }
@@ -111,11 +121,9 @@ impl Escalation<'_> {
         banned: &Banned,
     ) -> Option<Path> {
         let edges = self.edges(from, to, at_least, banned)?;
-        match self.told(from.party?, to, &edges) {
-            Ok(path) if path.certainty <= at_least => Some(path),
-            // A deny assignment takes a step from whoever would do it, or may.
-            _ => self.exact(from, to, at_least, banned),
-        }
+        let told = self.told(from.party?, to, &edges).filter(|path| path.certainty <= at_least);
+        // A deny assignment takes a step from whoever would do it, or may.
+        told.or_else(|| self.exact(from, to, at_least, banned))
     }
 
     /// The edges of the shortest way.
@@ -158,13 +166,8 @@ impl Escalation<'_> {
         }
     }
 
-    /// A way in steps; or the edge that a deny assignment closes to whoever would take it.
-    pub(super) fn told(
-        &self,
-        start: Ix<Party>,
-        to: &Target,
-        edges: &[(NodeId, Edge)],
-    ) -> Result<Path, (NodeId, u32)> {
+    /// A way in steps. None if a deny assignment closes one of them to whoever would take it.
+    pub(super) fn told(&self, start: Ix<Party>, to: &Target, edges: &[(NodeId, Edge)]) -> Option<Path> {
         let mut steps: Vec<Step> = Vec::new();
         let mut actor = start;
         let mut how: (Option<Ix<Grant>>, Option<&'static Technique>) = (None, None);
@@ -217,7 +220,7 @@ impl Escalation<'_> {
                 }
             }
             if step.access == Access::Denied {
-                return Err((*at, edge.to));
+                return None;
             }
             step.certainty =
                 if step.access == Access::Allowed { least } else { less_sure(least, Certainty::Low) };
@@ -238,7 +241,7 @@ impl Escalation<'_> {
             steps.push(step);
         }
         let certainty = steps.iter().map(|s| s.certainty).max().unwrap_or(Certainty::High);
-        Ok(Path { steps, target: to.clone(), certainty })
+        Some(Path { steps, target: to.clone(), certainty })
     }
 
     pub(super) fn step(

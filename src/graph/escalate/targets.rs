@@ -124,8 +124,7 @@ impl Escalation<'_> {
         if targets.is_empty() {
             return found;
         }
-        let own = |identity| self.own(identity).into_iter().map(|(node, _)| node).collect();
-        let owned: Vec<Vec<Node>> = self.graph.identities().rows().iter().map(own).collect();
+        let owned: Vec<Vec<Node>> = self.graph.identities().rows().iter().map(|i| self.own(i)).collect();
         for certainty in Certainty::ALL.into_iter().filter(|c| *c < Certainty::Doubtful) {
             let (sets, of_node) = self.reached(&targets, certainty);
             for (at, identity) in self.graph.identities().iter() {
@@ -179,9 +178,8 @@ impl Escalation<'_> {
     /// The way of an identity in steps. None if a deny assignment closes it to just this one.
     pub fn way(&self, identity: &Identity, escalates: &Escalates) -> Option<Path> {
         let told = self.told(identity.party?, &escalates.worst, &escalates.way);
-        match told {
-            Ok(path) if path.certainty <= escalates.certainty => return Some(path),
-            _ => {}
+        if let Some(path) = told.filter(|path| path.certainty <= escalates.certainty) {
+            return Some(path);
         }
         let other = self.path(identity, &escalates.worst, escalates.certainty);
         other.or_else(|| {
@@ -191,8 +189,8 @@ impl Escalation<'_> {
         })
     }
 
-    /// The places of power that an identity holds by its own grants, or gives itself by them, each as sure as that is.
-    pub(super) fn own(&self, identity: &Identity) -> Vec<(Node, Certainty)> {
+    /// The places of power that an identity surely holds by its own grants, or gives itself by them.
+    fn own(&self, identity: &Identity) -> Vec<Node> {
         let Some(start) = self.start(identity) else { return Vec::new() };
         let mut own = Vec::new();
         let mut seen = vec![start];
@@ -205,7 +203,7 @@ impl Escalation<'_> {
                 match node {
                     // To widen a custom role of one's own is a step.
                     Node::Authority(_) if matches!(self.net.node(at), Some(Node::Party(_))) => {}
-                    Node::Authority(_) | Node::Write(_) | Node::Directory => own.push((node, edge.certainty)),
+                    Node::Authority(_) | Node::Write(_) | Node::Directory => own.push(node),
                     Node::Right(..) | Node::Party(_) if !seen.contains(&to) => seen.push(to),
                     _ => {}
                 }
@@ -214,11 +212,9 @@ impl Escalation<'_> {
         own
     }
 
-    /// The places of power that an identity surely holds.
+    /// Those of them that are worth telling of.
     pub(super) fn powers(&self, identity: &Identity) -> Vec<Node> {
-        let own = self.own(identity).into_iter();
-        let sure = own.filter(|(node, sure)| *sure < Certainty::Low && self.is_target(*node));
-        sure.map(|(node, _)| node).collect()
+        self.own(identity).into_iter().filter(|node| self.is_target(*node)).collect()
     }
 
     /// The worst of them.
@@ -237,7 +233,7 @@ impl Escalation<'_> {
             let mut nodes: Vec<Node> = found
                 .nodes()
                 .filter_map(|at| self.net.node(at))
-                .filter(|node| self.is_target(*node) && !own.iter().any(|(o, _)| self.covers(*o, *node)))
+                .filter(|node| self.is_target(*node) && !own.iter().any(|o| self.covers(*o, *node)))
                 .collect();
             nodes.sort_by_key(|node| self.order(*node));
             for node in nodes {

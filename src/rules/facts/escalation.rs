@@ -57,16 +57,10 @@ impl PowerTable {
                 && lens.identity(at).judged
                 && let Some(path) = escalation.way(identity, escalates)
             {
-                let (to, kind) = target(lens, &escalates.worst);
-                facts.to = to;
-                facts.kind = kind;
-                let scope = match &escalates.worst {
-                    Target::Authority(scope) | Target::Write(scope) => {
-                        graph.text(graph.scopes().nodes()[*scope].id)
-                    }
-                    _ => "",
-                };
-                facts.place = format!("{kind} {}", scope.to_ascii_lowercase());
+                let worst = &escalates.worst;
+                facts.to = target(lens, worst);
+                facts.kind = worst.kind();
+                facts.place = format!("{} {}", worst.kind(), worst.id(graph).to_ascii_lowercase());
                 facts.steps = path.steps.len();
                 facts.confidence = path.certainty.name();
                 facts.places = escalates.places;
@@ -88,7 +82,7 @@ impl PowerTable {
                 facts.federating = taking(&takers.federate);
                 facts.attaching = taking(&takers.attach);
                 let worst = escalation.power(identity);
-                facts.power = worst.map(|t| target(lens, &t).0).unwrap_or_default();
+                facts.power = worst.map(|t| target(lens, &t)).unwrap_or_default();
             }
             rows.push(facts);
         }
@@ -166,30 +160,22 @@ fn evidence(lens: &Lens<'_>, steps: &[Step]) -> Vec<Evidence> {
 
 fn step(lens: &Lens<'_>, step: &Step) -> String {
     let graph = lens.graph;
-    let does = step.technique.map_or_else(
-        || match &step.gains {
-            Target::Group(_) => "add itself to a group",
-            _ => "use its role in the directory",
-        },
-        |t| t.title.as_str(),
-    );
+    let does = step.does();
     let on = step.on.map(|s| format!(" (`{}`)", lens.scope_name(s))).unwrap_or_default();
-    format!("`{}` can {does}{on} and gets {}", graph.party_name(step.actor), target(lens, &step.gains).0)
+    format!("`{}` can {does}{on} and gets {}", graph.party_name(step.actor), target(lens, &step.gains))
 }
 
-/// A target in words, and its kind.
-fn target(lens: &Lens<'_>, target: &Target) -> (String, &'static str) {
+/// A target in words, by the names of scopes that the lens has at hand: looking each up again is slow over a whole estate.
+fn target(lens: &Lens<'_>, target: &Target) -> String {
     let at = |scope| {
         let level = lens.graph.scopes().nodes()[scope].level.name().replace('-', " ");
         format!("{level} `{}`", lens.scope_name(scope))
     };
     match target {
-        Target::Party(party) => (format!("`{}`", lens.graph.party_name(*party)), "identity"),
-        Target::Group(party) => (format!("membership in `{}`", lens.graph.party_name(*party)), "group"),
-        Target::Authority(scope) => (format!("any role on {}", at(*scope)), "authority"),
-        Target::Write(scope) => (format!("writes of most providers on {}", at(*scope)), "write"),
-        Target::Role(name, scope) => (format!("{name} on {}", at(*scope)), "role"),
-        Target::Directory => ("any role of the directory".to_owned(), "directory"),
+        Target::Authority(scope) => format!("any role on {}", at(*scope)),
+        Target::Write(scope) => format!("writes of most providers on {}", at(*scope)),
+        Target::Role(name, scope) => format!("{name} on {}", at(*scope)),
+        Target::Party(_) | Target::Group(_) | Target::Directory => target.words(lens.graph),
     }
 }
 
