@@ -45,6 +45,7 @@ impl AccessGraph {
             scope_nodes,
             local,
             denies,
+            escalation: std::sync::OnceLock::new(),
             bounds,
             gaps,
         }

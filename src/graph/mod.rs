@@ -88,6 +88,8 @@ pub struct AccessGraph {
     /// Grants of other systems, as positions in the estate, by the class of whoever they name.
     local: FastMap<Sym, Vec<usize>>,
     denies: Vec<deny::Deny>,
+    /// What identities could become, once it was asked for.
+    escalation: std::sync::OnceLock<std::sync::Arc<escalate::Kept>>,
     bounds: FastMap<(Ix<Role>, Option<Ix<Condition>>), Bound>,
     gaps: Vec<Gap>,
 }

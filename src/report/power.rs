@@ -48,7 +48,7 @@ pub struct PowerRow {
 pub fn power_row(graph: &AccessGraph) -> Option<PowerRow> {
     let escalation = Escalation::new(graph);
     let all = escalation.all();
-    let identities = graph.identities().rows().iter().zip(&all);
+    let identities = graph.identities().rows().iter().zip(all);
     let mut found: Vec<_> = identities
         .filter_map(|(identity, escalates)| Some((identity, escalates.as_ref()?)))
         .filter(|(_, escalates)| escalates.certainty <= Certainty::Medium)
@@ -67,7 +67,7 @@ pub fn power_row(graph: &AccessGraph) -> Option<PowerRow> {
         let path = escalation.way(identity, escalates)?;
         Some(path_row(graph, graph.identity_name(identity), &path))
     });
-    let chokes = escalation.chokes(&all);
+    let chokes = escalation.chokes(all);
     let total = chokes.ways.max(1);
     let rows = chokes.grants.iter().map(|choke| {
         let grant = &graph.grants()[choke.grant];

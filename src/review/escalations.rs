@@ -1,7 +1,7 @@
 //! What identities could become before and after: the worst place of power that each gets to beyond what it holds, and how
 //! many resources that makes.
 
-use crate::graph::{AccessGraph, Escalates, Escalation};
+use crate::graph::{AccessGraph, Escalation};
 use crate::model::Ix;
 use crate::rbac::Certainty;
 use std::collections::{BTreeMap, BTreeSet};
@@ -44,24 +44,22 @@ pub struct EscalationChange {
 struct Side<'g> {
     graph: &'g AccessGraph,
     escalation: Escalation<'g>,
-    all: Vec<Option<Escalates>>,
     by_principal: BTreeMap<String, usize>,
 }
 
 impl<'g> Side<'g> {
     fn new(graph: &'g AccessGraph) -> Side<'g> {
         let escalation = Escalation::new(graph);
-        let all = escalation.all();
         let named = graph.identities().iter().filter_map(|(at, identity)| {
             let principal = graph.text(graph.parties()[identity.party?].principal);
             Some((principal.to_ascii_lowercase(), at.index()))
         });
-        Side { graph, escalation, all, by_principal: named.collect() }
+        Side { graph, escalation, by_principal: named.collect() }
     }
 
     fn gets_to(&self, principal: &str) -> Option<GetsTo> {
         let at = *self.by_principal.get(principal)?;
-        let escalates = self.all.get(at)?.as_ref()?;
+        let escalates = self.escalation.all().get(at)?.as_ref()?;
         let identity = self.graph.identities().rows().get(at)?;
         let path = self.escalation.way(identity, escalates)?;
         Some(GetsTo {

@@ -25,15 +25,15 @@ impl Escalation<'_> {
         self.add_held(party, &mut parts);
         let mut identities = 0;
         if let (Some(at_least), Some(start)) = (ways, self.start(identity)) {
-            let walk = self.net.walk(start, at_least, &|_, _| false);
+            let walk = self.kept.net.walk(start, at_least, &|_, _| false);
             for at in walk.nodes().filter(|at| *at != start) {
-                match self.net.node(at) {
+                match self.kept.net.node(at) {
                     Some(Node::Party(other)) => {
                         identities += usize::from(self.graph.parties()[other].identity.is_some());
                         self.add_held(other, &mut parts);
                     }
                     Some(Node::Right(right, scope)) => {
-                        let classes = self.rights.get(right).map(|r| r.classes).unwrap_or_default();
+                        let classes = self.kept.rights.get(right).map(|r| r.classes).unwrap_or_default();
                         let range = self.graph.scopes().range(scope);
                         let each = Class::ALL.iter().enumerate().filter(|(n, _)| classes >> n & 1 == 1);
                         parts.extend(each.map(|(_, class)| (*class, range.clone())));

@@ -56,7 +56,7 @@ impl Escalation<'_> {
             gone.insert(grant);
             if chokes.exact {
                 let without = Escalation::build(self.graph, &gone);
-                now = without.uses(&without.all());
+                now = without.uses(without.all());
             } else {
                 now.retain(|(grants, _)| !grants.contains(&grant));
             }

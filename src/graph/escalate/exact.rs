@@ -38,7 +38,7 @@ impl Escalation<'_> {
                 if seen.contains(&next) {
                     continue;
                 }
-                let target = self.net.node(next).map(|node| self.target(node))?;
+                let target = self.kept.net.node(next).map(|node| self.target(node))?;
                 if self.told(party, &target, &way).is_none_or(|path| path.certainty > at_least) {
                     continue;
                 }
@@ -59,7 +59,7 @@ impl Escalation<'_> {
         let mut seen: HashSet<NodeId> = HashSet::from([at]);
         let mut queue: VecDeque<(NodeId, Way)> = VecDeque::from([(at, way.clone())]);
         while let Some((here, way)) = queue.pop_front() {
-            for edge in self.net.from(here).iter().filter(|e| e.certainty <= at_least) {
+            for edge in self.kept.net.from(here).iter().filter(|e| e.certainty <= at_least) {
                 let to = edge.to as usize;
                 if banned.contains(&(here, edge.to)) {
                     continue;
@@ -84,7 +84,7 @@ impl Escalation<'_> {
             if ends.contains(&here) {
                 return Some(way);
             }
-            for edge in self.net.from(here).iter().filter(|e| !e.step && e.certainty <= at_least) {
+            for edge in self.kept.net.from(here).iter().filter(|e| !e.step && e.certainty <= at_least) {
                 let to = edge.to as usize;
                 if seen.insert(to) {
                     let mut longer = way.clone();

@@ -59,7 +59,7 @@ impl Escalation<'_> {
             let mut takers = Takers { federate: by(Cap::Federate), attach: Vec::new() };
             for cap in &attach {
                 if let Cap::Attach(provider, place) = cap
-                    && self.rights.may_host(self.graph, record, *provider, *place)
+                    && self.kept.rights.may_host(self.graph, record, *provider, *place)
                 {
                     takers.attach.extend(by(*cap));
                 }
@@ -83,9 +83,9 @@ impl Escalation<'_> {
         let mut next = 0;
         while let Some(at) = seen.get(next).copied() {
             next += 1;
-            for edge in self.net.from(at).iter().filter(|e| !e.step && e.certainty <= at_least) {
+            for edge in self.kept.net.from(at).iter().filter(|e| !e.step && e.certainty <= at_least) {
                 let to = edge.to as usize;
-                match self.net.node(to) {
+                match self.kept.net.node(to) {
                     Some(Node::Reach(cap @ (Cap::Federate | Cap::Attach(..)), scope)) => {
                         found.push((cap, scope, edge.label as usize));
                     }

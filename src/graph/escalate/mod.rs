@@ -32,6 +32,7 @@ use crate::rbac::{Certainty, Techniques};
 use net::{Net, NodeId};
 use rights::Rights;
 use std::collections::BTreeSet;
+use std::sync::{Arc, OnceLock};
 
 /// What is done to what, wherever that lies.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -94,14 +95,23 @@ pub(crate) type Label = u32;
 pub struct Escalation<'g> {
     graph: &'g AccessGraph,
     techniques: &'static Techniques,
+    kept: Arc<Kept>,
+}
+
+/// What is worked out once for a graph.
+#[derive(Debug)]
+pub(super) struct Kept {
     rights: Rights,
     net: Net,
+    /// For each identity its worst place of power, once it was asked for.
+    all: OnceLock<Vec<Option<Escalates>>>,
 }
 
 impl<'g> Escalation<'g> {
-    /// Builds the net.
+    /// Builds the net, unless that was done for this graph before.
     pub fn new(graph: &'g AccessGraph) -> Escalation<'g> {
-        Escalation::build(graph, &BTreeSet::new())
+        let kept = graph.escalation.get_or_init(|| Escalation::build(graph, &BTreeSet::new()).kept);
+        Escalation { graph, techniques: Techniques::embedded(), kept: Arc::clone(kept) }
     }
 
     /// The net as it would be without some grants.
@@ -109,16 +119,17 @@ impl<'g> Escalation<'g> {
         let techniques = Techniques::embedded();
         let rights = Rights::new(graph, techniques);
         let net = wire::Wire::new(graph, techniques, &rights, gone).finish();
-        Escalation { graph, techniques, rights, net }
+        let kept = Kept { rights, net, all: OnceLock::new() };
+        Escalation { graph, techniques, kept: Arc::new(kept) }
     }
 
     fn start(&self, identity: &Identity) -> Option<NodeId> {
-        self.net.find(Node::Party(identity.party?))
+        self.kept.net.find(Node::Party(identity.party?))
     }
 
     /// How many nodes and edges the net has.
     pub fn size(&self) -> (usize, usize) {
-        self.net.size()
+        self.kept.net.size()
     }
 
     /// Whether a node is a place of power worth telling of, and how sure one must be to count it.

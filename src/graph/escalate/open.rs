@@ -25,14 +25,14 @@ impl Escalation<'_> {
     /// Those open to an identity, by technique and scope; what holds above is not told again below.
     pub fn open(&self, identity: &Identity) -> Vec<Open> {
         let Some(party) = identity.party else { return Vec::new() };
-        let held = Holdings::of(self.graph, &self.rights, party, &std::collections::BTreeSet::new());
+        let held = Holdings::of(self.graph, &self.kept.rights, party, &std::collections::BTreeSet::new());
         let things = Things::new(self);
         let mut found = Vec::new();
         for (at, technique) in self.techniques.iter() {
             let mut places: Vec<(Ix<ScopeNode>, Access)> = match technique.gain {
-                Gain::Redefine => held.redefinable(&self.rights, self.techniques),
+                Gain::Redefine => held.redefinable(&self.kept.rights, self.techniques),
                 Gain::AnyRole | Gain::SomeRoles if technique.id.starts_with("authz-ra-write") => {
-                    held.assigning(&self.rights, at, technique.gain == Gain::SomeRoles)
+                    held.assigning(&self.kept.rights, at, technique.gain == Gain::SomeRoles)
                 }
                 _ => held.open(technique),
             };

@@ -78,11 +78,10 @@ impl Escalation<'_> {
         for certainty in Certainty::ALL {
             let mut walk = None;
             for (slot, (target, _)) in found.iter_mut().zip(to).filter(|(_, (_, c))| *c == certainty) {
-                let walk = walk.get_or_insert_with(|| self.net.walk(start, certainty, &|_, _| false));
-                *slot = self.edges_of(walk, start, target).and_then(|edges| {
-                    let told = self.told(party, target, &edges);
-                    told.or_else(|| self.exact(from, target, certainty, &[]))
-                });
+                let walk = walk.get_or_insert_with(|| self.kept.net.walk(start, certainty, &|_, _| false));
+                *slot = self
+                    .edges_of(walk, start, target)
+                    .and_then(|edges| self.held_against(from, party, target, certainty, &edges, &[]));
             }
         }
         found.into_iter().flatten().collect()
@@ -108,7 +107,7 @@ impl Escalation<'_> {
     fn tells_apart(&self, at: NodeId, edge: &Edge) -> bool {
         edge.step
             || matches!(
-                (self.net.node(at), self.net.node(edge.to as usize)),
+                (self.kept.net.node(at), self.kept.net.node(edge.to as usize)),
                 (Some(Node::Party(_)), Some(Node::Right(..)))
             )
     }
@@ -121,8 +120,20 @@ impl Escalation<'_> {
         banned: &Banned,
     ) -> Option<Path> {
         let edges = self.edges(from, to, at_least, banned)?;
-        let told = self.told(from.party?, to, &edges).filter(|path| path.certainty <= at_least);
-        // A deny assignment takes a step from whoever would do it, or may.
+        self.held_against(from, from.party?, to, at_least, &edges, banned)
+    }
+
+    /// A way in steps, or another that is still open: a deny assignment takes a step from whoever would do it, or may.
+    fn held_against(
+        &self,
+        from: &Identity,
+        party: Ix<Party>,
+        to: &Target,
+        at_least: Certainty,
+        edges: &[(NodeId, Edge)],
+        banned: &Banned,
+    ) -> Option<Path> {
+        let told = self.told(party, to, edges).filter(|path| path.certainty <= at_least);
         told.or_else(|| self.exact(from, to, at_least, banned))
     }
 
@@ -135,7 +146,7 @@ impl Escalation<'_> {
         banned: &Banned,
     ) -> Option<Vec<(NodeId, Edge)>> {
         let start = self.start(from)?;
-        let walk = self.net.walk(start, at_least, &|at, edge| banned.contains(&(at, edge.to)));
+        let walk = self.kept.net.walk(start, at_least, &|at, edge| banned.contains(&(at, edge.to)));
         self.edges_of(&walk, start, to)
     }
 
@@ -149,11 +160,11 @@ impl Escalation<'_> {
     pub(super) fn ends(&self, to: &Target) -> Vec<NodeId> {
         let scopes = self.graph.scopes();
         let above = |scope: Ix<ScopeNode>, node: fn(Ix<ScopeNode>) -> Node| {
-            scopes.up(scope).filter_map(move |s| self.net.find(node(s))).collect::<Vec<_>>()
+            scopes.up(scope).filter_map(move |s| self.kept.net.find(node(s))).collect::<Vec<_>>()
         };
         match to {
             Target::Party(party) | Target::Group(party) => {
-                self.net.find(Node::Party(*party)).into_iter().collect()
+                self.kept.net.find(Node::Party(*party)).into_iter().collect()
             }
             Target::Authority(scope) => above(*scope, Node::Authority),
             Target::Write(scope) => {
@@ -161,7 +172,7 @@ impl Escalation<'_> {
                 all.extend(above(*scope, Node::Authority));
                 all
             }
-            Target::Directory => self.net.find(Node::Directory).into_iter().collect(),
+            Target::Directory => self.kept.net.find(Node::Directory).into_iter().collect(),
             Target::Role(..) => Vec::new(),
         }
     }
@@ -177,7 +188,8 @@ impl Escalation<'_> {
         // Groups that the actor has put itself into.
         let mut joined: Vec<Ix<Party>> = Vec::new();
         for (at, edge) in edges {
-            let (Some(from), Some(into)) = (self.net.node(*at), self.net.node(edge.to as usize)) else {
+            let (Some(from), Some(into)) = (self.kept.net.node(*at), self.kept.net.node(edge.to as usize))
+            else {
                 continue;
             };
             least = less_sure(least, edge.certainty);
@@ -329,7 +341,7 @@ impl Escalation<'_> {
         for h in ordered.chain(held.iter().filter(|h| Some(h.grant) != first)) {
             let grant = &self.graph.grants()[h.grant];
             let there = place.is_none_or(|p| self.graph.scopes().contains(grant.scope, p));
-            let right = self.rights.of(grant).and_then(|r| self.rights.get(r));
+            let right = self.kept.rights.of(grant).and_then(|r| self.kept.rights.get(r));
             let (Some(right), true, true) = (right, there, grant.state != GrantState::Eligible) else {
                 continue;
             };
@@ -362,7 +374,7 @@ impl Escalation<'_> {
         let estate = self.graph.estate();
         let here = held.iter().map(|h| &self.graph.grants()[h.grant]).filter(|g| Some(g.scope) == on);
         let custom = here.filter(|g| {
-            self.rights.of(g).and_then(|r| self.rights.get(r)).is_some_and(|r| r.custom.is_some())
+            self.kept.rights.of(g).and_then(|r| self.kept.rights.get(r)).is_some_and(|r| r.custom.is_some())
         });
         let each = custom.map(|grant| {
             let scopes = self.graph.roles()[grant.role].assignable_scopes.iter().map(|scope| {
@@ -380,8 +392,8 @@ impl Escalation<'_> {
     fn does(&self, cap: Cap, technique: &Technique) -> bool {
         match cap {
             Cap::Federate => technique.gain == Gain::Identity,
-            Cap::Exec(host) => self.rights.host_of(technique, Gain::Host, host),
-            Cap::Feed(host) => self.rights.host_of(technique, Gain::Fed, host),
+            Cap::Exec(host) => self.kept.rights.host_of(technique, Gain::Host, host),
+            Cap::Feed(host) => self.kept.rights.host_of(technique, Gain::Fed, host),
             Cap::Policy => technique.gain == Gain::Policy,
             // Each provider's host has its own.
             Cap::Attach(..) => false,
@@ -393,7 +405,7 @@ impl Escalation<'_> {
             Node::Party(party) if self.graph.parties()[party].identity.is_some() => Target::Party(party),
             Node::Party(party) => Target::Group(party),
             Node::Right(right, scope) => {
-                Target::Role(self.rights.get(right).map(|r| r.name.clone()).unwrap_or_default(), scope)
+                Target::Role(self.kept.rights.get(right).map(|r| r.name.clone()).unwrap_or_default(), scope)
             }
             Node::Authority(scope) | Node::Reach(_, scope) | Node::Empowered(_, scope) => {
                 Target::Authority(scope)

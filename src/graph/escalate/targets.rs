@@ -111,9 +111,14 @@ impl Sets {
 
 impl Escalation<'_> {
     /// For each identity, by number, what it gets to that it does not hold, at the surest level at which there is any.
-    pub fn all(&self) -> Vec<Option<Escalates>> {
+    pub fn all(&self) -> &[Option<Escalates>] {
+        self.kept.all.get_or_init(|| self.work_out())
+    }
+
+    fn work_out(&self) -> Vec<Option<Escalates>> {
         let mut found: Vec<Option<Escalates>> = vec![None; self.graph.identities().len()];
         let targets: Vec<NodeId> = self
+            .kept
             .net
             .nodes()
             .iter()
@@ -133,7 +138,7 @@ impl Escalation<'_> {
                 let own = owned.get(at.index()).map_or(&[][..], Vec::as_slice);
                 let more = sets
                     .members(set)
-                    .filter_map(|n| self.net.node(*targets.get(n)?))
+                    .filter_map(|n| self.kept.net.node(*targets.get(n)?))
                     .filter(|node| !own.iter().any(|o| self.covers(*o, *node)));
                 let mut places = 0;
                 let mut worst: Option<Node> = None;
@@ -163,7 +168,7 @@ impl Escalation<'_> {
         if by_place.is_empty() {
             return;
         }
-        let mut back = self.net.reversed();
+        let mut back = self.kept.net.reversed();
         for ((certainty, _), (target, whose)) in by_place {
             back.walk(&self.ends(&target), certainty);
             for at in whose {
@@ -197,12 +202,12 @@ impl Escalation<'_> {
         let mut next = 0;
         while let Some(at) = seen.get(next).copied() {
             next += 1;
-            for edge in self.net.from(at).iter().filter(|e| e.certainty < Certainty::Low) {
+            for edge in self.kept.net.from(at).iter().filter(|e| e.certainty < Certainty::Low) {
                 let to = edge.to as usize;
-                let Some(node) = self.net.node(to) else { continue };
+                let Some(node) = self.kept.net.node(to) else { continue };
                 match node {
                     // To widen a custom role of one's own is a step.
-                    Node::Authority(_) if matches!(self.net.node(at), Some(Node::Party(_))) => {}
+                    Node::Authority(_) if matches!(self.kept.net.node(at), Some(Node::Party(_))) => {}
                     Node::Authority(_) | Node::Write(_) | Node::Directory => own.push(node),
                     Node::Right(..) | Node::Party(_) if !seen.contains(&to) => seen.push(to),
                     _ => {}
@@ -229,10 +234,10 @@ impl Escalation<'_> {
         let own = self.own(identity);
         let mut kept: Vec<(Node, Certainty)> = Vec::new();
         for certainty in Certainty::ALL.into_iter().filter(|c| *c <= at_least) {
-            let found = self.net.walk(start, certainty, &|_, _| false);
+            let found = self.kept.net.walk(start, certainty, &|_, _| false);
             let mut nodes: Vec<Node> = found
                 .nodes()
-                .filter_map(|at| self.net.node(at))
+                .filter_map(|at| self.kept.net.node(at))
                 .filter(|node| self.is_target(*node) && !own.iter().any(|o| self.covers(*o, *node)))
                 .collect();
             nodes.sort_by_key(|node| self.order(*node));
@@ -249,11 +254,11 @@ impl Escalation<'_> {
     /// The identities that an identity can act as, nearest first.
     pub fn becomes(&self, identity: &Identity, at_least: Certainty) -> Vec<Ix<Party>> {
         let Some(start) = self.start(identity) else { return Vec::new() };
-        let found = self.net.walk(start, at_least, &|_, _| false);
+        let found = self.kept.net.walk(start, at_least, &|_, _| false);
         let mut parties: Vec<(u32, Ix<Party>)> = found
             .nodes()
             .filter(|at| *at != start)
-            .filter_map(|at| match self.net.node(at)? {
+            .filter_map(|at| match self.kept.net.node(at)? {
                 Node::Party(party) if self.graph.parties()[party].identity.is_some() => {
                     Some((found.get(at)?.steps, party))
                 }
@@ -298,7 +303,7 @@ impl Escalation<'_> {
 
     /// For each node the set of the targets that it leads to, over what is sure enough.
     fn reached(&self, targets: &[NodeId], at_least: Certainty) -> (Sets, Vec<u32>) {
-        let (component, count) = self.net.components(at_least);
+        let (component, count) = self.kept.net.components(at_least);
         let mut sets = Sets::new(targets.len());
         let mut members: Vec<Vec<u32>> = vec![Vec::new(); count];
         for (node, at) in component.iter().enumerate() {
@@ -316,7 +321,7 @@ impl Escalation<'_> {
                     let one = sets.one(*target);
                     set = sets.union(set, one);
                 }
-                for edge in self.net.from(node).iter().filter(|e| e.certainty <= at_least) {
+                for edge in self.kept.net.from(node).iter().filter(|e| e.certainty <= at_least) {
                     let to = component.get(edge.to as usize).copied().unwrap_or(0);
                     let theirs = of_component.get(to as usize).copied().unwrap_or(0);
                     set = sets.union(set, theirs);

@@ -51,16 +51,16 @@ impl PowerTable {
             names
         };
         let mut rows = Vec::with_capacity(all.len());
-        for ((at, identity), escalates) in graph.identities().iter().zip(&all) {
+        for ((at, identity), escalates) in graph.identities().iter().zip(all) {
             let mut facts = PowerFacts::default();
             if let Some(escalates) = escalates
                 && lens.identity(at).judged
                 && let Some(path) = escalation.way(identity, escalates)
             {
-                let worst = &escalates.worst;
-                facts.to = target(lens, worst);
-                facts.kind = worst.kind();
-                facts.place = format!("{} {}", worst.kind(), worst.id(graph).to_ascii_lowercase());
+                // Not the worst by the net: a deny assignment may leave this identity only another.
+                facts.to = target(lens, &path.target);
+                facts.kind = path.target.kind();
+                facts.place = format!("{} {}", facts.kind, path.target.id(graph).to_ascii_lowercase());
                 facts.steps = path.steps.len();
                 facts.confidence = path.certainty.name();
                 facts.places = escalates.places;
