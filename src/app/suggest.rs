@@ -3,8 +3,11 @@
 
 use super::error::AppError;
 use super::lookup::closest;
+use super::right_size::{Form, as_code};
 use crate::model::{Operation, Plane};
 use crate::rbac::{Candidate, Catalog, Class, CompiledRole, OpSet, classify, suggest, weight};
+use crate::render::remedy::{az_create, role_json};
+use crate::report::{Remedy, RemedyGrant, RemedyRole, RoleRef};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
@@ -15,8 +18,8 @@ pub struct Needs {
     pub operations: Vec<String>,
     /// Where the roles are to hold.
     pub on: Option<String>,
-    /// As JSON.
-    pub json: bool,
+    /// The form of the answer.
+    pub form: Form,
 }
 
 /// Suggests roles.
@@ -47,22 +50,29 @@ pub fn for_needs(needs: &Needs, catalog: &Catalog) -> Result<String, AppError> {
         gives.union(&CompiledRole::compile(&role.permissions, catalog.operations()).most);
     }
     let besides = besides(&gives, &operations, catalog);
-    let custom = custom_role(&operations, needs.on.as_deref());
     let exact: u64 = operations.iter().map(|o| weight(classify(o.plane, &o.name))).sum();
     let uncovered: Vec<String> =
         found.uncovered.iter().filter_map(|n| operations.get(*n)).map(shown).collect();
-    let scope = needs.on.as_deref().unwrap_or("SCOPE");
-    let commands: Vec<String> = chosen
-        .iter()
-        .map(|r| {
-            format!(
-                "az role assignment create --assignee-object-id PRINCIPAL --assignee-principal-type ServicePrincipal --role {} --scope {}",
-                r.guid,
-                super::right_size::quoted(scope)
-            )
-        })
-        .collect();
-    if needs.json {
+    let made = custom_role(&operations, needs.on.as_deref(), "NAME");
+    let mut remedy = Remedy { identity: "identity".to_owned(), ..Remedy::default() };
+    let grant = |role| RemedyGrant {
+        assignment: String::new(),
+        principal: "PRINCIPAL".to_owned(),
+        role,
+        scope: needs.on.clone().unwrap_or_else(|| "SCOPE".to_owned()),
+        condition: None,
+    };
+    remedy.create.extend(chosen.iter().map(|r| grant(RoleRef::Known(r.guid.clone(), r.name.clone()))));
+    if remedy.create.is_empty() {
+        remedy.create.push(grant(RoleRef::Made(0)));
+        remedy.roles.push(made.clone());
+    }
+    if let Some(code) = as_code(needs.form, &remedy) {
+        return Ok(code);
+    }
+    let commands = az_create(&remedy);
+    let custom = role_json(&made);
+    if needs.form == Form::Json {
         let roles: Vec<Value> = chosen.iter().map(|r| json!({"name": r.name, "id": r.guid})).collect();
         let besides: serde_json::Map<String, Value> =
             besides.iter().map(|(class, count)| (class.name().to_owned(), json!(count))).collect();
@@ -162,12 +172,13 @@ fn besides(gives: &OpSet, needs: &[Operation], catalog: &Catalog) -> Vec<(Class,
     counts
 }
 
-/// A role definition as `az role definition create --role-definition` takes it.
-pub(super) fn custom_role(needs: &[Operation], on: Option<&str>) -> Value {
+/// A custom role of just some operations.
+pub(super) fn custom_role(needs: &[Operation], on: Option<&str>, name: &str) -> RemedyRole {
     let of = |plane| needs.iter().filter(|n| n.plane == plane).map(|n| n.name.clone()).collect::<Vec<_>>();
-    json!({
-        "Name": "NAME", "IsCustom": true, "Description": "Just what is needed.",
-        "Actions": of(Plane::Control), "NotActions": [], "DataActions": of(Plane::Data), "NotDataActions": [],
-        "AssignableScopes": [on.unwrap_or("/subscriptions/SUBSCRIPTION")],
-    })
+    RemedyRole {
+        name: name.to_owned(),
+        actions: of(Plane::Control),
+        data_actions: of(Plane::Data),
+        assignable: on.unwrap_or("/subscriptions/SUBSCRIPTION").to_owned(),
+    }
 }

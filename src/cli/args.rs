@@ -1,5 +1,6 @@
 //! What can be typed.
 
+use crate::app::right_size::Form;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -446,7 +447,7 @@ pub(super) enum Roles {
         /// An operation that is needed; of the data plane with `data:` before it, where both planes have it.
         #[arg(long, required_unless_present = "identity", num_args = 1.., value_name = "ACTION")]
         need: Vec<String>,
-        /// What an identity did, as logs show that --activity names, in place of operations.
+        /// An identity in place of operations: what it did, as logs show that --activity names; without logs, where it runs.
         #[arg(long, conflicts_with_all = ["need", "on"], value_name = "IDENTITY")]
         identity: Option<String>,
         /// The scope that it is needed on, for the commands.
@@ -456,8 +457,29 @@ pub(super) enum Roles {
         estate: Box<Estate>,
         /// The form of the answer.
         #[arg(long, value_enum, default_value = "text")]
-        format: PathFormat,
+        format: SuggestFormat,
     },
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum, Debug)]
+pub(super) enum SuggestFormat {
+    Text,
+    Json,
+    Az,
+    Terraform,
+    Bicep,
+}
+
+impl SuggestFormat {
+    pub(super) fn form(self) -> Form {
+        match self {
+            SuggestFormat::Text => Form::Text,
+            SuggestFormat::Json => Form::Json,
+            SuggestFormat::Az => Form::Az,
+            SuggestFormat::Terraform => Form::Terraform,
+            SuggestFormat::Bicep => Form::Bicep,
+        }
+    }
 }
 
 #[derive(Subcommand, Debug)]

@@ -111,16 +111,20 @@ pub(super) fn run(args: Args, terminal: &Terminal) -> Result<Code, AppError> {
             }
         }
         Command::Roles(Roles::Suggest { identity: Some(identity), format, estate, .. }) => {
-            let json = format == PathFormat::Json;
-            let reply =
-                crate::app::right_size::for_identity(&ask(&estate)?, &identity, json, catalog, terminal)?;
+            let reply = crate::app::right_size::for_identity(
+                &ask(&estate)?,
+                &identity,
+                format.form(),
+                catalog,
+                terminal,
+            )?;
             terminal.done();
             reply.notes.iter().for_each(|n| terminal.warn(n));
             put(&mut out, &reply.text)?
         }
         Command::Roles(Roles::Suggest { need, on, format, .. }) => {
-            let json = format == PathFormat::Json;
-            let needs = crate::app::suggest::Needs { operations: need, on, json };
+            let form = format.form();
+            let needs = crate::app::suggest::Needs { operations: need, on, form };
             put(&mut out, &crate::app::suggest::for_needs(&needs, catalog)?)?
         }
         Command::Rules(command) => run_rules(command, &mut out, terminal)?,

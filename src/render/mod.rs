@@ -17,6 +17,7 @@ mod overlay;
 mod overlay_json;
 mod paths;
 mod power;
+pub mod remedy;
 mod sarif;
 mod text;
 

@@ -4,7 +4,8 @@ use crate::support::{folder, json, run};
 use serde_json::Value;
 
 fn asked(args: &[&str]) -> Value {
-    let dir = folder("path");
+    // One for each question: tests run at the same time.
+    let dir = folder(&format!("path-{}", args.join("-")));
     let mut all = vec!["path"];
     all.extend(args);
     all.extend(["--demo", "--format", "json"]);
@@ -42,7 +43,7 @@ fn a_target_has_alternatives_and_may_be_an_identity() {
     assert_eq!(distinct.len(), ways.len());
     let none = asked(&["id-pay-rotator-prod-weu", "--to", "sub-crm-prod"]);
     assert_eq!(none["paths"], serde_json::json!([]));
-    let ran = run(&folder("path"), &["path", "id-crm-packer-prod-weu", "--to", "nowhere", "--demo"]);
+    let ran = run(&folder("path-nowhere"), &["path", "id-crm-packer-prod-weu", "--to", "nowhere", "--demo"]);
     assert_eq!(ran.code, 2);
     assert!(ran.err.contains("nowhere"), "{}", ran.err);
 }
@@ -116,6 +117,47 @@ fn what_an_identity_did_is_what_it_needs_and_no_more() {
     assert!(place["removed"]["authorization"].as_u64().unwrap() > 0);
     assert_eq!(answer["denied"], serde_json::json!(["microsoft.web/sites/delete"]));
     assert_eq!(answer["delete_after"].as_array().unwrap().len(), 1);
-    // Nothing is said without a log.
-    assert_eq!(run(&dir, &args).code, 2);
+    // What is given as code reads back as the same grant.
+    let code = |form: &str, more: &[&str]| {
+        let ran = run(&dir, &[&args[..], &["--format", form], more].concat());
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        ran.out
+    };
+    for (form, file) in [("terraform", "main.tf"), ("bicep", "main.bicep")] {
+        for more in [&["--activity", "log.json"][..], &[]] {
+            let text = code(form, more);
+            crate::support::write(&dir.join("code").join(file), text.clone());
+            let ran = run(&dir, &["check", &format!("code/{file}"), "--format", "json"]);
+            let read: Value = serde_json::from_str(&ran.out).unwrap_or_else(|_| panic!("{}", ran.err));
+            assert_eq!(read["coverage"]["counts"]["assignments"], 1, "{text}");
+            let blocking = |gap: &&Value| gap["blocking"] == true;
+            assert_eq!(read["coverage"]["gaps"].as_array().unwrap().iter().find(blocking), None, "{text}");
+            // Without a log only the scope is narrower, and it is Owner still.
+            let found = ran.out.contains("\"rule\":\"owner-equivalent-grant\",\"severity\"");
+            assert_eq!(found, more.is_empty(), "{text}");
+        }
+    }
+}
+
+#[test]
+fn without_a_log_the_scope_is_what_lies_beside_the_hosts() {
+    let dir = folder("right-size-topology");
+    let ran = run(
+        &dir,
+        &["roles", "suggest", "--identity", "id-crm-installer-prod-weu", "--demo", "--format", "json"],
+    );
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let answer: Value = serde_json::from_str(&ran.out).unwrap();
+    let grant = &answer["grants"][0];
+    let scopes = grant["scopes"].as_array().unwrap();
+    assert_eq!(scopes.len(), 1);
+    assert!(scopes[0].as_str().unwrap().ends_with("/resourceGroups/rg-crm-app-prod"));
+    assert!(grant["beside_hosts"].as_u64().unwrap() < grant["applies_to"].as_u64().unwrap());
+    assert_eq!(answer["delete_after"].as_array().unwrap().len(), 1);
+    // What runs nowhere says nothing.
+    let ran =
+        run(&dir, &["roles", "suggest", "--identity", "deploy-diagnostics", "--demo", "--format", "json"]);
+    let answer: Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(answer["delete_after"], serde_json::json!([]));
+    assert!(answer["notes"].to_string().contains("no host"), "{answer}");
 }
