@@ -52,7 +52,7 @@ impl CsvTable {
 }
 
 const FINDINGS: &str = "rule,severity,confidence,disposition,identity,identity_id,principal_id,role,role_id,scope,scope_level,subscription,environment,owner,message,fix,waiver,first_seen,controls,fingerprint,subject_kind,subject_id,tenant,collected_at,path,line";
-const IDENTITIES: &str = "name,kind,id,principal_id,client_id,subscription,resource_group,environment,owner,hosts,host_names,federated_credentials,grants,groups,highest_risk,last_activity,last_activity_source,unused_verdict,name_verdict,findings,tags,tenant,collected_at,escalates_to,escalation_steps,escalation_confidence";
+const IDENTITIES: &str = "name,kind,id,principal_id,client_id,subscription,resource_group,environment,owner,hosts,host_names,federated_credentials,grants,groups,highest_risk,last_activity,last_activity_source,unused_verdict,name_verdict,findings,tags,tenant,collected_at,escalates_to,escalation_steps,escalation_confidence,used_percent,denied_operations,log_days";
 const ASSIGNMENTS: &str = "assignment_id,identity,identity_id,principal_id,principal_type,via,role,role_id,role_kind,scope,scope_level,subscription,condition,state,created_on,created_by,risk,findings,description,tenant,collected_at";
 const CONTROLS: &str = "framework,version,control_id,title,automation,population,strength,status,subjects,failed,waived,inconclusive,rules,evidence,reason";
 
@@ -242,6 +242,13 @@ fn identities(report: &Report<'_>, options: &CsvOptions, to: &mut dyn Write) -> 
             if row.escalates_to.is_empty() { String::new() } else { row.escalation_steps.to_string() };
         out.fields(&[tags.join("; ").as_str(), tenant, &collected])?;
         out.fields(&[row.escalates_to, &steps, row.escalation_confidence])?;
+        match row.use_index {
+            Some(i) => {
+                let numbers = [i.percent().to_string(), i.denied.to_string(), i.days.to_string()];
+                out.fields(&numbers.each_ref().map(String::as_str))?;
+            }
+            None => out.kept(&["", "", ""])?,
+        }
         out.end()?;
     }
     Ok(())

@@ -346,6 +346,8 @@ fn data(report: &Report<'_>) -> (String, Vec<(&'static str, usize)>) {
         table.put("v", texts.put(row.name_verdict));
         table.put("q", row.findings);
         table.put("a", texts.put(row.last_activity));
+        // 0 where no log says, so that a column of a log has a number for every row.
+        table.put("y", row.use_index.map_or(0, |i| 1 + usize::try_from(i.percent()).unwrap_or(100)));
         table.put_list("c", row.classes.iter().map(|c| texts.put(c)));
         table.put_list("o", row.host_names.iter().take(HOSTS_SHOWN).map(|h| texts.put(h)));
     }

@@ -50,6 +50,18 @@ pub fn sheet(sheet: &Sheet<'_>) -> String {
         ),
         ("Last sign-in", known(i.last_activity)),
         ("Use", i.unused_verdict.to_owned()),
+        (
+            "Used of what it holds",
+            match i.use_index {
+                None => "no activity log".to_owned(),
+                Some(x) => format!(
+                    "{} % in {} days, weighed by harm, reads aside; refused: {}",
+                    x.percent(),
+                    x.days,
+                    x.denied
+                ),
+            },
+        ),
     ];
     out.push_str("| | |\n|---|---|\n");
     for (name, value) in rows {

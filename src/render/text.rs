@@ -117,6 +117,15 @@ pub fn sheet(sheet: &Sheet<'_>) -> String {
             identity.escalation_confidence
         ));
     }
+    if let Some(index) = identity.use_index {
+        out.push_str(&format!(
+            "  {:<14} {} % of what it holds, weighed by harm, in {} days; refused: {} operations\n",
+            "used",
+            index.percent(),
+            index.days,
+            index.denied
+        ));
+    }
     for vault in &sheet.vaults {
         out.push_str(&format!("  credential     access policy of {}\n", clean(vault)));
     }

@@ -4,7 +4,7 @@ use super::Report;
 use crate::graph::{Identity, IdentityKind};
 use crate::model::{Extent, Ix, Level, Source};
 use crate::policy::Verdict;
-use crate::rules::IdentityFacts;
+use crate::rules::{IdentityFacts, UseIndex};
 
 /// An identity.
 #[derive(Clone, Debug)]
@@ -61,6 +61,8 @@ pub struct IdentityRow<'a> {
     pub escalation_steps: usize,
     /// How sure the way is.
     pub escalation_confidence: &'a str,
+    /// How much of what it holds it used, where a log says.
+    pub use_index: Option<UseIndex>,
     /// Whether the configuration calls it a platform identity.
     pub platform: bool,
     /// Its position in the graph.
@@ -141,6 +143,7 @@ impl<'a> Report<'a> {
                 .iter()
                 .map(|(k, v)| (graph.text(*k), graph.text(*v)))
                 .collect(),
+            use_index: facts.use_index,
             platform: facts.platform,
             row: at.index(),
         }

@@ -16,6 +16,6 @@ mod waive;
 
 pub use coverage::{JudgedGap, RuleOutcome, Status};
 pub use engine::{Judged, Judging, run};
-pub use facts::IdentityFacts;
+pub use facts::{IdentityFacts, UseIndex};
 pub use schema::{Rule, Whom};
 pub use set::{RuleError, RuleSet};

@@ -117,6 +117,14 @@ fn what_an_identity_did_is_what_it_needs_and_no_more() {
     assert!(place["removed"]["authorization"].as_u64().unwrap() > 0);
     assert_eq!(answer["denied"], serde_json::json!(["microsoft.web/sites/delete"]));
     assert_eq!(answer["delete_after"].as_array().unwrap().len(), 1);
+    // How little of Owner that is, weighed by harm, and what was refused.
+    let ran = run(&dir, &["audit", "--demo", "--activity", "log.json", "--format", "csv", "-o", "out"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let table = std::fs::read_to_string(dir.join("out/identities.csv")).unwrap();
+    let row = table.lines().find(|l| l.starts_with("id-crm-installer-prod-weu,")).unwrap();
+    assert!(row.ends_with(",1,1,0"), "{row}");
+    let idle = table.lines().find(|l| l.starts_with("id-crm-packer-prod-weu,")).unwrap();
+    assert!(idle.ends_with(",0,0,0"), "{idle}");
     // What is given as code reads back as the same grant.
     let code = |form: &str, more: &[&str]| {
         let ran = run(&dir, &[&args[..], &["--format", form], more].concat());

@@ -95,6 +95,7 @@ impl<'g> Lens<'g> {
         lens.use_facts();
         lens.bounds();
         lens.identity_facts();
+        lens.use_indexes();
         lens.naming_of_the_estate();
         lens.credentials = estate.federated.iter().map(|c| credential_facts(c, graph, config)).collect();
         let known: BTreeSet<String> =

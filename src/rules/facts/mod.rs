@@ -15,7 +15,7 @@ mod usage;
 
 pub(crate) use escalation::{Ways, leads_to, steps};
 pub(crate) use lens::Lens;
-pub use tables::IdentityFacts;
+pub use tables::{IdentityFacts, UseIndex};
 
 use crate::finding::SubjectKind;
 use crate::graph::{Grant, Identity, Role};

@@ -51,6 +51,8 @@ pub struct IdentityFacts {
     pub conflicts: Vec<String>,
     /// Required tags that it lacks.
     pub missing_tags: Vec<String>,
+    /// How much of what it holds it used, where a log says.
+    pub use_index: Option<UseIndex>,
     /// Whether a rule asked for its ways to more power.
     pub ways_known: bool,
     /// The worst place of power that it gets to and does not hold, where a rule asked.
@@ -59,6 +61,30 @@ pub struct IdentityFacts {
     pub escalation_steps: usize,
     /// How sure the way is.
     pub escalation_confidence: &'static str,
+}
+
+/// How much of what an identity holds on the control plane it used, reads aside: operations weighed by class.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct UseIndex {
+    /// What it holds weighs.
+    pub granted: u64,
+    /// What it used of that weighs.
+    pub used: u64,
+    /// Distinct operations that it was refused.
+    pub denied: usize,
+    /// In days, what the log covers.
+    pub days: i64,
+}
+
+impl UseIndex {
+    /// In percent; 100 where there is nothing to use. What was used shows as 1 at least.
+    pub fn percent(self) -> u64 {
+        match (self.granted, self.used) {
+            (0, _) => 100,
+            (_, 0) => 0,
+            (granted, used) => (used * 100 / granted).max(1),
+        }
+    }
 }
 
 /// What is known of a role beyond its profile.

@@ -2,10 +2,11 @@
 //! plane are not in it, and nothing is said of them.
 
 use super::lens::Lens;
+use super::tables::UseIndex;
 use super::{Fact, Type, Value};
-use crate::graph::{Grant, Identity};
-use crate::model::{Ix, Plane, Usage};
-use crate::rbac::{Class, classify};
+use crate::graph::{AccessGraph, Grant, Identity};
+use crate::model::{GrantState, Ix, Plane, Usage, UsageLog};
+use crate::rbac::{Class, OpSet, classify, weight};
 use std::collections::{BTreeSet, HashMap};
 
 /// What the log says of a grant as one identity holds it.
@@ -23,16 +24,21 @@ pub(crate) type UseTable = HashMap<(Ix<Grant>, Ix<Identity>), UseFacts>;
 const SHOWN: [Class; 5] =
     [Class::Write, Class::Execution, Class::Credential, Class::Identity, Class::Authorization];
 
+/// What the activity log has of each principal, by its id in lower case.
+fn done_by<'g>(graph: &AccessGraph, log: &'g UsageLog) -> HashMap<String, Vec<&'g Usage>> {
+    let mut all: HashMap<String, Vec<&Usage>> = HashMap::new();
+    for row in log.rows.iter().filter(|r| !r.data) {
+        all.entry(graph.text(row.principal).to_ascii_lowercase()).or_default().push(row);
+    }
+    all
+}
+
 impl Lens<'_> {
     /// Works out what was used of what, where a log was given.
     pub(super) fn use_facts(&mut self) {
         let graph = self.graph;
         let Some(log) = &graph.estate().usage else { return };
-        let strings = &graph.estate().strings;
-        let mut by_principal: HashMap<String, Vec<&Usage>> = HashMap::new();
-        for row in log.rows.iter().filter(|r| !r.data) {
-            by_principal.entry(strings.text(row.principal).to_ascii_lowercase()).or_default().push(row);
-        }
+        let by_principal = done_by(graph, log);
         let direct =
             graph.grants().iter().filter_map(|(at, g)| Some((at, graph.parties()[g.party].identity?)));
         let through = self.group_grants.iter().map(|g| (g.held.grant, g.identity));
@@ -64,6 +70,57 @@ impl Lens<'_> {
         self.uses = Some(found);
     }
 
+    /// How much of what each identity holds it used.
+    pub(super) fn use_indexes(&mut self) {
+        let graph = self.graph;
+        let Some(log) = &graph.estate().usage else { return };
+        let by_principal = done_by(graph, log);
+        let operations = graph.catalog().operations();
+        let weights: Vec<u64> = operations
+            .iter(Plane::Control)
+            .map(|name| match classify(Plane::Control, name) {
+                Class::Read => 0,
+                class => weight(class),
+            })
+            .collect();
+        let weigh = |at: usize| weights.get(at).copied().unwrap_or(0);
+        // Most identities hold the same few sets of roles.
+        let mut known: HashMap<Vec<usize>, (OpSet, u64)> = HashMap::new();
+        for (at, identity) in graph.identities().iter() {
+            let Some(party) = identity.party else { continue };
+            let held = graph.held_by(party);
+            let in_force = held.iter().map(|h| &graph.grants()[h.grant]);
+            let mut roles: Vec<usize> =
+                in_force.filter(|g| g.state != GrantState::Eligible).map(|g| g.role.index()).collect();
+            roles.sort_unstable();
+            roles.dedup();
+            let (set, granted) = known.entry(roles).or_insert_with_key(|roles| {
+                let mut all = OpSet::new();
+                roles.iter().for_each(|r| all.union(&graph.roles()[Ix::new(*r)].compiled.most));
+                let sum = all.iter(Plane::Control).map(weigh).sum();
+                (all, sum)
+            });
+            let mut index =
+                UseIndex { granted: *granted, days: log.until.days_since(log.from), ..UseIndex::default() };
+            let mut seen: BTreeSet<usize> = BTreeSet::new();
+            let ids = [Some(graph.parties()[party].principal), identity.client].into_iter().flatten();
+            let rows = ids.filter_map(|id| by_principal.get(&graph.text(id).to_ascii_lowercase())).flatten();
+            for row in rows {
+                index.denied += usize::from(row.denied > 0);
+                let found = operations.find(Plane::Control, graph.text(row.operation));
+                let Some(op) = found.filter(|op| row.done > 0 && set.contains(Plane::Control, *op)) else {
+                    continue;
+                };
+                if seen.insert(op) {
+                    index.used += weigh(op);
+                }
+            }
+            if let Some(facts) = self.identities.get_mut(at.index()) {
+                facts.use_index = Some(index);
+            }
+        }
+    }
+
     fn use_of(&self, subject: &super::Subject) -> Option<&UseFacts> {
         self.uses.as_ref()?.get(&(subject.grant?, subject.identity?))
     }
@@ -90,6 +147,16 @@ pub(super) const FACTS: &[Fact] = &[
         kind: Type::Int,
         meaning: "those that its holder tried there and was refused",
         get: |lens, subject| lens.use_of(subject).map_or(Value::Missing, |f| Value::count(f.denied)),
+    },
+    Fact {
+        root: "identity",
+        field: "used_percent",
+        kind: Type::Int,
+        meaning: "how much of what it holds on the control plane it used, reads aside, in percent: operations weighed by class",
+        get: |lens, subject| {
+            let index = subject.identity.and_then(|at| lens.identity(at).use_index);
+            index.map_or(Value::Missing, |i| Value::Int(i64::try_from(i.percent()).unwrap_or(100)))
+        },
     },
     Fact {
         root: "assignment",
