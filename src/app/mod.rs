@@ -7,6 +7,7 @@ pub mod check;
 mod code;
 mod code_files;
 pub mod collect;
+pub mod diff;
 pub mod doctor;
 mod error;
 pub mod estate;

@@ -158,6 +158,11 @@ pub(super) enum Command {
         #[command(flatten)]
         estate: Estate,
     },
+    /// Show what changed between two snapshots: grants, identities, ways to more power, findings.
+    #[command(
+        after_help = "Examples:\n  leastwise diff before.lwsnap after.lwsnap\n  leastwise diff before.lwsnap after.lwsnap --format html --format csv -o changes"
+    )]
+    Diff(Box<super::history::Diff>),
     /// Look at built-in roles.
     #[command(subcommand)]
     Roles(Roles),

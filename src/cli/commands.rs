@@ -95,6 +95,7 @@ pub(super) fn run(args: Args, terminal: &Terminal) -> Result<Code, AppError> {
             reply.notes.iter().for_each(|n| terminal.warn(n));
             put(&mut out, &reply.text)?
         }
+        Command::Diff(args) => super::history::diff(&args, catalog, &mut out, terminal)?,
         Command::Roles(Roles::Show { role }) => {
             put(&mut out, &show_role(catalog, &roles::find(catalog, &role)?))?
         }
@@ -214,12 +215,12 @@ fn written(result: std::io::Result<()>) -> Result<(), AppError> {
     }
 }
 
-fn put(out: &mut dyn Write, text: &str) -> Result<Code, AppError> {
+pub(super) fn put(out: &mut dyn Write, text: &str) -> Result<Code, AppError> {
     written(out.write_all(text.as_bytes()))?;
     Ok(exit::DONE)
 }
 
-fn now() -> Instant {
+pub(super) fn now() -> Instant {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_secs());
     Instant::from_seconds(i64::try_from(since).unwrap_or(i64::MAX))
 }
@@ -228,7 +229,7 @@ fn times(estate: &Estate) -> Result<Times, AppError> {
     Ok(Times { as_of: instant(estate.as_of.as_deref())?, now: now() })
 }
 
-fn instant(text: Option<&str>) -> Result<Option<Instant>, AppError> {
+pub(super) fn instant(text: Option<&str>) -> Result<Option<Instant>, AppError> {
     let Some(text) = text else { return Ok(None) };
     let bad = || {
         AppError::usage(format!("`{text}` is no time"))
@@ -260,7 +261,7 @@ fn ask(estate: &Estate) -> Result<Ask, AppError> {
     Ok(Ask { input: input(estate)?, activity: estate.activity.clone(), times: times(estate)? })
 }
 
-fn places(policy: &Policy, input: &Input) -> Places {
+pub(super) fn places(policy: &Policy, input: &Input) -> Places {
     let start = std::env::current_dir().ok();
     Places {
         config: policy.config.clone(),

@@ -3,6 +3,7 @@
 mod args;
 mod commands;
 mod exit;
+mod history;
 mod live;
 mod roles;
 mod terminal;

@@ -173,6 +173,20 @@ fn guard(text: &str) -> Cow<'_, str> {
     if text.starts_with(risky) { format!("'{text}").into() } else { text.into() }
 }
 
+/// A table of any kind, as a text.
+///
+/// # Errors
+/// Never, as it is written to memory.
+pub fn csv_text(header: &str, rows: &[Vec<String>], options: &CsvOptions) -> Result<Vec<u8>, RenderError> {
+    let mut made = Vec::new();
+    let mut table = Table::new(header, options, &mut made)?;
+    for row in rows {
+        table.fields(&row.iter().map(String::as_str).collect::<Vec<_>>())?;
+        table.end()?;
+    }
+    Ok(made)
+}
+
 pub(super) fn write(
     table: CsvTable,
     report: &Report<'_>,

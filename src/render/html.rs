@@ -21,7 +21,7 @@ const PLAIN_ROWS: usize = 200;
 const HOSTS_SHOWN: usize = 20;
 
 const PAGE: &str = include_str!("../../templates/report.html");
-const STYLE: &str = include_str!("../../templates/report.css");
+pub(super) const STYLE: &str = include_str!("../../templates/report.css");
 const SCRIPT: &str = include_str!("../../templates/report.js");
 
 #[derive(Serialize)]
@@ -98,8 +98,15 @@ struct QueueLine {
     example: String,
 }
 
-fn pin(text: &str) -> String {
+/// A piece of the page by its digest, for its policy.
+pub(super) fn pin(text: &str) -> String {
     format!("'sha256-{}'", base64::engine::general_purpose::STANDARD.encode(Sha256::digest(text.as_bytes())))
+}
+
+/// A text without what nobody sees.
+pub(super) fn seen(text: &str) -> String {
+    let unseen = |c: char| reorders(c) || c.is_control() && !matches!(c, '\n' | '\t');
+    text.chars().map(|c| if unseen(c) { '\u{fffd}' } else { c }).collect()
 }
 
 pub(super) fn write(report: &Report<'_>, to: &mut dyn Write) -> Result<(), RenderError> {
@@ -117,8 +124,7 @@ pub(super) fn write(report: &Report<'_>, to: &mut dyn Write) -> Result<(), Rende
     let page = tera.render("report.html", &context).map_err(broken)?;
     // The data is large and already escaped: it goes past the template, in place of a mark that no text can hold,
     // because every text in the page has its `<` escaped.
-    let unseen = |c: char| reorders(c) || c.is_control() && !matches!(c, '\n' | '\t');
-    let page: String = page.chars().map(|c| if unseen(c) { '\u{fffd}' } else { c }).collect();
+    let page = seen(&page);
     let (before, after) = page.split_once("<data-goes-here>").unwrap_or((&page, ""));
     to.write_all(before.as_bytes())?;
     to.write_all(data.as_bytes())?;

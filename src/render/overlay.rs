@@ -81,7 +81,7 @@ fn harm(class: &str) -> &str {
 }
 
 /// `run code on SCOPE: microsoft.web/sites/write and 3 more`, the worst first.
-fn words(powers: &[Power], shown: fn(&str) -> String) -> Vec<String> {
+pub(super) fn words(powers: &[Power], shown: fn(&str) -> String) -> Vec<String> {
     let mut lines = Vec::new();
     for power in powers {
         let named: Vec<String> = power.operations.iter().take(3).map(|o| shown(o)).collect();
@@ -93,7 +93,7 @@ fn words(powers: &[Power], shown: fn(&str) -> String) -> Vec<String> {
     lines
 }
 
-fn grant(g: &GrantChange, shown: fn(&str) -> String) -> String {
+pub(super) fn grant(g: &GrantChange, shown: fn(&str) -> String) -> String {
     let was = g.was.as_ref().map(|(role, scope)| format!(", was {} on {}", shown(role), shown(scope)));
     let condition = if g.condition.is_some() { " under a condition" } else { "" };
     let redundant = if g.redundant { " (gives nothing that it did not have)" } else { "" };
@@ -107,7 +107,7 @@ fn grant(g: &GrantChange, shown: fn(&str) -> String) -> String {
     )
 }
 
-fn way(w: &WayChange, shown: fn(&str) -> String) -> String {
+pub(super) fn way(w: &WayChange, shown: fn(&str) -> String) -> String {
     let says = shown(&w.says);
     match w.kind {
         "access-policy" => format!("{} access policy of {}: {says}", w.change, shown(&w.resource)),
@@ -127,7 +127,7 @@ fn present(p: &Present, shown: fn(&str) -> String) -> String {
 }
 
 /// Where an identity gets to now, and where it did.
-fn escalation(e: &EscalationChange, shown: fn(&str) -> String) -> String {
+pub(super) fn escalation(e: &EscalationChange, shown: fn(&str) -> String) -> String {
     let to = |to: &GetsTo| {
         let steps = if to.steps == 1 { "step" } else { "steps" };
         format!("{} in {} {steps} (confidence {})", shown(&to.words), to.steps, to.confidence)

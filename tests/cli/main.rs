@@ -13,6 +13,7 @@ mod bicep;
 mod check;
 mod commands;
 mod deny;
+mod diff;
 mod path;
 mod pipelines;
 mod policy;
