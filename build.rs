@@ -1,4 +1,4 @@
-//! Lists the files of `rules/` and `rules/techniques/`, so that adding one touches no code.
+//! Lists the files of `rules/`, `rules/techniques/` and `rules/frameworks/`, so that adding one touches no code.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -7,7 +7,11 @@ fn main() {
     let root = std::env::var("CARGO_MANIFEST_DIR").unwrap_or_default();
     let out = std::env::var("OUT_DIR").unwrap_or_default();
     let rules = Path::new(&root).join("rules");
-    for (folder, list) in [(rules.clone(), "rules.rs"), (rules.join("techniques"), "techniques.rs")] {
+    for (folder, list) in [
+        (rules.clone(), "rules.rs"),
+        (rules.join("techniques"), "techniques.rs"),
+        (rules.join("frameworks"), "frameworks.rs"),
+    ] {
         if let Err(error) = std::fs::write(Path::new(&out).join(list), listed(&folder)) {
             println!("cargo::error=cannot list {}: {error}", folder.display());
         }

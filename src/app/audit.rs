@@ -157,6 +157,7 @@ pub(super) fn judge(
     let waiver_expired = judged.findings.iter().any(|f| f.rule.slug == "waiver-expired");
     let mut report = Report::new(&graph, &judged, &policy.rules, provenance, threshold);
     report.change = change.as_ref();
+    report.workloads = policy.config.workloads;
     // Of code alone, the findings say all that there is.
     if source != "check" && judged.findings.iter().any(|f| f.rule.slug == "escalation-path") {
         progress.step("looking for the grants that most ways need");

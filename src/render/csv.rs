@@ -298,14 +298,12 @@ fn assignments(report: &Report<'_>, options: &CsvOptions, to: &mut dyn Write) ->
 fn controls(report: &Report<'_>, options: &CsvOptions, to: &mut dyn Write) -> Result<(), RenderError> {
     let mut out = Table::new(CONTROLS, options, to)?;
     for row in report.controls() {
-        // Titles, automation and strength belong to a framework's own file; a rule's mapping does not know them.
-        let fields =
-            [row.framework.as_str(), &row.version, &row.control_id, "", "partial", "", "", row.status];
-        out.fields(&fields)?;
+        out.fields(&[&row.framework, &row.version, &row.control_id, &row.title])?;
+        out.fields(&[row.automation, row.population, row.strength, row.status])?;
         for number in [row.subjects, row.failed, row.waived, row.inconclusive] {
             out.number(number)?;
         }
-        out.fields(&[row.rules.join(" ").as_str(), "findings.csv", &row.reason])?;
+        out.fields(&[row.rules.join(" ").as_str(), row.evidence, &row.reason])?;
         out.end()?;
     }
     Ok(())

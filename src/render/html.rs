@@ -260,6 +260,7 @@ fn frame(report: &Report<'_>, context: &mut tera::Context) {
         })
         .collect();
     context.insert("rules", &rules);
+    context.insert("controls", &super::matrix::frameworks(report));
     let classes: Vec<&str> = crate::rbac::Class::ALL.iter().map(|c| c.name()).collect();
     context.insert("classes", &classes);
     context.insert("heat", &heat(report));

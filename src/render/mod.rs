@@ -14,6 +14,7 @@ mod json;
 mod junit;
 mod kept;
 mod markdown;
+mod matrix;
 mod overlay;
 mod overlay_json;
 mod page;

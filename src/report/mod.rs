@@ -8,6 +8,7 @@ mod identities;
 mod paths;
 mod power;
 mod remedy;
+mod reviews;
 mod rows;
 mod sheet;
 mod totals;
@@ -17,6 +18,7 @@ pub use identities::IdentityRow;
 pub use paths::{BlastRow, GrantRow, OpenRow, PathRow, StepRow, blast_row, open_row, path_row};
 pub use power::{ChokeRow, PowerRow, power_row};
 pub use remedy::{Remedy, RemedyGrant, RemedyRole, RoleRef};
+pub use reviews::ReviewRow;
 pub use rows::{AssignmentRow, EvidenceRow, FindingRow, GapRow, RuleRow};
 pub use sheet::{Sheet, SheetGrant};
 pub use totals::{HeatRow, Queue, Totals};
@@ -79,6 +81,10 @@ pub struct Report<'a> {
     pub threshold: Severity,
     /// What a change does to the tenant that it was laid over, if it was.
     pub change: Option<&'a Overlay>,
+    /// What a ledger says of reviews, if one was given.
+    pub reviews: Option<Vec<ReviewRow>>,
+    /// Whether principals of applications are judged too.
+    pub workloads: bool,
     /// Ways to more power, where there are any.
     pub power: Option<PowerRow>,
     /// What a change adds to the policy that it is judged by, in words: it does not count yet.
@@ -119,6 +125,8 @@ impl<'a> Report<'a> {
             provenance,
             threshold,
             change: None,
+            reviews: None,
+            workloads: false,
             power: None,
             proposed: Vec::new(),
             excerpts: std::collections::BTreeMap::new(),

@@ -96,7 +96,8 @@ impl RuleSet {
                 ));
             }
         }
-        let set = RuleSet { rules: by_slug.into_values().collect() };
+        let mut set = RuleSet { rules: by_slug.into_values().collect() };
+        super::framework::join(&mut set);
         for entry in &config.rules {
             if set.get(&entry.slug).is_none() {
                 let message = format!(
@@ -124,6 +125,10 @@ impl RuleSet {
     /// All rules, by slug.
     pub fn iter(&self) -> impl Iterator<Item = &Rule> {
         self.rules.iter()
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Rule> {
+        self.rules.iter_mut()
     }
 
     /// Only this rule, switched on: for trying one alone.

@@ -1,0 +1,46 @@
+//! The matrix of controls for a page: one table for each framework.
+
+use crate::report::Report;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+#[derive(Serialize)]
+struct Line {
+    id: String,
+    title: String,
+    status: &'static str,
+    population: &'static str,
+    reason: String,
+    rules: String,
+}
+
+/// A framework with how many of its controls have each status.
+#[derive(Serialize)]
+pub(super) struct FrameworkLines {
+    name: String,
+    summary: String,
+    controls: Vec<Line>,
+}
+
+/// All of them, by name.
+pub(super) fn frameworks(report: &Report<'_>) -> Vec<FrameworkLines> {
+    let mut all: BTreeMap<String, Vec<Line>> = BTreeMap::new();
+    for row in report.controls() {
+        let name = format!("{} {}", row.framework, row.version);
+        all.entry(name).or_default().push(Line {
+            id: row.control_id,
+            title: row.title,
+            status: row.status,
+            population: row.population,
+            reason: row.reason,
+            rules: row.rules.join(", "),
+        });
+    }
+    let lines = |(name, controls): (String, Vec<Line>)| {
+        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        controls.iter().for_each(|c| *counts.entry(c.status).or_default() += 1);
+        let summary: Vec<String> = counts.iter().map(|(status, n)| format!("{n} {status}")).collect();
+        FrameworkLines { name, summary: summary.join(", "), controls }
+    };
+    all.into_iter().map(lines).collect()
+}

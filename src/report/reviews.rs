@@ -1,0 +1,32 @@
+//! What a ledger says of reviews, one row for each campaign.
+
+use crate::model::Instant;
+
+/// A campaign.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct ReviewRow {
+    /// Its name.
+    pub campaign: String,
+    /// When it was opened.
+    pub opened_at: Option<Instant>,
+    /// When it was closed.
+    pub closed_at: Option<Instant>,
+    /// When it is due.
+    pub due: String,
+    /// Whether all grants of the estate were in it, and not only some.
+    pub all_grants: bool,
+    /// Grants in it.
+    pub grants: usize,
+    /// Those that were decided, whatever for.
+    pub decided: usize,
+    /// Those that nobody decided.
+    pub undecided: usize,
+    /// Those that were approved.
+    pub approved: usize,
+    /// Those that were denied.
+    pub denied: usize,
+    /// Those that were denied and are there still, past the time that is given.
+    pub overdue: usize,
+    /// Who acknowledged it.
+    pub acknowledged_by: String,
+}
