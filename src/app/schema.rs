@@ -189,6 +189,7 @@ fn config() -> Value {
         "federation": section(json!({"trusted": texts()})),
         "rules": {"type": "object", "additionalProperties": rule},
         "coverage": section(json!({"require": texts(), "accept": list(whole(json!({"source": text(), "reason": text(), "until": text()})))})),
+        "review": section(json!({"fallback": text(), "second_approver": {"enum": ["privileged", "all", "none"]}, "sla_days": {"type": "integer", "minimum": 0, "maximum": 366}, "owners": list(whole(json!({"names": texts(), "owner": text()})))})),
         "waivers": section(json!({"file": text(), "inline": section(json!({"max_severity": {"enum": ["high", "medium", "low", "info"]}, "max_days": {"type": "integer", "minimum": 1, "maximum": 366}}))})),
     }))
 }

@@ -163,6 +163,9 @@ pub(super) enum Command {
         after_help = "Examples:\n  leastwise diff before.lwsnap after.lwsnap\n  leastwise diff before.lwsnap after.lwsnap --format html --format csv -o changes"
     )]
     Diff(Box<super::history::Diff>),
+    /// Hold access reviews: grants of identities, decided by their owners, in a ledger.
+    #[command(subcommand)]
+    Review(Box<super::reviews::Review>),
     /// Look at built-in roles.
     #[command(subcommand)]
     Roles(Roles),

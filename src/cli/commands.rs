@@ -95,6 +95,7 @@ pub(super) fn run(args: Args, terminal: &Terminal) -> Result<Code, AppError> {
             reply.notes.iter().for_each(|n| terminal.warn(n));
             put(&mut out, &reply.text)?
         }
+        Command::Review(command) => super::reviews::run(*command, catalog, &mut out, terminal)?,
         Command::Diff(args) => super::history::diff(&args, catalog, &mut out, terminal)?,
         Command::Roles(Roles::Show { role }) => {
             put(&mut out, &show_role(catalog, &roles::find(catalog, &role)?))?
@@ -257,7 +258,7 @@ fn input(estate: &Estate) -> Result<Input, AppError> {
     }
 }
 
-fn ask(estate: &Estate) -> Result<Ask, AppError> {
+pub(super) fn ask(estate: &Estate) -> Result<Ask, AppError> {
     Ok(Ask { input: input(estate)?, activity: estate.activity.clone(), times: times(estate)? })
 }
 

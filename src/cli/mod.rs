@@ -5,6 +5,7 @@ mod commands;
 mod exit;
 mod history;
 mod live;
+mod reviews;
 mod roles;
 mod terminal;
 

@@ -88,6 +88,8 @@ pub struct Estate {
     pub part: Option<Sym>,
     /// Whether a generator made it up.
     pub simulated: bool,
+    /// The digest of the snapshot that it was read from.
+    pub digest: Option<String>,
     /// When it was read, where known.
     pub collected_at: Option<Instant>,
     /// Management groups.

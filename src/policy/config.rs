@@ -2,6 +2,7 @@
 
 use super::environment::Environments;
 use super::naming::{Naming, Template};
+use super::review::{RawReview, ReviewPolicy};
 use super::spans::{PolicyError, Span};
 use crate::finding::Severity;
 use crate::model::{Instant, Source};
@@ -102,6 +103,8 @@ pub struct Config {
     pub waivers: Option<String>,
     /// What waivers in comments of code may do, if anything.
     pub inline: Option<Inline>,
+    /// How reviews are held.
+    pub review: ReviewPolicy,
 }
 
 /// What waivers in comments of code may do.
@@ -127,6 +130,7 @@ struct Raw {
     rules: BTreeMap<Spanned<String>, BTreeMap<Spanned<String>, Spanned<toml::Value>>>,
     coverage: RawCoverage,
     waivers: RawWaivers,
+    review: RawReview,
 }
 
 #[derive(Deserialize)]
@@ -288,6 +292,7 @@ pub fn parse(path: &str, text: &str) -> Result<Config, PolicyError> {
         accept,
         waivers: raw.waivers.file,
         inline,
+        review: raw.review.check(fail)?,
     })
 }
 

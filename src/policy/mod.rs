@@ -6,6 +6,7 @@
 mod config;
 mod environment;
 mod naming;
+mod review;
 mod spans;
 mod waivers;
 
@@ -13,5 +14,6 @@ pub use config::{Accepted, Config, Inline, Level, Owners, Platform, RuleConfig, 
 pub use environment::Environments;
 pub(crate) use naming::DEFAULT_IDENTITY;
 pub use naming::{Naming, Template, Verdict};
+pub use review::ReviewPolicy;
 pub use spans::{PolicyError, Span, glob};
 pub use waivers::{Category, Target, Waiver, parse as parse_waivers};

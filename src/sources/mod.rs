@@ -16,6 +16,7 @@ mod files;
 mod scan;
 pub mod simulate;
 pub mod snapshot;
+pub mod table;
 pub mod world;
 
 pub use activity::{SignInError, read as read_activity};

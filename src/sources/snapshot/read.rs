@@ -202,7 +202,9 @@ pub fn read(input: impl Read) -> Result<Estate, SnapshotError> {
     if lines.next()? {
         return Err(SnapshotError::Damaged("something stands behind its footer".to_owned()));
     }
-    finish(lowering, header, gaps)
+    let mut estate = finish(lowering, header, gaps)?;
+    estate.digest = Some(digest);
+    Ok(estate)
 }
 
 fn record<R: BufRead>(

@@ -1,0 +1,140 @@
+//! Closing a campaign, and handing it out in the columns that auditors know.
+
+use super::{existing, meant, moment, still_open};
+use crate::app::error::AppError;
+use crate::app::estate::Times;
+use crate::render::{CsvOptions, csv_text};
+use crate::review::{Body, Campaign, Closed, Ledger as _, Progress, Row, Verdict};
+use std::path::{Path, PathBuf};
+
+/// How a campaign is closed.
+#[derive(Clone, Debug)]
+pub struct CloseTerms {
+    /// The ledger.
+    pub ledger: PathBuf,
+    /// The campaign, where several are open.
+    pub campaign: Option<String>,
+    /// Who of the management acknowledges it, as they say.
+    pub acknowledged_by: String,
+    /// What they say.
+    pub statement: String,
+    /// Why undecided grants are accepted.
+    pub exceptions: Option<String>,
+}
+
+/// Closes a campaign.
+///
+/// # Errors
+/// If grants are undecided and nothing says why that is accepted, or the ledger cannot be written.
+pub fn close(terms: &CloseTerms, times: Times) -> Result<String, AppError> {
+    let (mut ledger, chain) = existing(&terms.ledger)?;
+    let all = Campaign::all(&chain);
+    let campaign = still_open(&all, terms.campaign.as_deref())?;
+    let undecided: Vec<String> = campaign
+        .rows
+        .iter()
+        .filter(|r| r.progress() != Progress::Decided)
+        .map(|r| r.item.item.clone())
+        .collect();
+    let exceptions = terms.exceptions.clone().unwrap_or_default();
+    if !undecided.is_empty() && exceptions.trim().is_empty() {
+        let message = format!("{} of {} grants are not decided", undecided.len(), campaign.rows.len());
+        return Err(AppError::usage(message)
+            .help("leastwise review status lists their owners; to close all the same, say why with --exceptions TEXT"));
+    }
+    let count = |v| campaign.rows.iter().filter(|r| r.decided().is_some_and(|(_, d)| d.verdict == v)).count();
+    let closed = Closed {
+        campaign: campaign.opened.campaign.clone(),
+        grants: campaign.rows.len(),
+        approved: count(Verdict::Approve),
+        denied: count(Verdict::Deny),
+        narrowed: count(Verdict::Narrow),
+        undecided,
+        exceptions,
+        acknowledged_by: terms.acknowledged_by.clone(),
+        statement: terms.statement.clone(),
+    };
+    let text = format!(
+        "campaign {} is closed: {} grants, {} approved, {} denied, {} narrowed, {} not decided; acknowledged by {}\n",
+        closed.campaign,
+        closed.grants,
+        closed.approved,
+        closed.denied,
+        closed.narrowed,
+        closed.undecided.len(),
+        crate::render::clean(&closed.acknowledged_by)
+    );
+    ledger.append(moment(times), vec![Body::Closed(closed)])?;
+    Ok(format!("{text}ledger head {}\n", ledger.chain()?.head()))
+}
+
+/// The columns of Entra's review history report.
+const HISTORY: &str = "AccessReviewId,AccessReviewSeriesId,ReviewType,ResourceDisplayName,ResourceId,ReviewName,CreatedDateTime,ReviewStartDate,ReviewEndDate,ReviewStatus,OwnerId,OwnerName,OwnerUPN,PrincipalId,PrincipalName,PrincipalUPN,PrincipalType,ReviewDate,ReviewResult,Justification,ReviewerId,ReviewerName,ReviewerUPN,ReviewerEmailAddress,AppliedByName,AppliedByUPN,AppliedByEmailAddress,AppliedDate,AccessRecommendation,SubmissionResult";
+
+/// A campaign as a table with those columns.
+///
+/// # Errors
+/// If the ledger cannot be read.
+pub fn export(ledger: &Path, campaign: Option<&str>, options: &CsvOptions) -> Result<Vec<u8>, AppError> {
+    let (_, chain) = existing(ledger)?;
+    let all = Campaign::all(&chain);
+    let campaign = meant(&all, campaign)?;
+    let rows: Vec<Vec<String>> = campaign.rows.iter().map(|r| history(campaign, r)).collect();
+    csv_text(HISTORY, &rows, options).map_err(|e| AppError::internal(e.to_string()))
+}
+
+fn history(campaign: &Campaign, row: &Row) -> Vec<String> {
+    let (item, opened) = (&row.item, &campaign.opened);
+    let last = row.decisions.last();
+    let mail = |who: &str| if who.contains('@') { who.to_owned() } else { String::new() };
+    let result = match row.decided().map(|(_, d)| d.verdict) {
+        Some(Verdict::Approve) => "Approve",
+        // What is narrowed is not approved as it is.
+        Some(Verdict::Deny | Verdict::Narrow) => "Deny",
+        _ => "Not reviewed",
+    };
+    let recommended = match item.recommendation.as_str() {
+        "approve" => "Approve",
+        "deny" | "narrow" => "Deny",
+        _ => "No Info",
+    };
+    let reviewer = last.map(|(_, d)| d.reviewer.clone()).unwrap_or_default();
+    let justification = last.map_or_else(String::new, |(_, d)| match (d.verdict, d.second.as_str()) {
+        (Verdict::Narrow, _) => format!("narrow to {} {}: {}", d.new_role, d.new_scope, d.justification),
+        (_, "") => d.justification.clone(),
+        (_, second) => format!("{} (second approver: {second})", d.justification),
+    });
+    vec![
+        format!("{}/{}", opened.campaign, item.item),
+        opened.tenant.clone(),
+        "Azure resource role".to_owned(),
+        format!("{} on {}", item.role, item.scope),
+        item.assignment.clone(),
+        opened.campaign.clone(),
+        campaign.opened_at.clone(),
+        campaign.opened_at.clone(),
+        opened.due.clone(),
+        if campaign.closed.is_some() { "Completed" } else { "InProgress" }.to_owned(),
+        String::new(),
+        item.owner.clone(),
+        mail(&item.owner),
+        item.principal_id.clone(),
+        item.identity.clone(),
+        String::new(),
+        "servicePrincipal".to_owned(),
+        last.map(|(at, _)| at.clone()).unwrap_or_default(),
+        result.to_owned(),
+        justification,
+        String::new(),
+        reviewer.clone(),
+        mail(&reviewer),
+        mail(&reviewer),
+        String::new(),
+        String::new(),
+        String::new(),
+        String::new(),
+        recommended.to_owned(),
+        // Applied is what a later estate shows, which this table alone does not.
+        "not applied".to_owned(),
+    ]
+}

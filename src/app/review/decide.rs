@@ -1,0 +1,114 @@
+//! Importing packets that came back: every row of every file, or nothing.
+
+use super::{existing, moment, still_open};
+use crate::app::error::AppError;
+use crate::app::estate::Times;
+use crate::app::store::read_file;
+use crate::review::{Body, Campaign, Imported, Ledger as _, Progress, Terms, decisions};
+use crate::sources::table::Table;
+use sha2::{Digest as _, Sha256};
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+/// What is imported.
+#[derive(Clone, Debug)]
+pub struct ImportTerms {
+    /// The ledger.
+    pub ledger: PathBuf,
+    /// The campaign, where several are open.
+    pub campaign: Option<String>,
+    /// The files.
+    pub files: Vec<PathBuf>,
+    /// Who decided, where a row names nobody.
+    pub reviewer: Option<String>,
+    /// Who imports, as they say.
+    pub by: String,
+    /// Only say what would be taken.
+    pub dry_run: bool,
+}
+
+/// Imports packets. Gives what was taken, and whether anything was refused.
+///
+/// # Errors
+/// If a file or the ledger cannot be read or written.
+pub fn import(terms: &ImportTerms, times: Times) -> Result<(String, bool), AppError> {
+    let (mut ledger, chain) = existing(&terms.ledger)?;
+    let at = moment(times);
+    let mut all = Campaign::all(&chain);
+    let name = still_open(&all, terms.campaign.as_deref())?.opened.campaign.clone();
+    let Some(campaign) = all.iter_mut().find(|c| c.opened.campaign == name) else {
+        return Err(AppError::internal("the campaign is gone"));
+    };
+    let mut bodies = Vec::new();
+    let mut out = String::new();
+    let mut refused = false;
+    for path in &terms.files {
+        let bytes = read_file(path)?;
+        let sha256: String = Sha256::digest(&bytes).iter().map(|b| format!("{b:02x}")).collect();
+        let table = Table::read(&bytes).map_err(|e| {
+            AppError::usage(format!("`{}`: {e}", path.display()))
+                .help("a packet is one of the CSV files that leastwise review open wrote")
+        })?;
+        let today = at.date();
+        let own = Terms { reviewer: terms.reviewer.as_deref(), sha256: &sha256, today };
+        match decisions(campaign, &table, &own) {
+            Err(refusals) => {
+                refused = true;
+                for refusal in refusals {
+                    let _ = writeln!(
+                        out,
+                        "{}:{}: {}",
+                        path.display(),
+                        refusal.line,
+                        crate::render::clean(&refusal.problem)
+                    );
+                }
+            }
+            Ok(found) => {
+                let _ =
+                    writeln!(out, "{}: {} rows, {} decisions", path.display(), table.rows.len(), found.len());
+                bodies.push(Body::Imported(Imported {
+                    campaign: name.clone(),
+                    file: file_name(path),
+                    sha256,
+                    by: terms.by.clone(),
+                    rows: table.rows.len(),
+                    decisions: found.len(),
+                }));
+                // The next file is held against what this one says.
+                for decision in &found {
+                    if let Some(row) = campaign.rows.iter_mut().find(|r| r.item.item == decision.item) {
+                        row.decisions.push((at.to_string(), decision.clone()));
+                    }
+                }
+                bodies.extend(found.into_iter().map(Body::Decided));
+            }
+        }
+    }
+    if refused {
+        out.push_str("nothing was imported\n");
+        return Ok((out, true));
+    }
+    if terms.dry_run {
+        out.push_str("nothing was written: this was a dry run\n");
+        return Ok((out, false));
+    }
+    ledger.append(at, bodies)?;
+    let all = Campaign::all(&ledger.chain()?);
+    let campaign = super::meant(&all, Some(&name))?;
+    let count = |p| campaign.at(p).count();
+    let _ = writeln!(
+        out,
+        "{} of {} grants are decided, {} wait for a second approver, {} are open",
+        count(Progress::Decided),
+        campaign.rows.len(),
+        count(Progress::PendingSecond),
+        count(Progress::Open)
+    );
+    Ok((out, false))
+}
+
+/// Where on somebody's machine a file lay belongs in no ledger.
+fn file_name(path: &Path) -> String {
+    path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default()
+}

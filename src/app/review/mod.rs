@@ -1,0 +1,139 @@
+//! Access reviews: opened over an estate, decided by people in packets, imported, held against what is there, closed.
+//!
+//! The ledger is the truth; packets, reminders and tables are made from it. Not here: what an entry means (`review`).
+
+mod close;
+mod decide;
+mod open;
+mod packets;
+mod plan;
+mod remind;
+mod status;
+
+pub use close::{CloseTerms, close, export};
+pub use decide::{ImportTerms, import};
+pub use open::{OpenTerms, open};
+pub use plan::plan;
+pub use remind::remind;
+pub use status::{StatusForm, Told, review_rows, status};
+
+use super::Progress;
+use super::error::AppError;
+use super::estate::Times;
+use super::ledger::LedgerFile;
+use super::policy::Policy;
+use super::query::Ask;
+use crate::graph::AccessGraph;
+use crate::model::Instant;
+use crate::rbac::Catalog;
+use crate::report::Provenance;
+use crate::review::{Campaign, Chain, Item, Reviewers, items};
+use crate::rules::{Judged, Judging, run};
+use std::path::Path;
+
+/// What is there now, as a review sees it.
+pub(super) struct Now {
+    pub(super) graph: AccessGraph,
+    pub(super) judged: Judged,
+    pub(super) provenance: Provenance,
+}
+
+impl Now {
+    /// Reads and judges an estate.
+    pub(super) fn read(
+        ask: &Ask,
+        policy: &Policy,
+        catalog: &'static Catalog,
+        progress: &dyn Progress,
+    ) -> Result<Now, AppError> {
+        let (graph, provenance) = super::query::graph(ask, catalog, progress)?;
+        progress.step("running the rules");
+        let judging = Judging {
+            rules: &policy.rules,
+            config: &policy.config,
+            waivers: &policy.waivers,
+            source: ask.input.source(),
+            judged_at: provenance.judged_at.unwrap_or(ask.times.now),
+            decided_at: provenance.decided_at.unwrap_or(ask.times.now),
+            threshold: crate::finding::Severity::High,
+        };
+        let judged = run(&graph, &judging);
+        Ok(Now { graph, judged, provenance })
+    }
+
+    /// Its grants.
+    pub(super) fn items(
+        &self,
+        policy: &Policy,
+        campaign: &str,
+        earlier: &[Campaign],
+        privileged: bool,
+    ) -> Vec<Item> {
+        let review = &policy.config.review;
+        let reviewers = Reviewers { mapped: review.owners.clone(), fallback: review.fallback.clone() };
+        items(&self.graph, &self.judged, campaign, &reviewers, earlier, privileged)
+    }
+}
+
+/// The grants of an estate that are there now.
+///
+/// # Errors
+/// If the estate cannot be read.
+pub fn current(
+    ask: &Ask,
+    policy: &Policy,
+    catalog: &'static Catalog,
+    progress: &dyn Progress,
+) -> Result<Vec<Item>, AppError> {
+    Ok(Now::read(ask, policy, catalog, progress)?.items(policy, "", &[], false))
+}
+
+/// The instant that entries are made at, and that days are counted to.
+fn moment(times: Times) -> Instant {
+    times.as_of.unwrap_or(times.now)
+}
+
+/// Reads a ledger that must be there.
+fn existing(path: &Path) -> Result<(LedgerFile, Chain), AppError> {
+    let mut ledger = LedgerFile::at(path);
+    let chain = ledger.read()?;
+    if chain.entries().is_empty() {
+        let message = format!("`{}` has no entries", path.display());
+        return Err(
+            AppError::usage(message).help("begin with leastwise review open, or name it with --ledger FILE")
+        );
+    }
+    Ok((ledger, chain))
+}
+
+/// The campaign that is meant: the named one, or the only one that is open.
+fn meant<'c>(all: &'c [Campaign], name: Option<&str>) -> Result<&'c Campaign, AppError> {
+    let names = || all.iter().map(|c| c.opened.campaign.clone()).collect::<Vec<_>>().join(", ");
+    if let Some(name) = name {
+        let found = all.iter().find(|c| c.opened.campaign == name);
+        return found.ok_or_else(|| {
+            AppError::usage(format!("no campaign `{name}` in the ledger"))
+                .help(format!("there are: {}", names()))
+        });
+    }
+    let open: Vec<&Campaign> = all.iter().filter(|c| c.closed.is_none()).collect();
+    match open.as_slice() {
+        [one] => Ok(one),
+        [] => all.last().ok_or_else(|| AppError::usage("the ledger has no campaign")),
+        _ => Err(AppError::usage("several campaigns are open")
+            .help(format!("name one with --campaign: {}", names()))),
+    }
+}
+
+/// The same, which must still be open.
+fn still_open<'c>(all: &'c [Campaign], name: Option<&str>) -> Result<&'c Campaign, AppError> {
+    let campaign = meant(all, name)?;
+    match &campaign.closed {
+        None => Ok(campaign),
+        Some((at, _)) => {
+            let name = &campaign.opened.campaign;
+            Err(AppError::usage(format!("campaign `{name}` was closed at {at}"))
+                .help("a closed campaign is not changed: open a new one"))
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Opening a campaign.
+
+use super::packets::{self, Packet};
+use super::{Now, moment};
+use crate::app::Progress;
+use crate::app::error::AppError;
+use crate::app::ledger::LedgerFile;
+use crate::app::policy::Policy;
+use crate::app::query::{Ask, Reply};
+use crate::rbac::Catalog;
+use crate::review::{Body, Campaign, Ledger as _, Opened};
+use crate::sources::table::day;
+use std::path::PathBuf;
+
+/// What is opened.
+#[derive(Clone, Debug)]
+pub struct OpenTerms {
+    /// Its name.
+    pub campaign: String,
+    /// The last day for decisions.
+    pub due: String,
+    /// The ledger.
+    pub ledger: PathBuf,
+    /// Where packets go.
+    pub out: PathBuf,
+    /// Only privileged grants.
+    pub privileged: bool,
+}
+
+/// Opens a campaign: its grants go to the ledger, packets to their owners' files.
+///
+/// # Errors
+/// If the estate cannot be read, the name is taken, or something cannot be written.
+pub fn open(
+    ask: &Ask,
+    terms: &OpenTerms,
+    policy: &Policy,
+    catalog: &'static Catalog,
+    progress: &dyn Progress,
+) -> Result<Reply, AppError> {
+    let due = day(&terms.due).ok_or_else(|| {
+        AppError::usage(format!("`{}` is no day", terms.due)).help("write it as 2026-12-31")
+    })?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    if terms.campaign.is_empty() || !terms.campaign.chars().all(plain) || terms.campaign.starts_with('.') {
+        return Err(AppError::usage(format!("`{}` is no name of a campaign", terms.campaign))
+            .help("letters, digits, `-`, `_` and `.`, such as 2026-Q4"));
+    }
+    let at = moment(ask.times);
+    if due < at.date() {
+        return Err(AppError::usage(format!("the day that decisions are due, {due}, is over")));
+    }
+    let mut ledger = LedgerFile::at(&terms.ledger);
+    let earlier = Campaign::all(&ledger.read()?);
+    if earlier.iter().any(|c| c.opened.campaign == terms.campaign) {
+        return Err(AppError::usage(format!("there is a campaign `{}` already", terms.campaign))
+            .help("leastwise review remind writes its packets again"));
+    }
+    let now = Now::read(ask, policy, catalog, progress)?;
+    let items = now.items(policy, &terms.campaign, &earlier, terms.privileged);
+    if items.is_empty() {
+        return Err(AppError::usage("no identity holds a grant: there is nothing to review"));
+    }
+    let estate = now.graph.estate();
+    let missing = crate::app::query::missing(&now.graph);
+    let opened = Opened {
+        campaign: terms.campaign.clone(),
+        due,
+        estate: match &estate.digest {
+            Some(digest) => format!("{} ({digest})", now.provenance.name),
+            None => now.provenance.name.clone(),
+        },
+        tenant: estate.tenant.map(|t| estate.strings.text(t).to_owned()).unwrap_or_default(),
+        collected_at: now.provenance.collected_at.map(|t| t.to_string()),
+        complete: missing.is_empty(),
+        all_grants: !terms.privileged,
+        grants: items.len(),
+        sla_days: policy.config.review.sla_days,
+        second_approver: policy.config.review.second_approver.clone(),
+    };
+    let mut bodies = vec![Body::Opened(opened)];
+    bodies.extend(items.into_iter().map(Body::Item));
+    ledger.append(at, bodies)?;
+    let all = Campaign::all(&ledger.chain()?);
+    let campaign = super::meant(&all, Some(&terms.campaign))?;
+    let packets = Packet::all(campaign, |_| true);
+    let files = packets::write(campaign, &packets, &terms.out.join("packets"))?;
+    let privileged = campaign.rows.iter().filter(|r| r.item.privileged).count();
+    let text = format!(
+        "campaign {}: {} grants of {} owners ({privileged} privileged), due {}\n{} packets in {}\n",
+        campaign.opened.campaign,
+        campaign.rows.len(),
+        packets.len(),
+        campaign.opened.due,
+        files,
+        terms.out.join("packets").display()
+    );
+    Ok(Reply { text, notes: missing })
+}

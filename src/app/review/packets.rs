@@ -1,0 +1,165 @@
+//! Packets: the rows of one owner, as a table to fill in and as a page to read.
+
+use crate::app::error::AppError;
+use crate::app::store::write_atomically;
+use crate::render::{CsvOptions, Page, RenderError, Section, csv_text};
+use crate::review::{Campaign, FILLED, Row};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// The rows of one owner.
+pub(super) struct Packet<'c> {
+    pub(super) owner: &'c str,
+    /// The name of its files, without ending.
+    pub(super) name: String,
+    pub(super) rows: Vec<&'c Row>,
+}
+
+impl<'c> Packet<'c> {
+    /// One for each owner who has rows of a kind, by owner.
+    pub(super) fn all(campaign: &'c Campaign, of: impl Fn(&Row) -> bool) -> Vec<Packet<'c>> {
+        let mut owners: BTreeMap<&str, Vec<&Row>> = BTreeMap::new();
+        for row in campaign.rows.iter().filter(|r| of(r)) {
+            owners.entry(&row.item.owner).or_default().push(row);
+        }
+        let mut taken: BTreeMap<String, usize> = BTreeMap::new();
+        let packet = |(owner, rows)| {
+            let slug = slug(owner);
+            let count = taken.entry(slug.clone()).or_insert(0);
+            *count += 1;
+            let name = if *count == 1 { slug } else { format!("{slug}-{count}") };
+            Packet { owner, name, rows }
+        };
+        owners.into_iter().map(packet).collect()
+    }
+
+    /// The table, with what was decided so far.
+    pub(super) fn csv(&self) -> Result<Vec<u8>, AppError> {
+        let head: Vec<&str> = match self.rows.first() {
+            Some(row) => row.item.columns().iter().map(|(name, _)| *name).chain(FILLED).collect(),
+            None => FILLED.to_vec(),
+        };
+        let row = |row: &&Row| {
+            let mut fields: Vec<String> = row.item.columns().iter().map(|(_, v)| (*v).to_owned()).collect();
+            let last = row.decisions.last().map(|(_, d)| d);
+            let get = |f: fn(&crate::review::Decision) -> &str| last.map(f).unwrap_or_default().to_owned();
+            fields.extend([
+                last.map(|d| d.verdict.name().to_owned()).unwrap_or_default(),
+                get(|d| &d.justification),
+                get(|d| &d.new_role),
+                get(|d| &d.new_scope),
+                get(|d| d.expires.as_deref().unwrap_or_default()),
+                get(|d| &d.reviewer),
+                get(|d| &d.second),
+            ]);
+            fields
+        };
+        let rows: Vec<Vec<String>> = self.rows.iter().map(row).collect();
+        csv_text(&head.join(","), &rows, &CsvOptions { bom: true, ..CsvOptions::default() }).map_err(wrong)
+    }
+
+    /// The page.
+    pub(super) fn html(&self, campaign: &Campaign) -> Result<String, AppError> {
+        let opened = &campaign.opened;
+        let privileged = self.rows.iter().filter(|r| r.item.privileged).count();
+        let row = |row: &&Row| {
+            let i = &row.item;
+            let recommended = match i.suggested_scope.as_str() {
+                "" => format!("{}: {}", i.recommendation, i.recommendation_reason),
+                scope => format!(
+                    "{} to {} on {scope}: {}",
+                    i.recommendation, i.suggested_role, i.recommendation_reason
+                ),
+            };
+            let scope = format!("{} {}", i.scope_level, i.scope);
+            let state = if i.state == "active" { String::new() } else { format!(" ({})", i.state) };
+            let condition = if i.condition.is_empty() { "" } else { ", under a condition" };
+            vec![
+                i.identity.clone(),
+                format!("{}{state}{condition}", i.role),
+                scope,
+                i.via.clone(),
+                if i.privileged { "yes" } else { "" }.to_owned(),
+                i.hosts.clone(),
+                i.last_used.clone(),
+                i.findings.clone(),
+                recommended,
+                i.previous_decision.clone(),
+                i.item.clone(),
+            ]
+        };
+        let head = [
+            "identity",
+            "role",
+            "scope",
+            "through",
+            "privileged",
+            "runs on",
+            "last token",
+            "findings",
+            "recommended",
+            "before",
+            "item_id",
+        ];
+        let choices = [
+            (
+                "approve",
+                "The identity needs the grant as it is. Privileged ones need a justification, and somebody else's approval too: neither yours, nor that of whoever made the grant.",
+            ),
+            ("deny", "Nobody needs it: it is to go."),
+            ("narrow", "Something less is enough: say which role or scope in new_role and new_scope."),
+            ("dont-know", "You cannot say: the row stays open."),
+        ];
+        let choices =
+            choices.iter().map(|(word, what)| vec![(*word).to_owned(), (*what).to_owned()]).collect();
+        let page = Page {
+            title: format!("Access review {}: {}", opened.campaign, self.owner),
+            lead: vec![
+                format!("decisions are due on {} (UTC); the estate is {}", opened.due, opened.estate),
+                format!(
+                    "fill in {}.csv beside this page, its last {} columns, and send it back",
+                    self.name,
+                    FILLED.len()
+                ),
+            ],
+            tiles: vec![
+                ("grants".to_owned(), self.rows.len().to_string()),
+                ("privileged".to_owned(), privileged.to_string()),
+            ],
+            sections: vec![
+                Section::new(
+                    "What to write as decision",
+                    "A day in expires ends an approval.",
+                    &["decision", "means"],
+                    choices,
+                ),
+                Section::new("Grants", "", &head, self.rows.iter().map(row).collect()),
+            ],
+        };
+        page.html().map_err(wrong)
+    }
+}
+
+fn wrong(error: RenderError) -> AppError {
+    AppError::internal(error.to_string())
+}
+
+/// A name of a file for an owner.
+fn slug(owner: &str) -> String {
+    let kept: String = owner.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    let parts: Vec<&str> = kept.split('-').filter(|p| !p.is_empty()).collect();
+    let slug: String = parts.join("-").to_ascii_lowercase().chars().take(60).collect();
+    if slug.is_empty() { "nobody".to_owned() } else { slug }
+}
+
+/// Writes packets, and says how many.
+pub(super) fn write(campaign: &Campaign, packets: &[Packet<'_>], to: &Path) -> Result<usize, AppError> {
+    std::fs::create_dir_all(to)
+        .map_err(|e| AppError::usage(format!("cannot make the folder `{}`: {e}", to.display())))?;
+    for packet in packets {
+        let (table, page) = (packet.csv()?, packet.html(campaign)?);
+        write_atomically(&to.join(format!("{}.csv", packet.name)), false, |f| f.write_all(&table))?;
+        write_atomically(&to.join(format!("{}.html", packet.name)), false, |f| f.write_all(page.as_bytes()))?;
+    }
+    Ok(packets.len())
+}

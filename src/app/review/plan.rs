@@ -1,0 +1,119 @@
+//! What a person does about what was decided: commands or code, create before delete, with the way back. Printed, never run.
+
+use super::{existing, meant};
+use crate::app::error::AppError;
+use crate::app::right_size::{Form, as_code};
+use crate::rbac::Catalog;
+use crate::render::remedy::{az_back, az_create, az_delete};
+use crate::report::{Remedy, RemedyGrant, RoleRef};
+use crate::review::{Campaign, Item, Verdict};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+/// The plan of a campaign. Where what is there now was read, only what is there still.
+///
+/// # Errors
+/// If the ledger cannot be read.
+pub fn plan(
+    ledger: &Path,
+    campaign: Option<&str>,
+    form: Form,
+    now: Option<&[Item]>,
+    catalog: &Catalog,
+) -> Result<(String, Vec<String>), AppError> {
+    let (_, chain) = existing(ledger)?;
+    let all = Campaign::all(&chain);
+    let campaign = meant(&all, campaign)?;
+    let there: Option<BTreeSet<&str>> = now.map(|items| items.iter().map(|i| i.item.as_str()).collect());
+    let mut remedies: BTreeMap<(String, String), Remedy> = BTreeMap::new();
+    let mut notes = Vec::new();
+    let (mut groups, mut gone) = (0, 0);
+    for row in &campaign.rows {
+        let Some((_, decision)) = row.decided() else { continue };
+        if !matches!(decision.verdict, Verdict::Deny | Verdict::Narrow) {
+            continue;
+        }
+        let item = &row.item;
+        if there.as_ref().is_some_and(|t| !t.contains(item.item.as_str())) {
+            gone += 1;
+            continue;
+        }
+        if item.via != "direct" {
+            groups += 1;
+            notes.push(format!(
+                "`{}` holds {} through {}: take it out of the group, or take the role from the group, which others may need",
+                item.identity, item.role, item.via
+            ));
+            continue;
+        }
+        let key = (item.identity.clone(), item.principal_id.clone());
+        let remedy = remedies
+            .entry(key)
+            .or_insert_with(|| Remedy { identity: item.identity.clone(), ..Remedy::default() });
+        let old = RemedyGrant {
+            assignment: item.assignment.clone(),
+            principal: item.principal_id.clone(),
+            role: RoleRef::Known(item.role_id.clone(), item.role.clone()),
+            scope: item.scope.clone(),
+            condition: (!item.condition.is_empty()).then(|| item.condition.clone()),
+        };
+        if decision.verdict == Verdict::Narrow {
+            let role = match decision.new_role.as_str() {
+                "" => old.role.clone(),
+                named => match catalog.role(named).or_else(|| catalog.role_by_name(named)) {
+                    Some(role) => RoleRef::Known(role.guid, role.name),
+                    None => RoleRef::Known(named.to_owned(), named.to_owned()),
+                },
+            };
+            let scopes: Vec<&str> = decision.new_scope.split_whitespace().collect();
+            let scopes = if scopes.is_empty() { vec![item.scope.as_str()] } else { scopes };
+            remedy.create.extend(scopes.into_iter().map(|scope| RemedyGrant {
+                assignment: String::new(),
+                role: role.clone(),
+                scope: scope.to_owned(),
+                ..old.clone()
+            }));
+        }
+        remedy.delete.push(old);
+    }
+    if gone > 0 {
+        notes.push(format!("{gone} denied or narrowed grant(s) are gone already"));
+    }
+    let pending = campaign.at(crate::review::Progress::PendingSecond).count();
+    if pending > 0 {
+        notes.push(format!("{pending} decision(s) wait for a second approver and are left out"));
+    }
+    let mut out = String::new();
+    for remedy in remedies.values() {
+        match as_code(form, remedy) {
+            Some(code) => {
+                let mark = if form == Form::Bicep { "//" } else { "#" };
+                out.push_str(&format!("{mark} {}\n{code}\n", crate::render::clean(&remedy.identity)));
+            }
+            None => out.push_str(&text(remedy)),
+        }
+    }
+    if form == Form::Json {
+        let one = |r: &Remedy| {
+            serde_json::json!({"identity": r.identity, "create": az_create(r),
+                "delete_after": az_delete(r), "back": az_back(r)})
+        };
+        let all: Vec<_> = remedies.values().map(one).collect();
+        let all = serde_json::json!({"campaign": campaign.opened.campaign, "changes": all, "through_groups": groups, "notes": notes});
+        return Ok((format!("{all:#}\n"), Vec::new()));
+    }
+    if out.is_empty() {
+        out.push_str("nothing is to be done\n");
+    }
+    Ok((out, notes))
+}
+
+fn text(remedy: &Remedy) -> String {
+    let mut out = format!("{}\n", crate::render::clean(&remedy.identity));
+    let parts = [("first", az_create(remedy)), ("then", az_delete(remedy)), ("and back", az_back(remedy))];
+    for (title, commands) in parts.iter().filter(|(_, c)| !c.is_empty()) {
+        out.push_str(&format!("  {title}:\n"));
+        commands.iter().for_each(|c| out.push_str(&format!("    {c}\n")));
+    }
+    out
+}

@@ -1,0 +1,183 @@
+//! How far campaigns are: by owner, and against what is there now.
+
+use super::{existing, meant, moment};
+use crate::app::error::AppError;
+use crate::app::estate::Times;
+use crate::model::Instant;
+use crate::report::ReviewRow;
+use crate::review::{Campaign, Chain, Item, Progress, Standing, Stands, Verdict, standings};
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+
+/// Rows that are told one by one on a terminal.
+const SHOWN: usize = 30;
+
+/// The form of the answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum StatusForm {
+    /// For a terminal.
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// An answer.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Told {
+    /// For standard output.
+    pub text: String,
+    /// Whether something is overdue: a campaign, a denied grant, an approval.
+    pub overdue: bool,
+}
+
+/// Tells how far a campaign is; with what is there now, what became of its decisions.
+///
+/// # Errors
+/// If the ledger cannot be read.
+pub fn status(
+    ledger: &Path,
+    campaign: Option<&str>,
+    now: Option<&[Item]>,
+    times: Times,
+    form: StatusForm,
+) -> Result<Told, AppError> {
+    let (_, chain) = existing(ledger)?;
+    let all = Campaign::all(&chain);
+    let campaign = meant(&all, campaign)?;
+    let at = moment(times);
+    let late = campaign.closed.is_none() && campaign.is_due(at);
+    let undecided = campaign.rows.len() - campaign.at(Progress::Decided).count();
+    let stands = now.map(|items| standings(campaign, &scoped(campaign, items), at));
+    let acts = stands
+        .iter()
+        .flatten()
+        .any(|s| matches!(s.standing, Standing::Overdue | Standing::Regranted | Standing::Expired));
+    let overdue = (late && undecided > 0) || acts;
+    let text = match form {
+        StatusForm::Json => as_json(campaign, stands.as_deref(), late, chain.head()),
+        StatusForm::Text => as_text(campaign, stands.as_deref(), late, chain.head()),
+    };
+    Ok(Told { text, overdue })
+}
+
+/// A campaign of privileged grants alone says nothing of others.
+fn scoped(campaign: &Campaign, items: &[Item]) -> Vec<Item> {
+    items.iter().filter(|i| campaign.opened.all_grants || i.privileged).cloned().collect()
+}
+
+/// By owner: grants, decided, waiting for a second approver, open.
+fn by_owner(campaign: &Campaign) -> BTreeMap<&str, [usize; 4]> {
+    let mut owners: BTreeMap<&str, [usize; 4]> = BTreeMap::new();
+    for row in &campaign.rows {
+        let [all, decided, pending, open] = owners.entry(&row.item.owner).or_default();
+        *all += 1;
+        match row.progress() {
+            Progress::Decided => *decided += 1,
+            Progress::PendingSecond => *pending += 1,
+            Progress::Open => *open += 1,
+        }
+    }
+    owners
+}
+
+fn counts(stands: &[Stands]) -> BTreeMap<Standing, usize> {
+    let mut all = BTreeMap::new();
+    stands.iter().for_each(|s| *all.entry(s.standing).or_default() += 1);
+    all
+}
+
+fn as_text(campaign: &Campaign, stands: Option<&[Stands]>, late: bool, head: &str) -> String {
+    let opened = &campaign.opened;
+    let state = match (&campaign.closed, late) {
+        (Some((at, _)), _) => format!("closed at {at}"),
+        (None, true) => format!("OVERDUE since {}", opened.due),
+        (None, false) => format!("due {}", opened.due),
+    };
+    let mut out = format!("campaign {}, {state}, {} grants\n", opened.campaign, campaign.rows.len());
+    let owners = by_owner(campaign);
+    let width = owners.keys().map(|o| o.chars().count()).max().unwrap_or(0).clamp(5, 50);
+    let _ =
+        writeln!(out, "{:<width$}  {:>7} {:>7} {:>7} {:>7}", "owner", "grants", "decided", "second", "open");
+    for (owner, [all, decided, pending, open]) in owners {
+        let owner = crate::render::clean(owner);
+        let _ = writeln!(out, "{owner:<width$}  {all:>7} {decided:>7} {pending:>7} {open:>7}");
+    }
+    if let Some(stands) = stands {
+        let counts: Vec<String> = counts(stands).iter().map(|(s, n)| format!("{n} {}", s.name())).collect();
+        let _ = writeln!(out, "against what is there now: {}", counts.join(", "));
+        let act: Vec<&Stands> = stands.iter().filter(|s| s.standing.acts()).collect();
+        for s in act.iter().take(SHOWN) {
+            let i = &s.item;
+            let line =
+                format!("{:<16} {}: {} on {} ({})", s.standing.name(), i.identity, i.role, i.scope, s.detail);
+            let _ = writeln!(out, "{}", crate::render::clean(&line));
+        }
+        if act.len() > SHOWN {
+            let _ = writeln!(out, "and {} more: --format json has all", act.len() - SHOWN);
+        }
+    }
+    let _ = writeln!(out, "ledger head {head}");
+    out
+}
+
+fn as_json(campaign: &Campaign, stands: Option<&[Stands]>, late: bool, head: &str) -> String {
+    let opened = &campaign.opened;
+    let owners: Vec<_> = by_owner(campaign)
+        .iter()
+        .map(|(owner, [all, decided, pending, open])| {
+            json!({"owner": owner, "grants": all, "decided": decided, "pending_second": pending, "open": open})
+        })
+        .collect();
+    let stands = stands.map(|all| {
+        let rows: Vec<_> = all
+            .iter()
+            .map(|s| {
+                json!({"standing": s.standing.name(), "item": s.item.item, "identity": s.item.identity,
+                    "owner": s.item.owner, "role": s.item.role, "scope": s.item.scope,
+                    "assignment": s.item.assignment, "detail": s.detail})
+            })
+            .collect();
+        let counts: serde_json::Map<String, serde_json::Value> =
+            counts(all).iter().map(|(s, n)| (s.name().to_owned(), json!(n))).collect();
+        json!({"counts": counts, "grants": rows})
+    });
+    let all = json!({
+        "campaign": opened.campaign, "due": opened.due, "overdue": late, "opened_at": campaign.opened_at,
+        "closed_at": campaign.closed.as_ref().map(|(at, _)| at), "estate": opened.estate, "complete": opened.complete,
+        "grants": campaign.rows.len(), "owners": owners, "now": stands, "ledger_head": head,
+    });
+    format!("{all:#}\n")
+}
+
+/// What the controls are told of reviews.
+pub fn review_rows(chain: &Chain, now: &[Item], at: Instant) -> Vec<ReviewRow> {
+    let all = Campaign::all(chain);
+    let row = |campaign: &Campaign| {
+        let count = |verdict| {
+            campaign.rows.iter().filter(|r| r.decided().is_some_and(|(_, d)| d.verdict == verdict)).count()
+        };
+        let decided = campaign.at(Progress::Decided).count();
+        let late = |s: &&Stands| matches!(s.standing, Standing::Overdue | Standing::Regranted);
+        ReviewRow {
+            campaign: campaign.opened.campaign.clone(),
+            opened_at: Instant::parse(&campaign.opened_at),
+            closed_at: campaign.closed.as_ref().and_then(|(at, _)| Instant::parse(at)),
+            due: campaign.opened.due.clone(),
+            all_grants: campaign.opened.all_grants,
+            grants: campaign.rows.len(),
+            decided,
+            undecided: campaign.rows.len() - decided,
+            approved: count(Verdict::Approve),
+            denied: count(Verdict::Deny) + count(Verdict::Narrow),
+            overdue: standings(campaign, &scoped(campaign, now), at).iter().filter(late).count(),
+            acknowledged_by: campaign
+                .closed
+                .as_ref()
+                .map(|(_, c)| c.acknowledged_by.clone())
+                .unwrap_or_default(),
+        }
+    };
+    all.iter().map(row).collect()
+}

@@ -1,0 +1,212 @@
+//! What a ledger says of a campaign: which grants, who decided what, what is still open.
+
+use super::item::Item;
+use super::ledger::{Body, Chain, Closed, Decision, Opened, Verdict};
+use crate::model::Instant;
+use std::collections::BTreeMap;
+
+/// How far a grant of a campaign is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Progress {
+    /// Nobody decided.
+    Open,
+    /// Somebody decided, and somebody else must, too.
+    PendingSecond,
+    /// It is decided.
+    Decided,
+}
+
+/// A grant with what was decided of it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Row {
+    /// The grant.
+    pub item: Item,
+    /// The latest decision of each reviewer, and when, in the order in which they came.
+    pub decisions: Vec<(String, Decision)>,
+    /// Whether another must approve it.
+    pub needs_second: bool,
+}
+
+impl Row {
+    /// How far it is.
+    pub fn progress(&self) -> Progress {
+        match self.decisions.last() {
+            None => Progress::Open,
+            Some((_, d)) if d.verdict == Verdict::DontKnow => Progress::Open,
+            Some((_, d)) if !self.needs_second || d.verdict == Verdict::Deny => Progress::Decided,
+            Some((_, last)) => {
+                let seconded = |d: &Decision| {
+                    d.verdict == last.verdict
+                        && !d.second.is_empty()
+                        && self.may_second(&d.second, &d.reviewer)
+                };
+                let reviewers: Vec<&Decision> =
+                    self.decisions.iter().map(|(_, d)| d).filter(|d| d.verdict == last.verdict).collect();
+                let another = reviewers.iter().any(|a| {
+                    reviewers.iter().any(|b| {
+                        !same_person(&a.reviewer, &b.reviewer) && self.may_second(&b.reviewer, &a.reviewer)
+                    })
+                });
+                if another || reviewers.iter().any(|d| seconded(d)) {
+                    Progress::Decided
+                } else {
+                    Progress::PendingSecond
+                }
+            }
+        }
+    }
+
+    /// Whether somebody may be the second approver: neither the owner, nor the first, nor whoever made the grant.
+    pub fn may_second(&self, second: &str, first: &str) -> bool {
+        !second.trim().is_empty()
+            && !same_person(second, first)
+            && !same_person(second, &self.item.owner)
+            && !same_person(second, &self.item.created_by)
+    }
+
+    /// What was decided, once it is.
+    pub fn decided(&self) -> Option<&(String, Decision)> {
+        self.decisions.last().filter(|_| self.progress() == Progress::Decided)
+    }
+}
+
+/// Whether two names are one person's, as far as names tell.
+pub(super) fn same_person(a: &str, b: &str) -> bool {
+    let plain = |t: &str| t.trim().to_lowercase();
+    !plain(a).is_empty() && plain(a) == plain(b)
+}
+
+/// A campaign.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Campaign {
+    /// How it was opened.
+    pub opened: Opened,
+    /// When.
+    pub opened_at: String,
+    /// Its grants, by owner, then as they came.
+    pub rows: Vec<Row>,
+    /// How it was closed, and when.
+    pub closed: Option<(String, Closed)>,
+    /// Digests of files that were imported.
+    pub files: Vec<String>,
+}
+
+impl Campaign {
+    /// All campaigns of a ledger, in the order in which they were opened.
+    pub fn all(chain: &Chain) -> Vec<Campaign> {
+        let mut all: Vec<Campaign> = Vec::new();
+        let mut known: BTreeMap<String, usize> = BTreeMap::new();
+        let mut places: BTreeMap<(usize, String), usize> = BTreeMap::new();
+        for entry in chain.entries() {
+            let at = |name: &str| known.get(name).copied();
+            match &entry.body {
+                Body::Opened(opened) => {
+                    known.insert(opened.campaign.clone(), all.len());
+                    all.push(Campaign {
+                        opened: opened.clone(),
+                        opened_at: entry.at.clone(),
+                        rows: Vec::new(),
+                        closed: None,
+                        files: Vec::new(),
+                    });
+                }
+                Body::Item(item) => {
+                    let Some((at, campaign)) = at(&item.campaign).and_then(|n| Some((n, all.get_mut(n)?)))
+                    else {
+                        continue;
+                    };
+                    let needs_second = match campaign.opened.second_approver.as_str() {
+                        "none" => false,
+                        "all" => true,
+                        _ => item.privileged,
+                    };
+                    places.insert((at, item.item.clone()), campaign.rows.len());
+                    campaign.rows.push(Row { item: item.clone(), decisions: Vec::new(), needs_second });
+                }
+                Body::Imported(imported) => {
+                    if let Some(campaign) = at(&imported.campaign).and_then(|n| all.get_mut(n)) {
+                        campaign.files.push(imported.sha256.clone());
+                    }
+                }
+                Body::Decided(decision) => {
+                    let row = at(&decision.campaign).and_then(|n| {
+                        let place = places.get(&(n, decision.item.clone()))?;
+                        all.get_mut(n)?.rows.get_mut(*place)
+                    });
+                    if let Some(row) = row {
+                        // The reviewer's own later word takes the place of the earlier one.
+                        row.decisions.retain(|(_, d)| !same_person(&d.reviewer, &decision.reviewer));
+                        row.decisions.push((entry.at.clone(), decision.clone()));
+                    }
+                }
+                Body::Closed(closed) => {
+                    if let Some(campaign) = at(&closed.campaign).and_then(|n| all.get_mut(n)) {
+                        campaign.closed = Some((entry.at.clone(), closed.clone()));
+                    }
+                }
+            }
+        }
+        all
+    }
+
+    /// Those rows that are this far.
+    pub fn at(&self, progress: Progress) -> impl Iterator<Item = &Row> {
+        self.rows.iter().filter(move |r| r.progress() == progress)
+    }
+
+    /// Whether the day that decisions are due on is over.
+    pub fn is_due(&self, now: Instant) -> bool {
+        now.date().as_str() > self.opened.due.as_str()
+    }
+
+    /// How many days are over since an instant of the ledger.
+    pub fn days_since(at: &str, now: Instant) -> i64 {
+        Instant::parse(at).map_or(0, |at| now.days_since(at))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decision(verdict: Verdict, reviewer: &str, second: &str) -> (String, Decision) {
+        let decision = Decision {
+            campaign: "c".to_owned(),
+            item: "i".to_owned(),
+            verdict,
+            justification: "because".to_owned(),
+            new_role: String::new(),
+            new_scope: String::new(),
+            expires: None,
+            reviewer: reviewer.to_owned(),
+            second: second.to_owned(),
+            file: String::new(),
+        };
+        ("2026-01-01T00:00:00Z".to_owned(), decision)
+    }
+
+    fn row(needs_second: bool, decisions: Vec<(String, Decision)>) -> Row {
+        let item = Item { owner: "owner".to_owned(), created_by: "maker".to_owned(), ..Item::default() };
+        Row { item, decisions, needs_second }
+    }
+
+    #[test]
+    fn a_privileged_approval_needs_somebody_else() {
+        let approve = |who, second| decision(Verdict::Approve, who, second);
+        for (decisions, expected) in [
+            (vec![], Progress::Open),
+            (vec![approve("owner", "")], Progress::PendingSecond),
+            (vec![approve("owner", "Owner ")], Progress::PendingSecond),
+            (vec![approve("ann", "owner")], Progress::PendingSecond),
+            (vec![approve("owner", "maker")], Progress::PendingSecond),
+            (vec![approve("owner", "ciso")], Progress::Decided),
+            (vec![approve("owner", ""), approve("ciso", "")], Progress::Decided),
+            (vec![approve("owner", ""), approve("maker", "")], Progress::PendingSecond),
+            (vec![decision(Verdict::Deny, "owner", "")], Progress::Decided),
+            (vec![decision(Verdict::DontKnow, "owner", "")], Progress::Open),
+        ] {
+            assert_eq!(row(true, decisions.clone()).progress(), expected, "{decisions:?}");
+        }
+        assert_eq!(row(false, vec![approve("owner", "")]).progress(), Progress::Decided);
+    }
+}

@@ -1,0 +1,241 @@
+//! What became of the decisions of a campaign: each held against the grants that are there now.
+
+use super::campaign::Campaign;
+use super::item::Item;
+use super::ledger::Verdict;
+use crate::model::Instant;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How a grant stands.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Standing {
+    /// Denied, gone, and there once more.
+    Regranted,
+    /// Denied, and there still past the time that is given.
+    Overdue,
+    /// Approved until a day that is over.
+    Expired,
+    /// Approved, and now with another role, scope or condition.
+    Drifted,
+    /// There now, and in no review.
+    New,
+    /// Denied, there still, in time.
+    Due,
+    /// Denied and gone.
+    Closed,
+    /// Approved or not decided, and gone.
+    Gone,
+    /// Approved and there.
+    Kept,
+    /// In the review, there, and not decided.
+    Undecided,
+}
+
+impl Standing {
+    /// The word in tables.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Standing::Regranted => "re-granted",
+            Standing::Overdue => "overdue",
+            Standing::Expired => "expired-approval",
+            Standing::Drifted => "drifted",
+            Standing::New => "new",
+            Standing::Due => "due",
+            Standing::Closed => "closed",
+            Standing::Gone => "gone",
+            Standing::Kept => "kept",
+            Standing::Undecided => "undecided",
+        }
+    }
+
+    /// Whether somebody must act.
+    pub const fn acts(self) -> bool {
+        matches!(
+            self,
+            Standing::Regranted | Standing::Overdue | Standing::Expired | Standing::Drifted | Standing::New
+        )
+    }
+}
+
+/// A grant with how it stands.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Stands {
+    /// How.
+    pub standing: Standing,
+    /// The grant: as it is now where it is there, else as it was reviewed.
+    pub item: Item,
+    /// In words.
+    pub detail: String,
+}
+
+/// Holds a campaign against the grants that are there now, worst first.
+pub fn standings(campaign: &Campaign, current: &[Item], now: Instant) -> Vec<Stands> {
+    let there: BTreeMap<&str, &Item> = current.iter().map(|i| (i.item.as_str(), i)).collect();
+    let reviewed: BTreeSet<&str> = campaign.rows.iter().map(|r| r.item.item.as_str()).collect();
+    let mut unknown: Vec<&Item> = current.iter().filter(|i| !reviewed.contains(i.item.as_str())).collect();
+    let mut all = Vec::new();
+    for row in &campaign.rows {
+        let is = there.get(row.item.item.as_str()).copied();
+        let decided = row.decided();
+        let (standing, item, detail) = match (decided, is) {
+            (None, Some(is)) => (Standing::Undecided, is, String::new()),
+            (Some((at, d)), Some(is)) if matches!(d.verdict, Verdict::Deny | Verdict::Narrow) => {
+                let made = Instant::parse(&is.created_on);
+                let after = made.zip(Instant::parse(at)).is_some_and(|(made, at)| made > at);
+                let days = Campaign::days_since(at, now);
+                let said = format!("{} by {} {days} day(s) ago", word(d.verdict), d.reviewer);
+                if after {
+                    (Standing::Regranted, is, format!("{said}, made again on {}", is.created_on))
+                } else if days > campaign.opened.sla_days {
+                    (Standing::Overdue, is, format!("{said}, {} are given", campaign.opened.sla_days))
+                } else {
+                    (Standing::Due, is, said)
+                }
+            }
+            (Some((_, d)), Some(is)) => match &d.expires {
+                Some(day) if now.date().as_str() > day.as_str() => {
+                    (Standing::Expired, is, format!("approved by {} until {day}", d.reviewer))
+                }
+                _ => (Standing::Kept, is, format!("approved by {}", d.reviewer)),
+            },
+            (Some((_, d)), None) if matches!(d.verdict, Verdict::Deny | Verdict::Narrow) => {
+                (Standing::Closed, &row.item, format!("{} by {}", word(d.verdict), d.reviewer))
+            }
+            (decided, None) => {
+                let drifted = decided.and_then(|_| {
+                    let at = unknown.iter().position(|new| turned(&row.item, new))?;
+                    Some(unknown.remove(at))
+                });
+                match drifted {
+                    Some(new) => (Standing::Drifted, new, how(&row.item, new)),
+                    None => (Standing::Gone, &row.item, String::new()),
+                }
+            }
+        };
+        all.push(Stands { standing, item: item.clone(), detail });
+    }
+    for new in unknown {
+        all.push(Stands { standing: Standing::New, item: new.clone(), detail: "in no review".to_owned() });
+    }
+    all.sort_by(|a, b| {
+        (a.standing, &a.item.owner, &a.item.identity, &a.item.item).cmp(&(
+            b.standing,
+            &b.item.owner,
+            &b.item.identity,
+            &b.item.item,
+        ))
+    });
+    all
+}
+
+fn word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Narrow => "narrowed",
+        _ => "denied",
+    }
+}
+
+/// Whether a new grant is one that was approved, with one thing changed.
+fn turned(old: &Item, new: &Item) -> bool {
+    let same = |a: &str, b: &str| a.eq_ignore_ascii_case(b);
+    let kept =
+        [same(&old.role_id, &new.role_id), same(&old.scope, &new.scope), old.condition == new.condition];
+    let changed = kept.iter().filter(|k| !**k).count();
+    same(&old.principal_id, &new.principal_id)
+        && (changed == 1 || (!old.assignment.is_empty() && same(&old.assignment, &new.assignment)))
+}
+
+fn how(old: &Item, new: &Item) -> String {
+    let mut parts = Vec::new();
+    if !old.role_id.eq_ignore_ascii_case(&new.role_id) {
+        parts.push(format!("role was {}", old.role));
+    }
+    if !old.scope.eq_ignore_ascii_case(&new.scope) {
+        parts.push(format!("scope was {}", old.scope));
+    }
+    if old.condition != new.condition {
+        let was = if old.condition.is_empty() { "none" } else { &old.condition };
+        parts.push(format!("condition was {was}"));
+    }
+    parts.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::campaign::Row;
+    use super::super::ledger::{Decision, Opened};
+    use super::*;
+
+    fn item(id: &str, scope: &str, made: &str) -> Item {
+        Item {
+            item: id.to_owned(),
+            principal_id: "p".to_owned(),
+            role_id: "r".to_owned(),
+            scope: scope.to_owned(),
+            created_on: made.to_owned(),
+            ..Item::default()
+        }
+    }
+
+    fn decided(item: Item, verdict: Verdict, expires: Option<&str>) -> Row {
+        let decision = Decision {
+            campaign: "c".to_owned(),
+            item: item.item.clone(),
+            verdict,
+            justification: String::new(),
+            new_role: String::new(),
+            new_scope: String::new(),
+            expires: expires.map(str::to_owned),
+            reviewer: "ann".to_owned(),
+            second: String::new(),
+            file: String::new(),
+        };
+        Row { item, decisions: vec![("2026-03-01T00:00:00Z".to_owned(), decision)], needs_second: false }
+    }
+
+    fn stands(rows: Vec<Row>, current: &[Item], now: &str) -> Vec<(Standing, String)> {
+        let opened = Opened {
+            campaign: "c".to_owned(),
+            due: "2026-03-10".to_owned(),
+            estate: String::new(),
+            tenant: String::new(),
+            collected_at: None,
+            complete: true,
+            all_grants: true,
+            grants: rows.len(),
+            sla_days: 7,
+            second_approver: "none".to_owned(),
+        };
+        let campaign = Campaign { opened, opened_at: String::new(), rows, closed: None, files: Vec::new() };
+        let all = standings(&campaign, current, Instant::parse(now).unwrap());
+        all.into_iter().map(|s| (s.standing, s.item.item)).collect()
+    }
+
+    #[test]
+    fn what_was_denied_is_gone_due_overdue_or_back() {
+        let row = || vec![decided(item("a", "/s", "2026-01-01T00:00:00Z"), Verdict::Deny, None)];
+        let old = item("a", "/s", "2026-01-01T00:00:00Z");
+        let back = item("a", "/s", "2026-03-05T00:00:00Z");
+        let one = |current: &[Item], now| stands(row(), current, now).first().unwrap().0;
+        assert_eq!(one(&[], "2026-03-20T00:00:00Z"), Standing::Closed);
+        assert_eq!(one(std::slice::from_ref(&old), "2026-03-08T00:00:00Z"), Standing::Due);
+        assert_eq!(one(&[old], "2026-03-09T00:00:00Z"), Standing::Overdue);
+        assert_eq!(one(&[back], "2026-03-09T00:00:00Z"), Standing::Regranted);
+    }
+
+    #[test]
+    fn an_approval_ends_after_its_last_day_and_with_any_change() {
+        let row = |until| vec![decided(item("a", "/s/g", ""), Verdict::Approve, until)];
+        let same = item("a", "/s/g", "");
+        let last = stands(row(Some("2026-06-30")), std::slice::from_ref(&same), "2026-06-30T23:59:59Z");
+        assert_eq!(last[0].0, Standing::Kept);
+        let over = stands(row(Some("2026-06-30")), &[same], "2026-07-01T00:00:00Z");
+        assert_eq!(over[0].0, Standing::Expired);
+        let wider = stands(row(None), &[item("b", "/s", "")], "2026-07-01T00:00:00Z");
+        assert_eq!(wider, [(Standing::Drifted, "b".to_owned())]);
+        let mut other = item("b", "/s", "");
+        other.role_id = "q".to_owned();
+        let new = stands(row(None), &[other], "2026-07-01T00:00:00Z");
+        assert_eq!(new, [(Standing::New, "b".to_owned()), (Standing::Gone, "a".to_owned())]);
+    }
+}

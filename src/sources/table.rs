@@ -1,0 +1,203 @@
+//! Tables that people send back: CSV as spreadsheets save it, with a byte-order mark, another delimiter, columns in another
+//! order, and the guard against formulas that we put in front of some fields.
+//!
+//! Not here: what the rows say (`review`).
+
+use std::collections::HashMap;
+
+/// The most bytes of a table.
+const MOST: usize = 256 << 20;
+
+/// Why a table cannot be read.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum TableError {
+    /// It is not text.
+    #[error("line {0}: it is not UTF-8: save it as `CSV UTF-8`")]
+    NotText(usize),
+    /// It is a workbook.
+    #[error("it is a workbook or another archive: save it as `CSV UTF-8`")]
+    Archive,
+    /// It has no columns.
+    #[error("it has no header: the first line names the columns")]
+    Empty,
+    /// A column is there twice.
+    #[error("the column `{0}` is there twice")]
+    Twice(String),
+    /// It is too large.
+    #[error("it is larger than {0} MB")]
+    Large(usize),
+    /// A row is broken.
+    #[error("line {0}: {1}")]
+    Row(u64, String),
+}
+
+/// A row, with the line that it starts on.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct TableRow {
+    /// From 1.
+    pub line: u64,
+    fields: Vec<String>,
+}
+
+/// A table.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Table {
+    columns: HashMap<String, usize>,
+    /// Its rows; empty ones are left out.
+    pub rows: Vec<TableRow>,
+}
+
+impl Table {
+    /// Reads a table.
+    ///
+    /// # Errors
+    /// If it is none.
+    pub fn read(bytes: &[u8]) -> Result<Table, TableError> {
+        if bytes.len() > MOST {
+            return Err(TableError::Large(MOST >> 20));
+        }
+        if bytes.starts_with(b"PK\x03\x04") {
+            return Err(TableError::Archive);
+        }
+        let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
+        let text = std::str::from_utf8(bytes).map_err(|e| {
+            let before = bytes.get(..e.valid_up_to()).unwrap_or_default();
+            TableError::NotText(1 + before.iter().filter(|b| **b == b'\n').count())
+        })?;
+        // Excel's own line that names the delimiter.
+        let (named, text) = match text.strip_prefix("sep=") {
+            Some(rest) => (rest.bytes().next(), rest.split_once('\n').map_or("", |(_, rest)| rest)),
+            None => (None, text),
+        };
+        let header = text.lines().next().unwrap_or_default();
+        let likely =
+            [b',', b';', b'\t'].into_iter().max_by_key(|d| header.bytes().filter(|b| b == d).count());
+        let mut reader = csv::ReaderBuilder::new()
+            .delimiter(named.or(likely).unwrap_or(b','))
+            .flexible(true)
+            .from_reader(text.as_bytes());
+        let failed = |e: csv::Error| {
+            let line = e.position().map_or(1, csv::Position::line);
+            TableError::Row(line, "the quotes of a field do not close".to_owned())
+        };
+        let mut columns = HashMap::new();
+        for (at, name) in reader.headers().map_err(failed)?.iter().enumerate() {
+            let name = name.trim().to_ascii_lowercase();
+            if !name.is_empty() && columns.insert(name.clone(), at).is_some() {
+                return Err(TableError::Twice(name));
+            }
+        }
+        if columns.is_empty() {
+            return Err(TableError::Empty);
+        }
+        let mut rows = Vec::new();
+        for record in reader.records() {
+            let record = record.map_err(failed)?;
+            let line = record.position().map_or(0, csv::Position::line) + u64::from(named.is_some());
+            let fields: Vec<String> = record.iter().map(unguarded).collect();
+            if fields.iter().any(|f| !f.trim().is_empty()) {
+                rows.push(TableRow { line, fields });
+            }
+        }
+        Ok(Table { columns, rows })
+    }
+
+    /// Whether a column is there.
+    pub fn has(&self, column: &str) -> bool {
+        self.columns.contains_key(column)
+    }
+
+    /// A field; none where the column is not there. One that the row is too short for is empty.
+    pub fn get<'t>(&self, row: &'t TableRow, column: &str) -> Option<&'t str> {
+        let at = self.columns.get(column)?;
+        Some(row.fields.get(*at).map_or("", String::as_str))
+    }
+}
+
+/// A field without the quote that we put in front of what a spreadsheet would run.
+fn unguarded(field: &str) -> String {
+    let risky = ['=', '+', '-', '@', '\t', '\r', '\n', '\0', '＝', '＋', '－', '＠'];
+    match field.strip_prefix('\'') {
+        Some(rest) if rest.starts_with(risky) => rest.to_owned(),
+        _ => field.to_owned(),
+    }
+}
+
+/// A day as people write it, as `2026-12-31`. None for what could be two days, or none.
+pub fn day(text: &str) -> Option<String> {
+    let text = text.trim();
+    let text = text.split_once(['T', ' ']).map_or(text, |(day, _)| day);
+    let parts: Vec<&str> = text.split(['-', '.', '/']).collect();
+    let [a, b, c] = parts.as_slice() else { return None };
+    let number = |t: &str| t.parse::<u32>().ok();
+    let (year, month, of_month) = if a.len() == 4 {
+        (number(a)?, number(b)?, number(c)?)
+    } else if c.len() == 4 {
+        let (first, second) = (number(a)?, number(b)?);
+        match (text.contains('.'), first > 12, second > 12) {
+            // Days come first where they are followed by a dot.
+            (true, _, false) | (false, true, false) => (number(c)?, second, first),
+            (false, false, true) => (number(c)?, first, second),
+            _ if first == second => (number(c)?, first, second),
+            _ => return None,
+        }
+    } else {
+        return None;
+    };
+    let day = format!("{year:04}-{month:02}-{of_month:02}");
+    crate::model::Instant::parse(&day).is_some().then_some(day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn values(bytes: &[u8]) -> Vec<Vec<String>> {
+        let table = Table::read(bytes).unwrap();
+        let get = |row: &TableRow, c: &str| table.get(row, c).unwrap_or("-").to_owned();
+        table.rows.iter().map(|r| vec![get(r, "a"), get(r, "b")]).collect()
+    }
+
+    #[test]
+    fn what_spreadsheets_save_reads_the_same() {
+        let expected = vec![vec!["-x".to_owned(), "y, z".to_owned()]];
+        for text in [
+            "a,b\r\n'-x,\"y, z\"\r\n",
+            "\u{feff}a;b\n'-x;y, z\n",
+            "sep=;\r\na;b\r\n'-x;\"y, z\"\r\n",
+            "B\tA\ny, z\t'-x\n\t\n",
+            "b,a,\n\"y, z\",'-x,\n,,\n",
+        ] {
+            assert_eq!(values(text.as_bytes()), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_table_is_refused() {
+        assert_eq!(Table::read(b"PK\x03\x04x"), Err(TableError::Archive));
+        assert_eq!(Table::read(b""), Err(TableError::Empty));
+        assert_eq!(Table::read(b"a,A\n"), Err(TableError::Twice("a".to_owned())));
+        assert_eq!(Table::read(b"a\n\xff\n"), Err(TableError::NotText(2)));
+        // A row that is too short has empty fields.
+        assert_eq!(values(b"a,b\nx\n"), [["x".to_owned(), String::new()]]);
+    }
+
+    #[test]
+    fn days_that_could_be_two_are_none() {
+        for (text, expected) in [
+            ("2026-12-31", Some("2026-12-31")),
+            ("31.12.2026", Some("2026-12-31")),
+            ("1.2.2026", Some("2026-02-01")),
+            ("31/12/2026", Some("2026-12-31")),
+            ("12/31/2026", Some("2026-12-31")),
+            ("02/03/2026", None),
+            ("03/03/2026", Some("2026-03-03")),
+            ("2026-02-30", None),
+            ("2026-12-31T00:00:00Z", Some("2026-12-31")),
+            ("46022", None),
+            ("soon", None),
+        ] {
+            assert_eq!(day(text).as_deref(), expected, "{text}");
+        }
+    }
+}
