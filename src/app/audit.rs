@@ -40,6 +40,8 @@ pub struct Output {
     pub out: Option<PathBuf>,
     /// How tables are written.
     pub csv: CsvOptions,
+    /// The ledger of reviews.
+    pub ledger: Option<PathBuf>,
     /// An earlier findings.json.
     pub previous: Option<PathBuf>,
     /// An earlier findings.json whose findings do not count.
@@ -158,6 +160,10 @@ pub(super) fn judge(
     let mut report = Report::new(&graph, &judged, &policy.rules, provenance, threshold);
     report.change = change.as_ref();
     report.workloads = policy.config.workloads;
+    if let Some(path) = &request.ledger {
+        progress.step("reading the ledger of reviews");
+        report.reviews = Some(super::review::reviewed(path, &graph, &judged, decided_at)?);
+    }
     // Of code alone, the findings say all that there is.
     if source != "check" && judged.findings.iter().any(|f| f.rule.slug == "escalation-path") {
         progress.step("looking for the grants that most ways need");

@@ -330,6 +330,9 @@ pub(super) struct Output {
     /// Exit with 6 if a waiver has ended.
     #[arg(long)]
     pub(super) fail_overdue: bool,
+    /// The ledger of access reviews, for controls that want them.
+    #[arg(long, value_name = "FILE")]
+    pub(super) ledger: Option<PathBuf>,
     /// An earlier findings.json, to say since when findings are known.
     #[arg(long, value_name = "FINDINGS.json")]
     pub(super) previous: Option<PathBuf>,

@@ -400,6 +400,7 @@ fn output(
         formats,
         out: args.out.clone(),
         csv: CsvOptions { raw: args.csv_raw, bom: args.csv_bom, delimiter },
+        ledger: args.ledger.clone(),
         previous: args.previous.clone(),
         baseline: None,
         write_baseline: None,

@@ -121,7 +121,7 @@ impl Campaign {
                         _ => item.privileged,
                     };
                     places.insert((at, item.item.clone()), campaign.rows.len());
-                    campaign.rows.push(Row { item: item.clone(), decisions: Vec::new(), needs_second });
+                    campaign.rows.push(Row { item: Item::clone(item), decisions: Vec::new(), needs_second });
                 }
                 Body::Imported(imported) => {
                     if let Some(campaign) = at(&imported.campaign).and_then(|n| all.get_mut(n)) {

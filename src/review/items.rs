@@ -65,8 +65,13 @@ pub fn items(
     }
     let mut all = Vec::new();
     for (at, identity) in graph.identities().iter() {
-        let Some(facts) = judged.identities.get(at.index()).filter(|f| f.judged) else { continue };
-        let Some(party) = identity.party else { continue };
+        let (Some(facts), Some(party)) = (judged.identities.get(at.index()), identity.party) else {
+            continue;
+        };
+        // Whoever is gone is judged by no rule of identities, and its grants are there all the same.
+        if !facts.judged && graph.parties()[party].exists != Some(false) {
+            continue;
+        }
         let near = topology.near(identity);
         for held in graph.held_by(party) {
             let about = About {

@@ -152,7 +152,7 @@ pub enum Body {
     /// A campaign was opened.
     Opened(Opened),
     /// A grant is in it.
-    Item(Item),
+    Item(Box<Item>),
     /// A file was imported.
     Imported(Imported),
     /// A grant was decided.

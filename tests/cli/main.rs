@@ -17,6 +17,7 @@ mod diff;
 mod path;
 mod pipelines;
 mod policy;
+mod reviews;
 mod secrets;
 mod snapshot;
 mod support;

@@ -88,6 +88,18 @@ pub fn current(
     Ok(Now::read(ask, policy, catalog, progress)?.items(policy, "", &[], false))
 }
 
+/// What a ledger says of reviews, held against an estate that was judged.
+pub(super) fn reviewed(
+    path: &Path,
+    graph: &AccessGraph,
+    judged: &Judged,
+    at: Instant,
+) -> Result<Vec<crate::report::ReviewRow>, AppError> {
+    let (_, chain) = existing(path)?;
+    let now = items(graph, judged, "", &Reviewers::default(), &[], false);
+    Ok(review_rows(&chain, &now, at))
+}
+
 /// The instant that entries are made at, and that days are counted to.
 fn moment(times: Times) -> Instant {
     times.as_of.unwrap_or(times.now)

@@ -79,7 +79,7 @@ pub fn open(
         second_approver: policy.config.review.second_approver.clone(),
     };
     let mut bodies = vec![Body::Opened(opened)];
-    bodies.extend(items.into_iter().map(Body::Item));
+    bodies.extend(items.into_iter().map(|i| Body::Item(Box::new(i))));
     ledger.append(at, bodies)?;
     let all = Campaign::all(&ledger.chain()?);
     let campaign = super::meant(&all, Some(&terms.campaign))?;

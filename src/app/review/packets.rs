@@ -79,9 +79,8 @@ impl<'c> Packet<'c> {
                 format!("{}{state}{condition}", i.role),
                 scope,
                 i.via.clone(),
-                if i.privileged { "yes" } else { "" }.to_owned(),
                 i.hosts.clone(),
-                i.last_used.clone(),
+                i.last_used.get(..10).unwrap_or(&i.last_used).to_owned(),
                 i.findings.clone(),
                 recommended,
                 i.previous_decision.clone(),
@@ -93,7 +92,6 @@ impl<'c> Packet<'c> {
             "role",
             "scope",
             "through",
-            "privileged",
             "runs on",
             "last token",
             "findings",
@@ -110,6 +108,9 @@ impl<'c> Packet<'c> {
             ("narrow", "Something less is enough: say which role or scope in new_role and new_scope."),
             ("dont-know", "You cannot say: the row stays open."),
         ];
+        let of = |privileged| -> Vec<Vec<String>> {
+            self.rows.iter().filter(|r| r.item.privileged == privileged).map(row).collect()
+        };
         let choices =
             choices.iter().map(|(word, what)| vec![(*word).to_owned(), (*what).to_owned()]).collect();
         let page = Page {
@@ -133,13 +134,15 @@ impl<'c> Packet<'c> {
                     &["decision", "means"],
                     choices,
                 ),
-                Section::new("Grants", "", &head, self.rows.iter().map(row).collect()),
+                Section::new("Privileged grants", "", &head, of(true)),
+                Section::new("Other grants", "", &head, of(false)),
             ],
         };
         page.html().map_err(wrong)
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is what map_err gives")]
 fn wrong(error: RenderError) -> AppError {
     AppError::internal(error.to_string())
 }

@@ -1,0 +1,284 @@
+//! A year of access reviews over the demo tenant, as its people would hold them.
+
+use crate::support::{Ran, folder, run, write};
+use leastwise::model::{Estate, Instant};
+use leastwise::sources::{demo, snapshot};
+use std::fs;
+use std::path::Path;
+
+const ADMIN: &str = "id-crm-installer-prod-weu";
+
+fn saved(dir: &Path, name: &str, at: &str, change: impl Fn(&mut Estate)) {
+    let mut estate = demo::estate();
+    estate.collected_at = Instant::parse(at);
+    change(&mut estate);
+    estate.settle();
+    let mut bytes = Vec::new();
+    snapshot::write(&estate, &mut bytes).unwrap();
+    write(&dir.join(name), bytes);
+}
+
+fn principal(estate: &Estate, name: &str) -> leastwise::model::Sym {
+    let end = format!("/{name}");
+    let found = estate.identities.iter().find(|i| estate.strings.text(i.id).ends_with(&end));
+    found.and_then(|i| i.principal).unwrap()
+}
+
+/// Takes an identity's grants away.
+fn without(estate: &mut Estate, name: &str) {
+    let who = principal(estate, name);
+    estate.assignments.retain(|a| a.principal != who);
+}
+
+fn ok(dir: &Path, args: &[&str]) -> Ran {
+    let ran = run(dir, args);
+    assert_eq!(ran.code, 0, "{args:?}: {}{}", ran.out, ran.err);
+    ran
+}
+
+/// Fills in every packet of a campaign: what `decide` says of a row, as decision, justification, reviewer, second approver.
+fn fill(
+    dir: &Path,
+    campaign: &str,
+    decide: impl Fn(&csv::StringRecord, &dyn Fn(&str) -> usize) -> [String; 4],
+) {
+    for entry in fs::read_dir(dir.join(campaign).join("packets")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|e| e != "csv") {
+            continue;
+        }
+        let text = fs::read_to_string(&path).unwrap();
+        let between = if text.lines().next().unwrap().contains(';') { b';' } else { b',' };
+        let mut reader = csv::ReaderBuilder::new()
+            .delimiter(between)
+            .from_reader(text.trim_start_matches('\u{feff}').as_bytes());
+        let head = reader.headers().unwrap().clone();
+        let at = |name: &str| head.iter().position(|h| h == name).unwrap();
+        // As a spreadsheet of somebody in Munich saves it.
+        let mut writer = csv::WriterBuilder::new().delimiter(b';').from_writer(Vec::new());
+        writer.write_record(&head).unwrap();
+        for row in reader.records() {
+            let row = row.unwrap();
+            let [decision, why, reviewer, second] = decide(&row, &at);
+            let mut fields: Vec<String> = row.iter().map(str::to_owned).collect();
+            fields[at("decision")] = decision;
+            fields[at("justification")] = why;
+            fields[at("reviewer")] = reviewer;
+            fields[at("second_approver")] = second;
+            writer.write_record(&fields).unwrap();
+        }
+        let mut bytes = b"\xEF\xBB\xBF".to_vec();
+        bytes.extend(writer.into_inner().unwrap());
+        fs::write(path, bytes).unwrap();
+    }
+}
+
+/// Approves all but what the administrator's identity holds.
+fn usual(dir: &Path, campaign: &str) {
+    fill(dir, campaign, |row, at| {
+        let deny = &row[at("identity")] == ADMIN;
+        let word = if deny { "Deny" } else { "approve" };
+        let owner = row[at("owner")].to_owned();
+        [word.to_owned(), "the pipeline needs it".to_owned(), owner, "ciso@contoso.example".to_owned()]
+    });
+}
+
+fn packets(dir: &Path, campaign: &str) -> Vec<String> {
+    let folder = dir.join(campaign).join("packets");
+    let names = fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
+    let mut all: Vec<String> =
+        names.filter(|n| n.ends_with(".csv")).map(|n| format!("{campaign}/packets/{n}")).collect();
+    all.sort();
+    all
+}
+
+fn import(dir: &Path, campaign: &str, at: &str) -> Ran {
+    let files = packets(dir, campaign);
+    let mut args = vec!["review", "import", "--by", "ci", "--as-of", at, "--campaign", campaign];
+    args.extend(files.iter().map(String::as_str));
+    run(dir, &args)
+}
+
+fn counts(dir: &Path, campaign: &str, now: &str, at: &str) -> serde_json::Value {
+    let args =
+        ["review", "status", "--campaign", campaign, "--snapshot", now, "--as-of", at, "--format", "json"];
+    let all: serde_json::Value = serde_json::from_str(&ok(dir, &args).out).unwrap();
+    all["now"]["counts"].clone()
+}
+
+#[test]
+fn a_year_of_reviews() {
+    let dir = folder("reviews-year");
+    write(&dir.join("leastwise.toml"), demo::CONFIG);
+    saved(&dir, "q1.lwsnap", "2026-01-05T08:00:00Z", |_| {});
+    let open = |campaign: &str, snap: &str, due: &str, at: &str| {
+        ok(
+            &dir,
+            &["review", "open", "--campaign", campaign, "--snapshot", snap, "--due", due, "--as-of", at],
+        );
+    };
+    // First quarter: everything is approved but what the administrator's identity holds.
+    open("2026-Q1", "q1.lwsnap", "2026-01-20", "2026-01-06T08:00:00Z");
+    let due = ["review", "status", "--as-of", "2026-01-20T23:59:59Z", "--fail-overdue"];
+    assert_eq!(run(&dir, &due).code, 0);
+    let late = ["review", "status", "--as-of", "2026-01-21T00:00:00Z", "--fail-overdue"];
+    assert_eq!(run(&dir, &late).code, 6);
+    ok(&dir, &["review", "remind", "-o", "reminders", "--as-of", "2026-01-21T08:00:00Z"]);
+    assert!(fs::read_to_string(dir.join("reminders/team-sales.eml")).unwrap().contains("overdue\r\n"));
+    usual(&dir, "2026-Q1");
+    let ran = import(&dir, "2026-Q1", "2026-01-22T08:00:00Z");
+    assert_eq!(ran.code, 0, "{}", ran.out);
+    // The same files once more are nothing new.
+    let again = import(&dir, "2026-Q1", "2026-01-22T09:00:00Z");
+    assert!(again.out.lines().next().unwrap().ends_with(" 0 decisions"), "{}", again.out);
+    let plan = ok(&dir, &["review", "plan", "--format", "az"]).out;
+    assert!(
+        plan.contains("az role assignment delete") && plan.contains("# az role assignment create"),
+        "{plan}"
+    );
+    let close = ["review", "close", "--acknowledged-by", "A. Manager", "--as-of", "2026-01-23T08:00:00Z"];
+    ok(&dir, &close);
+    assert_eq!(run(&dir, &close).code, 2);
+    // What was denied is due for a week, then overdue; once gone it is closed; made anew it is re-granted.
+    let denied = counts(&dir, "2026-Q1", "q1.lwsnap", "2026-01-25T08:00:00Z")["due"].as_u64().unwrap();
+    assert!(denied > 0);
+    assert_eq!(counts(&dir, "2026-Q1", "q1.lwsnap", "2026-02-01T08:00:00Z")["overdue"], denied);
+    saved(&dir, "q2.lwsnap", "2026-04-06T08:00:00Z", |e| without(e, ADMIN));
+    assert_eq!(counts(&dir, "2026-Q1", "q2.lwsnap", "2026-04-06T08:00:00Z")["closed"], denied);
+    saved(&dir, "back.lwsnap", "2026-05-01T08:00:00Z", |e| {
+        let who = principal(e, ADMIN);
+        let mine = e.assignments.iter_mut().filter(|a| a.principal == who);
+        mine.for_each(|a| a.created_on = Instant::parse("2026-04-20T08:00:00Z"));
+    });
+    assert_eq!(counts(&dir, "2026-Q1", "back.lwsnap", "2026-05-01T08:00:00Z")["re-granted"], denied);
+
+    // Second quarter: the row carries what was said before; the grant drifts to a wider scope after.
+    open("2026-Q2", "q2.lwsnap", "2026-04-20", "2026-04-06T08:00:00Z");
+    let table = fs::read_to_string(dir.join("2026-Q2/packets/team-sales.csv")).unwrap();
+    assert!(table.contains(",approve,team-sales,2026-01-22,"), "{table}");
+    usual(&dir, "2026-Q2");
+    assert_eq!(import(&dir, "2026-Q2", "2026-04-10T08:00:00Z").code, 0);
+    ok(&dir, &["review", "close", "--acknowledged-by", "A. Manager", "--as-of", "2026-04-21T08:00:00Z"]);
+    saved(&dir, "q3.lwsnap", "2026-07-06T08:00:00Z", |e| {
+        without(e, ADMIN);
+        let who = principal(e, "id-crm-packer-prod-weu");
+        let wide = e.strings.intern("/subscriptions/f483fc56-3c93-5c86-d68f-535faf19f6ff");
+        e.assignments.iter_mut().filter(|a| a.principal == who).take(1).for_each(|a| a.scope = wide);
+    });
+    let standing = counts(&dir, "2026-Q2", "q3.lwsnap", "2026-07-06T08:00:00Z");
+    assert_eq!((&standing["drifted"], &standing["new"]), (&1.into(), &serde_json::Value::Null), "{standing}");
+
+    // Third quarter: nobody answers, and the exceptions are written down.
+    open("2026-Q3", "q3.lwsnap", "2026-07-20", "2026-07-06T08:00:00Z");
+    let bare = ["review", "close", "--acknowledged-by", "A. Manager", "--as-of", "2026-07-21T08:00:00Z"];
+    let refused = run(&dir, &bare);
+    assert!(refused.code == 2 && refused.err.contains("not decided"), "{}", refused.err);
+    ok(&dir, &[&bare[..], &["--exceptions", "summer freeze, moved to Q4"]].concat());
+    let history = ok(&dir, &["review", "export", "--campaign", "2026-Q2"]).out;
+    assert_eq!(history.lines().next().unwrap().split(',').count(), 30);
+    assert!(history.contains(",Completed,") && history.contains(",Approve,"));
+
+    // The chain holds, and any change of it shows.
+    let bytes = fs::read(dir.join("ledger.jsonl")).unwrap();
+    for at in [10, bytes.len() / 2, bytes.len() - 30] {
+        let mut changed = bytes.clone();
+        changed[at] = if changed[at] == b'x' { b'y' } else { b'x' };
+        write(&dir.join("changed.jsonl"), changed);
+        let ran = run(&dir, &["review", "status", "--ledger", "changed.jsonl", "--campaign", "2026-Q1"]);
+        // In the last line, only the head tells.
+        let head = |r: &Ran| r.out.lines().last().unwrap_or_default().to_owned();
+        let good = run(&dir, &["review", "status", "--campaign", "2026-Q1"]);
+        assert!(ran.code == 2 || head(&ran) != head(&good), "byte {at}: {}", ran.out);
+    }
+}
+
+#[test]
+fn what_would_be_false_evidence_is_refused_whole() {
+    let dir = folder("reviews-refused");
+    saved(&dir, "now.lwsnap", "2026-01-05T08:00:00Z", |_| {});
+    let open = ["review", "open", "--campaign", "c", "--snapshot", "now.lwsnap", "--due", "2026-01-20"];
+    ok(&dir, &[&open[..], &["--as-of", "2026-01-06T08:00:00Z"]].concat());
+    let before = fs::read(dir.join("ledger.jsonl")).unwrap();
+    usual(&dir, "c");
+    let first = packets(&dir, "c").remove(0);
+    let text = fs::read_to_string(dir.join(&first)).unwrap();
+    let changed = text.replacen("Storage Blob Data Contributor", "Storage Blob Data Reader", 1);
+    assert_ne!(text, changed);
+    fs::write(dir.join(&first), changed).unwrap();
+    let ran = import(&dir, "c", "2026-01-10T08:00:00Z");
+    assert_eq!(ran.code, 1);
+    assert!(ran.out.contains("role of `g-") && ran.out.contains("nothing was imported"), "{}", ran.out);
+    assert_eq!(fs::read(dir.join("ledger.jsonl")).unwrap(), before);
+    // A privileged approval that only its owner made waits for somebody else.
+    fs::write(dir.join(&first), text).unwrap();
+    fill(&dir, "c", |row, at| {
+        let owner = row[at("owner")].to_owned();
+        ["approve".to_owned(), "needed".to_owned(), owner.clone(), owner]
+    });
+    assert_eq!(import(&dir, "c", "2026-01-10T08:00:00Z").code, 0);
+    let status = ok(&dir, &["review", "status", "--format", "json"]).out;
+    let status: serde_json::Value = serde_json::from_str(&status).unwrap();
+    let sum = |key: &str| {
+        status["owners"].as_array().unwrap().iter().map(|o| o[key].as_u64().unwrap()).sum::<u64>()
+    };
+    assert!(sum("pending_second") > 0 && sum("decided") > 0 && sum("open") == 0, "{status}");
+    // A workbook is told to be one.
+    write(&dir.join("x.xlsx"), b"PK\x03\x04");
+    let ran = run(&dir, &["review", "import", "x.xlsx"]);
+    assert!(ran.code == 2 && ran.err.contains("CSV UTF-8"), "{}", ran.err);
+}
+
+/// A limit on the size of files ends the program in the middle of a write, at whatever byte.
+#[cfg(unix)]
+#[test]
+fn a_killed_import_leaves_all_or_nothing() {
+    let dir = folder("reviews-killed");
+    saved(&dir, "now.lwsnap", "2026-01-05T08:00:00Z", |_| {});
+    let open = ["review", "open", "--campaign", "c", "--snapshot", "now.lwsnap", "--due", "2026-01-20"];
+    ok(&dir, &[&open[..], &["--as-of", "2026-01-06T08:00:00Z"]].concat());
+    usual(&dir, "c");
+    let before = fs::read(dir.join("ledger.jsonl")).unwrap();
+    let script = format!(
+        "ulimit -f \"$1\"; exec {} review import --as-of 2026-01-10T08:00:00Z c/packets/*.csv",
+        env!("CARGO_BIN_EXE_leastwise")
+    );
+    // In blocks of 512 bytes: from nothing to just before the end.
+    let blocks = before.len() / 512;
+    let mut killed = 0;
+    for limit in (0..blocks + 400).step_by(blocks / 12) {
+        let ran = std::process::Command::new("sh")
+            .args(["-c", &script, "sh", &limit.to_string()])
+            .current_dir(&dir)
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin")
+            .output()
+            .unwrap();
+        let now = fs::read(dir.join("ledger.jsonl")).unwrap();
+        if ran.status.success() {
+            assert!(now.len() > before.len());
+            break;
+        }
+        killed += 1;
+        assert_eq!(now, before, "limit {limit}");
+    }
+    assert!(killed > 5, "{killed}");
+    // Whatever lies beside is no hindrance.
+    assert_eq!(import(&dir, "c", "2026-01-11T08:00:00Z").code, 0);
+    assert!(!dir.join("ledger.jsonl.tmp").exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn of_two_runs_on_one_ledger_one_says_so() {
+    let dir = folder("reviews-two");
+    saved(&dir, "now.lwsnap", "2026-01-05T08:00:00Z", |_| {});
+    let open = ["review", "open", "--campaign", "c", "--snapshot", "now.lwsnap", "--due", "2026-01-20"];
+    ok(&dir, &[&open[..], &["--as-of", "2026-01-06T08:00:00Z"]].concat());
+    let beside = fs::File::create(dir.join("ledger.jsonl.tmp")).unwrap();
+    beside.lock().unwrap();
+    let close = ["review", "close", "--acknowledged-by", "x", "--exceptions", "none decided"];
+    let ran = run(&dir, &close);
+    assert!(ran.code == 2 && ran.err.contains("another run is writing"), "{}", ran.err);
+    drop(beside);
+    ok(&dir, &close);
+}
