@@ -33,6 +33,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("tera", &["render"]),
     ("csv", &["render", "sources"]),
     ("rusqlite", &["app"]),
+    ("ssh_key", &["app"]),
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),
     ("clap_mangen", &["cli"]),

@@ -11,6 +11,7 @@ pub mod diff;
 pub mod doctor;
 mod error;
 pub mod estate;
+pub mod evidence;
 mod git;
 pub mod init;
 mod inline;

@@ -24,6 +24,31 @@ pub struct Policy {
     pub from: Option<Ref>,
     /// What a change adds to them, in words: it does not count yet.
     pub proposed: Vec<String>,
+    /// The texts that it was read from.
+    pub texts: Texts,
+}
+
+/// The texts of a policy, as a bundle of evidence carries them.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Texts {
+    /// `leastwise.toml`; empty if there is none.
+    pub config: String,
+    /// `leastwise-waivers.toml`; empty if there is none.
+    pub waivers: String,
+    /// More rules, by file name.
+    pub rules: Vec<(String, String)>,
+}
+
+/// The policy that texts make, whatever files they came from.
+///
+/// # Errors
+/// If one is wrong somewhere: the message says where.
+pub fn from_texts(texts: &Texts) -> Result<Policy, AppError> {
+    let wrong = |e: crate::policy::PolicyError| AppError::usage(e.to_string());
+    let config = parse_config(CONFIG, &texts.config).map_err(wrong)?;
+    let waivers = parse_waivers(WAIVERS, &texts.waivers).map_err(wrong)?;
+    let rules = RuleSet::load(&texts.rules, &config, (WAIVERS, &texts.waivers, &waivers)).map_err(wrong)?;
+    Ok(Policy { config, waivers, rules, from: None, proposed: Vec::new(), texts: texts.clone() })
 }
 
 /// Where to look.
@@ -77,7 +102,14 @@ pub fn load(places: &Places) -> Result<Policy, AppError> {
             Err(error) => proposed.push(format!("the change breaks its own policy: {error}")),
         }
     }
-    Ok(Policy { config: given.config, waivers: given.waivers, rules, from: places.from.clone(), proposed })
+    let name = |path: &str| path.rsplit(['/', '\\']).next().unwrap_or(path).to_owned();
+    let texts = Texts {
+        config: given.config.text.clone(),
+        waivers: given.waiver_text.clone(),
+        rules: more.iter().map(|(path, text)| (name(path), text.clone())).collect(),
+    };
+    let (config, from) = (given.config, places.from.clone());
+    Ok(Policy { config, waivers: given.waivers, rules, from, proposed, texts })
 }
 
 /// What a waiver says, wherever it stands.

@@ -166,6 +166,9 @@ pub(super) enum Command {
     /// Hold access reviews: grants of identities, decided by their owners, in a ledger.
     #[command(subcommand)]
     Review(Box<super::reviews::Review>),
+    /// Build evidence that anybody can check, and check it.
+    #[command(subcommand)]
+    Evidence(Box<super::evidence::Evidence>),
     /// Look at built-in roles.
     #[command(subcommand)]
     Roles(Roles),

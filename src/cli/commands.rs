@@ -95,6 +95,7 @@ pub(super) fn run(args: Args, terminal: &Terminal) -> Result<Code, AppError> {
             reply.notes.iter().for_each(|n| terminal.warn(n));
             put(&mut out, &reply.text)?
         }
+        Command::Evidence(command) => super::evidence::run(*command, catalog, &mut out, terminal)?,
         Command::Review(command) => super::reviews::run(*command, catalog, &mut out, terminal)?,
         Command::Diff(args) => super::history::diff(&args, catalog, &mut out, terminal)?,
         Command::Roles(Roles::Show { role }) => {

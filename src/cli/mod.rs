@@ -2,6 +2,7 @@
 
 mod args;
 mod commands;
+mod evidence;
 mod exit;
 mod history;
 mod live;

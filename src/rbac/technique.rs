@@ -260,6 +260,11 @@ struct RawClause {
 const EMBEDDED: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/techniques.rs"));
 
 impl Techniques {
+    /// The files that they are read from: name and text.
+    pub fn texts() -> &'static [(&'static str, &'static str)] {
+        EMBEDDED
+    }
+
     /// The embedded ones, in the order of their ids.
     pub fn embedded() -> &'static Techniques {
         static TECHNIQUES: OnceLock<Techniques> = OnceLock::new();

@@ -148,7 +148,7 @@ impl Framework {
 }
 
 /// The files of `rules/frameworks/`, by name.
-const EMBEDDED: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/frameworks.rs"));
+pub(super) const EMBEDDED: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/frameworks.rs"));
 
 /// Joins rules with what frameworks say of them.
 pub(super) fn join(rules: &mut RuleSet) {

@@ -21,3 +21,13 @@ pub use facts::{IdentityFacts, UseIndex};
 pub use framework::{Automation, Control, Framework, Population, ReviewEvery, Strength};
 pub use schema::{Rule, Whom};
 pub use set::{RuleError, RuleSet};
+
+/// Every embedded rule, framework and technique: its path below `rules/`, and its text.
+pub fn texts() -> impl Iterator<Item = (String, &'static str)> {
+    let below = |folder: &'static str| {
+        move |(name, text): &(&'static str, &'static str)| (format!("{folder}{name}"), *text)
+    };
+    let rules = set::EMBEDDED.iter().map(below(""));
+    let frameworks = framework::EMBEDDED.iter().map(below("frameworks/"));
+    rules.chain(frameworks).chain(crate::rbac::Techniques::texts().iter().map(below("techniques/")))
+}

@@ -14,7 +14,7 @@ pub struct RuleSet {
 }
 
 /// The files of `rules/`, by name.
-const EMBEDDED: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/rules.rs"));
+pub(super) const EMBEDDED: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/rules.rs"));
 
 impl RuleSet {
     /// The embedded rules and the user's (`name.toml` with its text), as configured.

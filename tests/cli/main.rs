@@ -14,6 +14,7 @@ mod check;
 mod commands;
 mod deny;
 mod diff;
+mod evidence;
 mod path;
 mod pipelines;
 mod policy;

@@ -84,6 +84,11 @@ impl Catalog {
         })
     }
 
+    /// Its text, as it was read.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
     /// The day of the newest fact in it.
     pub fn date(&self) -> &str {
         &self.date
