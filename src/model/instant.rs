@@ -29,6 +29,11 @@ impl Instant {
         self.0.saturating_sub(earlier.0).div_euclid(86_400_000_000)
     }
 
+    /// Thousandths of a second since 1970.
+    pub const fn milliseconds(self) -> i64 {
+        self.0.div_euclid(1000)
+    }
+
     /// This moment moved by whole days.
     pub const fn plus_days(self, days: i64) -> Instant {
         Instant(self.0.saturating_add(days.saturating_mul(86_400_000_000)))

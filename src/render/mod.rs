@@ -15,6 +15,8 @@ mod junit;
 mod kept;
 mod markdown;
 mod matrix;
+mod ocsf;
+mod oscal;
 mod overlay;
 mod overlay_json;
 mod page;
@@ -69,6 +71,10 @@ pub enum Format {
     Gitlab,
     /// Rules as test cases.
     Junit,
+    /// Assessment results for governance tools.
+    Oscal,
+    /// Findings for security lakes.
+    Ocsf,
 }
 
 /// How reports are written.
@@ -82,7 +88,7 @@ pub struct Options {
 
 impl Format {
     /// Every format.
-    pub const ALL: [Format; 10] = [
+    pub const ALL: [Format; 12] = [
         Format::Html,
         Format::Csv,
         Format::Json,
@@ -93,6 +99,8 @@ impl Format {
         Format::AzureDevops,
         Format::Gitlab,
         Format::Junit,
+        Format::Oscal,
+        Format::Ocsf,
     ];
 
     /// The name on the command line.
@@ -108,6 +116,8 @@ impl Format {
             Format::AzureDevops => "azure-devops",
             Format::Gitlab => "gitlab",
             Format::Junit => "junit",
+            Format::Oscal => "oscal",
+            Format::Ocsf => "ocsf",
         }
     }
 
@@ -129,6 +139,8 @@ impl Format {
             Format::AzureDevops => &["azure-devops.txt"],
             Format::Gitlab => &["gitlab.json"],
             Format::Junit => &["junit.xml"],
+            Format::Oscal => &["oscal.json"],
+            Format::Ocsf => &["ocsf.ndjson"],
         }
     }
 
@@ -154,6 +166,8 @@ impl Format {
             Format::AzureDevops => azure_devops::write(report, to),
             Format::Gitlab => gitlab::write(report, options.anchor.as_deref(), to),
             Format::Junit => junit::write(report, to),
+            Format::Oscal => oscal::write(report, to),
+            Format::Ocsf => ocsf::write(report, to),
         }
     }
 }

@@ -434,3 +434,37 @@ fn files_that_an_export_does_not_read_are_said() {
     assert!(said("\"unrecognised\" \"files that do not end in `.json`"), "{gaps:?}");
     assert!(cfg!(not(unix)) || said("links in the folder are not followed"), "{gaps:?}");
 }
+
+#[test]
+fn governance_tools_never_take_what_is_open_for_satisfied() {
+    let dir = folder("audit-oscal");
+    let ran = run(
+        &dir,
+        &["audit", "--demo", "-o", "out", "--format", "oscal", "--format", "ocsf", "--format", "csv"],
+    );
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let all = json(&dir.join("out/oscal.json"));
+    let result = &all["assessment-results"]["results"][0];
+    let table = std::fs::read_to_string(dir.join("out/controls.csv")).unwrap();
+    let rows = csv::Reader::from_reader(table.as_bytes()).records().map(Result::unwrap).collect::<Vec<_>>();
+    let findings = result["findings"].as_array().unwrap();
+    // A finding for each control that is concluded, and none for the rest.
+    let concluded =
+        |r: &&csv::StringRecord| ["satisfied", "satisfied-with-exceptions", "not-satisfied"].contains(&&r[7]);
+    assert_eq!(findings.len(), rows.iter().filter(concluded).count());
+    let selected = &result["reviewed-controls"]["control-selections"][0]["include-controls"];
+    assert_eq!(selected.as_array().unwrap().len(), rows.len());
+    let known: std::collections::BTreeSet<&str> =
+        result["observations"].as_array().unwrap().iter().map(|o| o["uuid"].as_str().unwrap()).collect();
+    assert_eq!(known.len(), result["observations"].as_array().unwrap().len());
+    for finding in findings {
+        for related in finding["related-observations"].as_array().unwrap() {
+            assert!(known.contains(related["observation-uuid"].as_str().unwrap()));
+        }
+    }
+    let lines = std::fs::read_to_string(dir.join("out/ocsf.ndjson")).unwrap();
+    for line in lines.lines() {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert_eq!((line["class_uid"].as_u64(), line["type_uid"].as_u64()), (Some(2003), Some(200_301)));
+    }
+}

@@ -55,7 +55,7 @@ fn conclusions(
     progress: &dyn Progress,
 ) -> Result<super::audit::Outcome, AppError> {
     let output = Output {
-        formats: vec![Format::Html, Format::Csv, Format::Json],
+        formats: vec![Format::Html, Format::Csv, Format::Json, Format::Oscal],
         out: Some(to.to_owned()),
         csv: CsvOptions::default(),
         ledger: ledger.map(Path::to_owned),

@@ -19,8 +19,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Files that a replay makes again.
-const REPLAYED: [&str; 6] =
-    ["report.html", "findings.csv", "identities.csv", "assignments.csv", "controls.csv", "findings.json"];
+const REPLAYED: [&str; 7] = [
+    "report.html",
+    "findings.csv",
+    "identities.csv",
+    "assignments.csv",
+    "controls.csv",
+    "findings.json",
+    "oscal.json",
+];
 
 /// What is checked.
 #[derive(Clone, Debug)]
