@@ -91,7 +91,13 @@ pub(super) fn difference(
     let missing = missing.iter().flat_map(|(side, graph)| {
         super::query::missing(graph).into_iter().map(|m| format!("{}: {m}", side.name)).collect::<Vec<_>>()
     });
-    let missing = missing.collect();
+    let mut missing: Vec<String> = missing.collect();
+    let tenant = |graph: &AccessGraph| graph.estate().tenant.map(|t| graph.text(t).to_ascii_lowercase());
+    if let (Some(a), Some(b)) = (tenant(&before), tenant(&after))
+        && a != b
+    {
+        missing.insert(0, format!("two tenants are compared: `{a}` and `{b}`"));
+    }
     Difference { old: was, new: is, overlay: Overlay { diff: diff(&before, &after), sorted }, came, missing }
 }
 

@@ -19,7 +19,8 @@ pub struct LedgerFile {
 impl LedgerFile {
     /// The ledger at a path, whether or not there is one yet.
     pub fn at(path: &Path) -> LedgerFile {
-        LedgerFile { path: path.to_owned(), head: None }
+        // A link stays one: what it points to is the ledger.
+        LedgerFile { path: fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()), head: None }
     }
 
     fn bytes(&self) -> Result<Vec<u8>, AppError> {
@@ -120,8 +121,23 @@ impl Ledger for LedgerFile {
                 AppError::usage(message).help("run the command again: it starts from what is there now")
             );
         }
+        if let Some(last) = chain.last().filter(|last| at < *last) {
+            let message = format!(
+                "the last entry of `{}` is of {last}, and this would be of {at}",
+                self.path.display()
+            );
+            return Err(AppError::usage(message)
+                .help("a ledger does not go back in time: leave --as-of out, or give a later one"));
+        }
         let new = chain.lines(at, bodies).map_err(|e| AppError::internal(e.to_string()))?;
         let beside = self.beside();
+        // Who may read it, and whether anybody may write it, stays as it was.
+        if let Ok(known) = fs::metadata(&self.path) {
+            if known.permissions().readonly() {
+                return Err(AppError::usage(format!("`{}` may not be written", self.path.display())));
+            }
+            let _kept = file.set_permissions(known.permissions());
+        }
         let written = file
             .set_len(0)
             .and_then(|()| file.write_all(&old))

@@ -27,6 +27,10 @@ pub struct Needs {
 /// # Errors
 /// If an operation is none that is known.
 pub fn for_needs(needs: &Needs, catalog: &Catalog) -> Result<String, AppError> {
+    if let Some(on) = needs.on.as_ref().filter(|on| !on.starts_with('/')) {
+        return Err(AppError::usage(format!("`{on}` is no scope"))
+            .help("give a whole id, such as /subscriptions/…/resourceGroups/…"));
+    }
     let mut operations: Vec<Operation> = Vec::new();
     for text in &needs.operations {
         let operation = operation(text, catalog)?;

@@ -176,7 +176,7 @@ fn present(
     present: &Present,
     catalog: &'static Catalog,
     terminal: &Terminal,
-) -> Result<Option<Vec<crate::review::Item>>, AppError> {
+) -> Result<Option<review::Present>, AppError> {
     let snapshot = present.snapshot.clone().map(Input::Snapshot);
     let named = snapshot.or_else(|| present.arm_export.clone().map(Input::ArmExport));
     let Some(input) = named.or_else(|| present.demo.then_some(Input::Demo)) else { return Ok(None) };
@@ -212,7 +212,7 @@ pub(super) fn run(
             let times = times(which.as_of.as_deref())?;
             let terms =
                 ImportTerms { ledger: which.ledger, campaign: which.campaign, files, reviewer, by, dry_run };
-            let (text, refused) = review::import(&terms, times)?;
+            let (text, refused) = review::import(&terms, catalog, times)?;
             put(out, &text)?;
             Ok(if refused { exit::FAILED } else { exit::DONE })
         }
@@ -224,7 +224,7 @@ pub(super) fn run(
             };
             let times = times(which.as_of.as_deref())?;
             let told =
-                review::status(&which.ledger, which.campaign.as_deref(), current.as_deref(), times, form)?;
+                review::status(&which.ledger, which.campaign.as_deref(), current.as_ref(), times, form)?;
             put(out, &told.text)?;
             Ok(if told.overdue && fail_overdue { exit::OVERDUE } else { exit::DONE })
         }
@@ -232,7 +232,7 @@ pub(super) fn run(
             let current = present(&which, &at, catalog, terminal)?;
             let form = format.form();
             let (text, notes) =
-                review::plan(&which.ledger, which.campaign.as_deref(), form, current.as_deref(), catalog)?;
+                review::plan(&which.ledger, which.campaign.as_deref(), form, current.as_ref(), catalog)?;
             notes.iter().for_each(|n| terminal.warn(n));
             put(out, &text)
         }

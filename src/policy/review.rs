@@ -31,7 +31,7 @@ impl Default for ReviewPolicy {
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawReview {
-    fallback: Option<String>,
+    fallback: Option<Spanned<String>>,
     owners: Vec<RawOwner>,
     second_approver: Option<Spanned<String>>,
     sla_days: Option<Spanned<i64>>,
@@ -66,15 +66,17 @@ impl RawReview {
             Some(days) if (0..=366).contains(days.get_ref()) => days.into_inner(),
             Some(days) => return Err(fail(&days.span(), "expected 0 to 366 days".to_owned())),
         };
+        let fallback = match self.fallback {
+            None => default.fallback,
+            Some(name) if name.get_ref().trim().is_empty() => {
+                return Err(fail(&name.span(), "expected somebody's name".to_owned()));
+            }
+            Some(name) => name.into_inner(),
+        };
         let owners = self.owners.into_iter().flat_map(|o| {
             let owner = o.owner;
             o.names.into_iter().map(move |name| (name, owner.clone()))
         });
-        Ok(ReviewPolicy {
-            fallback: self.fallback.unwrap_or(default.fallback),
-            owners: owners.collect(),
-            second_approver,
-            sla_days,
-        })
+        Ok(ReviewPolicy { fallback, owners: owners.collect(), second_approver, sla_days })
     }
 }

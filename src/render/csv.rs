@@ -170,7 +170,12 @@ fn guard(text: &str) -> Cow<'_, str> {
     if text.bytes().next().is_none_or(|b| b.is_ascii_alphanumeric() || b == b'/') {
         return text.into();
     }
-    if text.starts_with(risky) { format!("'{text}").into() } else { text.into() }
+    // What nobody sees does not keep a spreadsheet from what stands behind it.
+    if text.trim_start_matches(super::text::reorders).starts_with(risky) {
+        format!("'{text}").into()
+    } else {
+        text.into()
+    }
 }
 
 /// A table of any kind, as a text.

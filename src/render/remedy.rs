@@ -19,6 +19,19 @@ pub fn quoted(text: &str) -> String {
     }
 }
 
+/// A text of several lines, such as a condition, without what nobody sees.
+fn lines(text: &str) -> String {
+    let kept = text.replace("\r\n", "\n");
+    let cleaned: Vec<String> =
+        kept.split('\n').map(|l| l.split('\t').map(clean).collect::<Vec<_>>().join("\t")).collect();
+    cleaned.join("\n")
+}
+
+/// The same as one word of a shell: its lines stay.
+fn quoted_lines(text: &str) -> String {
+    format!("'{}'", lines(text).replace('\'', "'\\''"))
+}
+
 /// A role definition as `az role definition create --role-definition` takes it.
 pub fn role_json(role: &RemedyRole) -> serde_json::Value {
     json!({
@@ -34,7 +47,7 @@ fn az_grant(remedy: &Remedy, grant: &RemedyGrant) -> String {
         RoleRef::Made(at) => remedy.roles.get(*at).map_or("", |r| &r.name),
     };
     let condition = grant.condition.as_deref();
-    let condition = condition.map(|c| format!(" --condition-version 2.0 --condition {}", quoted(c)));
+    let condition = condition.map(|c| format!(" --condition-version 2.0 --condition {}", quoted_lines(c)));
     format!(
         "az role assignment create --assignee-object-id {} --assignee-principal-type ServicePrincipal --role {} --scope {}{}",
         quoted(&grant.principal),
@@ -74,7 +87,10 @@ pub fn az(remedy: &Remedy) -> String {
     for (title, commands, before) in parts.iter().filter(|(_, commands, _)| !commands.is_empty()) {
         let _ = writeln!(out, "# {title}");
         commands.iter().for_each(|c| {
-            let _ = writeln!(out, "{before}{c}");
+            // A comment ends with its line, and a condition has several.
+            c.lines().for_each(|line| {
+                let _ = writeln!(out, "{before}{line}");
+            });
         });
     }
     out
@@ -88,7 +104,8 @@ fn symbol(text: &str) -> String {
 }
 
 fn hcl(text: &str) -> String {
-    let text = clean(text).replace('\\', "\\\\").replace('"', "\\\"");
+    let text = lines(text).replace('\\', "\\\\").replace('"', "\\\"");
+    let text = text.replace('\n', "\\n").replace('\t', "\\t");
     format!("\"{}\"", text.replace("${", "$${").replace("%{", "%%{"))
 }
 
@@ -168,7 +185,8 @@ pub fn terraform(remedy: &Remedy) -> String {
 }
 
 fn bicep_text(text: &str) -> String {
-    let text = clean(text).replace('\\', "\\\\").replace('\'', "\\'");
+    let text = lines(text).replace('\\', "\\\\").replace('\'', "\\'");
+    let text = text.replace('\n', "\\n").replace('\t', "\\t");
     format!("'{}'", text.replace("${", "\\${"))
 }
 
@@ -301,7 +319,10 @@ pub fn bicep(remedy: &Remedy) -> String {
         }
     }
     for grant in without {
-        let _ = writeln!(out, "// no plain scope of Bicep; instead:\n// {}", az_grant(remedy, grant));
+        out.push_str("// no plain scope of Bicep; instead:\n");
+        az_grant(remedy, grant).lines().for_each(|line| {
+            let _ = writeln!(out, "// {line}");
+        });
     }
     let comments = [
         ("Bicep deletes nothing. Once all works:", az_delete(remedy)),
@@ -309,8 +330,8 @@ pub fn bicep(remedy: &Remedy) -> String {
     ];
     for (title, commands) in comments.iter().filter(|(_, commands)| !commands.is_empty()) {
         let _ = writeln!(out, "// {title}");
-        commands.iter().for_each(|c| {
-            let _ = writeln!(out, "//   {c}");
+        commands.iter().flat_map(|c| c.lines()).for_each(|line| {
+            let _ = writeln!(out, "//   {line}");
         });
     }
     out
@@ -357,6 +378,18 @@ mod tests {
             ],
             delete: vec![grant("/subscriptions/s", known)],
         }
+    }
+
+    #[test]
+    fn a_condition_of_several_lines_stays_one() {
+        let mut remedy = hostile();
+        for grant in remedy.create.iter_mut().chain(&mut remedy.delete) {
+            grant.condition = Some("(\r\n a\n)".to_owned());
+        }
+        assert!(az_back(&remedy).iter().all(|c| c.ends_with("--condition '(\n a\n)'")));
+        assert!(az(&remedy).contains("\n#  a\n# )'\n"));
+        assert!(terraform(&remedy).contains(r#"condition          = "(\n a\n)""#));
+        assert!(bicep(&remedy).contains(r"condition: '(\n a\n)'"));
     }
 
     #[test]

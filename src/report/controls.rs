@@ -274,11 +274,29 @@ impl Report<'_> {
             return (false, format!("review {} left {} grant(s) undecided", last.campaign, last.undecided));
         }
         if last.overdue > 0 {
-            let why =
-                format!("{} grant(s) that review {} denied are there still", last.overdue, last.campaign);
+            let why = format!(
+                "{} grant(s) that review {} denied or narrowed are there still, or again",
+                last.overdue, last.campaign
+            );
             return (false, why);
         }
-        (true, format!("review {} decided {} grant(s), closed {days} days ago", last.campaign, last.decided))
+        if last.expired > 0 {
+            return (false, format!("{} approval(s) of review {} are over", last.expired, last.campaign));
+        }
+        if last.drifted > 0 {
+            let why =
+                format!("{} grant(s) changed since review {} approved them", last.drifted, last.campaign);
+            return (false, why);
+        }
+        let mut why =
+            format!("review {} decided {} grant(s), closed {days} days ago", last.campaign, last.decided);
+        if last.late > 0 {
+            why.push_str(&format!(", {} of them after the day that they were due on", last.late));
+        }
+        if last.new > 0 {
+            why.push_str(&format!("; {} grant(s) came since and are in no review", last.new));
+        }
+        (true, why)
     }
 }
 

@@ -25,8 +25,16 @@ pub struct ReviewRow {
     pub approved: usize,
     /// Those that were denied.
     pub denied: usize,
-    /// Those that were denied and are there still, past the time that is given.
+    /// Those that were denied or narrowed and are there still past the time that is given, or again.
     pub overdue: usize,
+    /// Those that were approved until a day that is over.
+    pub expired: usize,
+    /// Those that changed since they were approved.
+    pub drifted: usize,
+    /// Grants that are there now, and were not in it.
+    pub new: usize,
+    /// Those that were decided after the day that they were due on.
+    pub late: usize,
     /// Who acknowledged it.
     pub acknowledged_by: String,
 }

@@ -2,6 +2,7 @@
 
 use super::item::Item;
 use super::ledger::{Body, Chain, Closed, Decision, Opened, Verdict};
+use super::people::{same_person, unnamed};
 use crate::model::Instant;
 use std::collections::BTreeMap;
 
@@ -28,52 +29,53 @@ pub struct Row {
 }
 
 impl Row {
+    /// Decisions that stand: whoever cannot say takes back only what they said themselves.
+    fn standing(&self) -> impl DoubleEndedIterator<Item = &(String, Decision)> {
+        self.decisions.iter().filter(|(_, d)| d.verdict != Verdict::DontKnow)
+    }
+
     /// How far it is.
     pub fn progress(&self) -> Progress {
-        match self.decisions.last() {
-            None => Progress::Open,
-            Some((_, d)) if d.verdict == Verdict::DontKnow => Progress::Open,
-            Some((_, d)) if !self.needs_second || d.verdict == Verdict::Deny => Progress::Decided,
-            Some((_, last)) => {
-                let seconded = |d: &Decision| {
-                    d.verdict == last.verdict
-                        && !d.second.is_empty()
-                        && self.may_second(&d.second, &d.reviewer)
-                };
-                let reviewers: Vec<&Decision> =
-                    self.decisions.iter().map(|(_, d)| d).filter(|d| d.verdict == last.verdict).collect();
-                let another = reviewers.iter().any(|a| {
-                    reviewers.iter().any(|b| {
-                        !same_person(&a.reviewer, &b.reviewer) && self.may_second(&b.reviewer, &a.reviewer)
-                    })
-                });
-                if another || reviewers.iter().any(|d| seconded(d)) {
-                    Progress::Decided
-                } else {
-                    Progress::PendingSecond
-                }
-            }
-        }
+        let Some((_, last)) = self.standing().next_back() else { return Progress::Open };
+        let alone = !(self.needs_second || last.new_privileged) || last.verdict == Verdict::Deny;
+        let seconded = || {
+            let all: Vec<&Decision> = self.standing().map(|(_, d)| d).collect();
+            all.iter().any(|d| self.may_second(&d.second, &d.reviewer))
+                || all.iter().any(|a| all.iter().any(|b| self.may_second(&b.reviewer, &a.reviewer)))
+        };
+        if alone || seconded() { Progress::Decided } else { Progress::PendingSecond }
     }
 
     /// Whether somebody may be the second approver: neither the owner, nor the first, nor whoever made the grant.
     pub fn may_second(&self, second: &str, first: &str) -> bool {
-        !second.trim().is_empty()
-            && !same_person(second, first)
-            && !same_person(second, &self.item.owner)
-            && !same_person(second, &self.item.created_by)
+        self.no_second(second, first).is_none()
     }
 
-    /// What was decided, once it is.
-    pub fn decided(&self) -> Option<&(String, Decision)> {
-        self.decisions.last().filter(|_| self.progress() == Progress::Decided)
+    /// Why somebody may not.
+    pub fn no_second(&self, second: &str, first: &str) -> Option<&'static str> {
+        if second.trim().is_empty() {
+            return Some("nobody is named");
+        }
+        if let Some(why) = unnamed(second) {
+            return Some(why);
+        }
+        match () {
+            () if same_person(second, first) => Some("is the reviewer"),
+            () if same_person(second, &self.item.owner) => Some("is the owner"),
+            () if same_person(second, &self.item.created_by) => Some("made the grant"),
+            () => None,
+        }
     }
-}
 
-/// Whether two names are one person's, as far as names tell.
-pub(super) fn same_person(a: &str, b: &str) -> bool {
-    let plain = |t: &str| t.trim().to_lowercase();
-    !plain(a).is_empty() && plain(a) == plain(b)
+    /// What was decided, once it is: the last word, until the first day that anybody set.
+    pub fn decided(&self) -> Option<(&str, Decision)> {
+        if self.progress() != Progress::Decided {
+            return None;
+        }
+        let (at, last) = self.standing().next_back()?;
+        let expires = self.standing().filter_map(|(_, d)| d.expires.clone()).min();
+        Some((at, Decision { expires, ..last.clone() }))
+    }
 }
 
 /// A campaign.
@@ -177,6 +179,7 @@ mod tests {
             justification: "because".to_owned(),
             new_role: String::new(),
             new_scope: String::new(),
+            new_privileged: false,
             expires: None,
             reviewer: reviewer.to_owned(),
             second: second.to_owned(),
@@ -204,6 +207,11 @@ mod tests {
             (vec![approve("owner", ""), approve("maker", "")], Progress::PendingSecond),
             (vec![decision(Verdict::Deny, "owner", "")], Progress::Decided),
             (vec![decision(Verdict::DontKnow, "owner", "")], Progress::Open),
+            (
+                vec![decision(Verdict::Deny, "owner", ""), decision(Verdict::DontKnow, "ann", "")],
+                Progress::Decided,
+            ),
+            (vec![approve("owner", "n/a")], Progress::PendingSecond),
         ] {
             assert_eq!(row(true, decisions.clone()).progress(), expected, "{decisions:?}");
         }

@@ -2,9 +2,12 @@
 //!
 //! Refused is what would be false evidence. Not here: reading the table (`sources::table`), writing the ledger (`app`).
 
-use super::campaign::{Campaign, same_person};
+use super::campaign::{Campaign, Row};
 use super::item::FILLED;
 use super::ledger::{Decision, Verdict};
+use super::narrow::narrower;
+use super::people::{same_person, says_something, unnamed, unseen};
+use crate::rbac::Catalog;
 use crate::sources::table::{Table, TableRow, day};
 use std::collections::HashMap;
 
@@ -18,7 +21,7 @@ pub struct Refusal {
 }
 
 /// What a file is imported with.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Terms<'t> {
     /// Who decided, where the row names nobody.
     pub reviewer: Option<&'t str>,
@@ -26,142 +29,214 @@ pub struct Terms<'t> {
     pub sha256: &'t str,
     /// The day of the import.
     pub today: String,
+    /// Roles that are known.
+    pub catalog: &'t Catalog,
+}
+
+/// What is taken of a table.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Taken {
+    /// What it decides anew.
+    pub decisions: Vec<Decision>,
+    /// What to know of it: second approvers who cannot be, rows that say something and decide nothing.
+    pub notes: Vec<Refusal>,
 }
 
 /// What a table decides anew.
 ///
 /// # Errors
 /// Everything that is wrong with it.
-pub fn decisions(
-    campaign: &Campaign,
-    table: &Table,
-    terms: &Terms<'_>,
-) -> Result<Vec<Decision>, Vec<Refusal>> {
-    let mut refused: Vec<Refusal> = Vec::new();
-    let missing = |name: &&str| !table.has(name);
+pub fn decisions(campaign: &Campaign, table: &Table, terms: &Terms<'_>) -> Result<Taken, Vec<Refusal>> {
     let seen = campaign.rows.first().map(|r| r.item.columns().map(|(name, _)| name));
-    let gone: Vec<&str> = seen.iter().flatten().copied().filter(|n| missing(n)).collect();
+    let all = seen.iter().flatten().copied().chain(FILLED);
+    let gone: Vec<&str> = all.filter(|name| !table.has(name)).collect();
     if !gone.is_empty() {
-        let problem =
-            format!("columns are missing: {}; what a reviewer saw belongs to the decision", gone.join(", "));
-        return Err(vec![Refusal { line: 1, problem }]);
-    }
-    if missing(&"decision") {
-        let problem = format!("the column `decision` is missing; a packet ends with {}", FILLED.join(", "));
+        let problem = format!(
+            "columns are missing: {}; what a reviewer saw, and what may be filled in, belongs to the decision",
+            gone.join(", ")
+        );
         return Err(vec![Refusal { line: 1, problem }]);
     }
     let rows: HashMap<&str, usize> =
         campaign.rows.iter().enumerate().map(|(n, r)| (r.item.item.as_str(), n)).collect();
-    let mut found: Vec<Decision> = Vec::new();
+    let mut refused: Vec<Refusal> = Vec::new();
+    let mut taken = Taken::default();
     for line in &table.rows {
-        match decision(campaign, &rows, table, line, terms, &found) {
-            Ok(decision) => found.extend(decision),
+        let one = One { campaign, rows: &rows, table, line, terms };
+        match one.decision(&taken.decisions) {
+            Ok(decision) => {
+                let note = |problem: String| Refusal { line: line.line, problem };
+                taken.notes.extend(one.note(decision.as_ref()).map(note));
+                taken.decisions.extend(decision);
+            }
             Err(problem) => refused.push(Refusal { line: line.line, problem }),
         }
     }
-    if refused.is_empty() { Ok(found) } else { Err(refused) }
+    if refused.is_empty() { Ok(taken) } else { Err(refused) }
 }
 
-fn decision(
-    campaign: &Campaign,
-    rows: &HashMap<&str, usize>,
-    table: &Table,
-    line: &TableRow,
-    terms: &Terms<'_>,
-    found: &[Decision],
-) -> Result<Option<Decision>, String> {
-    let get = |name: &str| table.get(line, name).unwrap_or_default().trim();
-    let id = get("item_id");
-    let Some(row) = rows.get(id).and_then(|n| campaign.rows.get(*n)) else {
-        return Err(format!("`{id}` is no grant of campaign `{}`", campaign.opened.campaign));
-    };
-    let altered = row.item.altered(|name| table.get(line, name).map(str::to_owned));
-    if !altered.is_empty() {
-        return Err(format!(
-            "{} of `{id}` is not what the packet said: decide on the row as it was, or open a new review",
-            altered.join(", ")
-        ));
+/// One row of a table.
+struct One<'t> {
+    campaign: &'t Campaign,
+    rows: &'t HashMap<&'t str, usize>,
+    table: &'t Table,
+    line: &'t TableRow,
+    terms: &'t Terms<'t>,
+}
+
+impl One<'_> {
+    fn get(&self, name: &str) -> &str {
+        self.table.get(self.line, name).unwrap_or_default().trim()
     }
-    if get("decision").is_empty() {
-        return Ok(None);
+
+    fn row(&self) -> Option<&Row> {
+        self.rows.get(self.get("item_id")).and_then(|n| self.campaign.rows.get(*n))
     }
-    let Some(verdict) = Verdict::named(get("decision")) else {
-        return Err(format!(
-            "`{}` is no decision: write approve, deny, narrow or dont-know",
-            get("decision")
-        ));
-    };
-    let reviewer = match get("reviewer") {
-        "" => terms.reviewer.unwrap_or_default().trim(),
-        named => named,
-    };
-    if reviewer.is_empty() {
-        return Err("nobody is named as the reviewer: fill in the column, or give --reviewer NAME".to_owned());
-    }
-    let justification = get("justification");
-    if row.item.privileged
-        && matches!(verdict, Verdict::Approve | Verdict::Narrow)
-        && justification.is_empty()
-    {
-        return Err("a privileged grant is kept, and no justification says why".to_owned());
-    }
-    if verdict == Verdict::Narrow && get("new_role").is_empty() && get("new_scope").is_empty() {
-        return Err("it is to be narrowed, and neither new_role nor new_scope says to what".to_owned());
-    }
-    let expires = match get("expires") {
-        "" => None,
-        text => Some(
-            day(text)
-                .ok_or_else(|| format!("`{text}` is no day, or could be two: write it as 2026-12-31"))?,
-        ),
-    };
-    if let Some(day) = &expires
-        && *day < terms.today
-    {
-        return Err(format!("the approval ends on {day}, which is over"));
-    }
-    let new = Decision {
-        campaign: campaign.opened.campaign.clone(),
-        item: id.to_owned(),
-        verdict,
-        justification: justification.to_owned(),
-        new_role: get("new_role").to_owned(),
-        new_scope: get("new_scope").to_owned(),
-        expires,
-        reviewer: reviewer.to_owned(),
-        second: get("second_approver").to_owned(),
-        file: terms.sha256.to_owned(),
-    };
-    let earlier = row.decisions.iter().map(|(_, d)| d).chain(found.iter().filter(|d| d.item == id));
-    for other in earlier {
-        if same_person(&other.reviewer, &new.reviewer) {
-            let here = found.iter().any(|d| d.item == id && same_person(&d.reviewer, &new.reviewer));
-            if here && other.verdict != new.verdict {
-                return Err(format!("`{id}` is decided twice in this file, and not alike"));
+
+    /// What to know of a row that was taken.
+    fn note(&self, decision: Option<&Decision>) -> Option<String> {
+        let row = self.row()?;
+        match decision {
+            Some(d) if !d.second.is_empty() && d.verdict != Verdict::Deny => {
+                let why = row.no_second(&d.second, &d.reviewer)?;
+                Some(format!("`{}` cannot be the second approver of `{}`: {why}", d.second, d.item))
             }
-            let same = Decision { file: new.file.clone(), ..other.clone() };
-            if same == new {
-                return Ok(None);
+            None if self.get("decision").is_empty() => {
+                let filled = FILLED.iter().filter(|n| !matches!(**n, "reviewer" | "second_approver"));
+                let said = filled.filter(|n| !self.get(n).is_empty()).count();
+                (said > 0).then(|| format!("`{}` is filled in, and nothing is decided", row.item.item))
             }
-        } else if other.verdict != new.verdict
-            && other.verdict != Verdict::DontKnow
-            && new.verdict != Verdict::DontKnow
-        {
-            return Err(format!(
-                "{} decided {}, {} decides {}: they must agree first",
-                other.reviewer,
-                other.verdict.name(),
-                new.reviewer,
-                new.verdict.name()
-            ));
+            _ => None,
         }
     }
-    Ok(Some(new))
+
+    fn decision(&self, found: &[Decision]) -> Result<Option<Decision>, String> {
+        let id = self.get("item_id");
+        let Some(row) = self.row() else {
+            return Err(format!("`{id}` is no grant of campaign `{}`", self.campaign.opened.campaign));
+        };
+        let altered = row.item.altered(|name| self.table.get(self.line, name).map(str::to_owned));
+        if !altered.is_empty() {
+            return Err(format!(
+                "{} of `{id}` is not what the packet said: decide on the row as it was, or open a new review",
+                altered.join(", ")
+            ));
+        }
+        if self.get("decision").is_empty() {
+            return Ok(None);
+        }
+        let Some(verdict) = Verdict::named(self.get("decision")) else {
+            let word = self.get("decision");
+            return Err(format!("`{word}` is no decision: write approve, deny, narrow or dont-know"));
+        };
+        let new = self.filled(row, verdict)?;
+        self.agrees(row, &new, found)
+    }
+
+    /// The decision as it stands in the row.
+    fn filled(&self, row: &Row, verdict: Verdict) -> Result<Decision, String> {
+        let reviewer = match self.get("reviewer") {
+            "" => self.terms.reviewer.unwrap_or_default().trim(),
+            named => named,
+        };
+        if reviewer.is_empty() {
+            return Err(
+                "nobody is named as the reviewer: fill in the column, or give --reviewer NAME".to_owned()
+            );
+        }
+        if let Some(why) = unnamed(reviewer) {
+            return Err(format!("the reviewer `{reviewer}` {why}"));
+        }
+        let (justification, second) = (self.get("justification"), self.get("second_approver"));
+        for (name, text) in [("justification", justification), ("second_approver", second)] {
+            if let Some(why) = unseen(text) {
+                return Err(format!("{name} {why}"));
+            }
+        }
+        let keeps = matches!(verdict, Verdict::Approve | Verdict::Narrow);
+        if row.item.privileged && keeps && !says_something(justification) {
+            return Err("a privileged grant is kept, and no justification says why".to_owned());
+        }
+        let (new_role, new_scope) = (self.get("new_role"), self.get("new_scope"));
+        if verdict != Verdict::Narrow && !(new_role.is_empty() && new_scope.is_empty()) {
+            return Err(format!(
+                "new_role or new_scope is filled in, and the decision is {}",
+                verdict.name()
+            ));
+        }
+        if verdict == Verdict::Narrow && new_role.is_empty() && new_scope.is_empty() {
+            return Err("it is to be narrowed, and neither new_role nor new_scope says to what".to_owned());
+        }
+        let narrower = match verdict {
+            Verdict::Narrow => Some(narrower(&row.item, new_role, new_scope, self.terms.catalog)?),
+            _ => None,
+        };
+        let expires = match self.get("expires") {
+            "" => None,
+            _ if !keeps => {
+                return Err(format!("expires is filled in, and the decision is {}", verdict.name()));
+            }
+            text => Some(
+                day(text)
+                    .ok_or_else(|| format!("`{text}` is no day, or could be two: write it as 2026-12-31"))?,
+            ),
+        };
+        if let Some(day) = expires.as_ref().filter(|day| **day < self.terms.today) {
+            return Err(format!("the approval ends on {day}, which is over"));
+        }
+        Ok(Decision {
+            campaign: self.campaign.opened.campaign.clone(),
+            item: row.item.item.clone(),
+            verdict,
+            justification: justification.to_owned(),
+            new_role: narrower.as_ref().map(|n| n.role.clone()).unwrap_or_default(),
+            new_scope: narrower.as_ref().map(|n| n.scopes.join(" ")).unwrap_or_default(),
+            new_privileged: narrower.is_some_and(|n| n.privileged),
+            expires,
+            reviewer: reviewer.to_owned(),
+            second: second.to_owned(),
+            file: self.terms.sha256.to_owned(),
+        })
+    }
+
+    /// The decision against what others said, and this one before. None where it says nothing new.
+    fn agrees(&self, row: &Row, new: &Decision, found: &[Decision]) -> Result<Option<Decision>, String> {
+        let says = |d: &Decision| (d.verdict, d.new_role.to_lowercase(), d.new_scope.to_lowercase());
+        let here = |d: &&Decision| d.item == new.item;
+        let word = |d: &Decision| match (d.new_role.as_str(), d.new_scope.as_str()) {
+            ("", "") => d.verdict.name().to_owned(),
+            (role, scope) => format!("{} to {role} {scope}", d.verdict.name()),
+        };
+        for other in found.iter().filter(here).filter(|d| same_person(&d.reviewer, &new.reviewer)) {
+            if says(other) != says(new) {
+                return Err(format!("`{}` is decided twice in this file, and not alike", new.item));
+            }
+        }
+        for other in row.decisions.iter().map(|(_, d)| d).chain(found.iter().filter(here)) {
+            if same_person(&other.reviewer, &new.reviewer) {
+                let same = Decision { file: new.file.clone(), ..other.clone() };
+                if same == *new {
+                    return Ok(None);
+                }
+            } else if says(other) != says(new)
+                && other.verdict != Verdict::DontKnow
+                && new.verdict != Verdict::DontKnow
+            {
+                return Err(format!(
+                    "{} decided {}, {} decides {}: they must agree first",
+                    other.reviewer,
+                    word(other),
+                    new.reviewer,
+                    word(new)
+                ));
+            }
+        }
+        Ok(Some(new.clone()))
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::campaign::Row;
     use super::super::item::Item;
     use super::super::ledger::Opened;
     use super::*;
@@ -207,8 +282,15 @@ mod tests {
     }
 
     fn imported(changes: &[(&str, &str)]) -> Result<Vec<Decision>, String> {
-        let terms = Terms { reviewer: None, sha256: "f", today: "2026-03-01".to_owned() };
-        decisions(&campaign(), &packet(changes), &terms).map_err(|r| r[0].problem.clone())
+        let terms = Terms {
+            reviewer: None,
+            sha256: "f",
+            today: "2026-03-01".to_owned(),
+            catalog: Catalog::embedded(),
+        };
+        decisions(&campaign(), &packet(changes), &terms)
+            .map(|t| t.decisions)
+            .map_err(|r| r[0].problem.clone())
     }
 
     #[test]
@@ -228,6 +310,12 @@ mod tests {
             (&[("decision", "narrow")], "neither new_role"),
             (&[("expires", "02/03/2026")], "could be two"),
             (&[("expires", "2026-02-28")], "which is over"),
+            (&[("new_role", "Reader")], "is approve"),
+            (&[("decision", "narrow"), ("new_role", "Wizard")], "no built-in role"),
+            (&[("justification", "-")], "no justification"),
+            (&[("reviewer", "n/a")], "names nobody"),
+            (&[("second_approver", "al\u{200b}ice")], "nobody sees"),
+            (&[("created_on", "2026-02-01")], "created_on of"),
         ] {
             let problem = with(more).unwrap_err();
             assert!(problem.contains(expected), "{problem}");
@@ -237,15 +325,21 @@ mod tests {
     #[test]
     fn two_reviewers_must_agree() {
         let mut open = campaign();
-        let terms = Terms { reviewer: Some("ann"), sha256: "f", today: "2026-03-01".to_owned() };
+        let terms = Terms {
+            reviewer: Some("ann"),
+            sha256: "f",
+            today: "2026-03-01".to_owned(),
+            catalog: Catalog::embedded(),
+        };
         let deny = packet(&[("decision", "deny")]);
-        let first = decisions(&open, &deny, &terms).unwrap();
+        let first = decisions(&open, &deny, &terms).unwrap().decisions;
         open.rows[0].decisions.push((String::new(), first[0].clone()));
         // The same word of the same person is nothing new.
-        assert_eq!(decisions(&open, &deny, &terms).unwrap(), []);
-        let approve = packet(&[("decision", "approve"), ("justification", "x"), ("reviewer", "bob")]);
+        assert_eq!(decisions(&open, &deny, &terms).unwrap().decisions, []);
+        let approve =
+            packet(&[("decision", "approve"), ("justification", "the reason"), ("reviewer", "bob")]);
         assert!(decisions(&open, &approve, &terms).unwrap_err()[0].problem.contains("must agree"));
-        let own = packet(&[("decision", "approve"), ("justification", "x")]);
-        assert_eq!(decisions(&open, &own, &terms).unwrap().len(), 1);
+        let own = packet(&[("decision", "approve"), ("justification", "the reason")]);
+        assert_eq!(decisions(&open, &own, &terms).unwrap().decisions.len(), 1);
     }
 }

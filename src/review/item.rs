@@ -1,5 +1,6 @@
 //! A grant as it stands in a review: everything that a reviewer sees, and what it is known by from review to review.
 
+use crate::sources::table::day;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -90,7 +91,7 @@ pub fn item_id(principal: &str, role_id: &str, scope: &str, condition: &str) -> 
 pub const FILLED: [&str; 7] =
     ["decision", "justification", "new_role", "new_scope", "expires", "reviewer", "second_approver"];
 
-/// Days that spreadsheets rewrite to their own taste; what they say is not held against the ledger.
+/// Days that spreadsheets rewrite to their own taste: compared as days.
 const DATES: [&str; 3] = ["created_on", "last_used", "previous_date"];
 
 impl Item {
@@ -135,8 +136,10 @@ impl Item {
     /// The columns of a row that say something else than this grant, by name, as they came.
     pub fn altered(&self, value: impl Fn(&str) -> Option<String>) -> Vec<&'static str> {
         let plain = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-        let differs = |(name, own): &(&'static str, &str)| {
-            !DATES.contains(name) && value(name).is_none_or(|came| plain(&came) != plain(own))
+        let differs = |(name, own): &(&'static str, &str)| match value(name) {
+            None => true,
+            Some(came) if plain(&came) == plain(own) => false,
+            Some(came) => !DATES.contains(name) || day(&came).is_none() || day(&came) != day(own),
         };
         self.columns().iter().filter(|c| differs(c)).map(|(name, _)| *name).collect()
     }
@@ -176,5 +179,7 @@ mod tests {
         };
         assert_eq!(item.altered(row("Owner ", "31.01.2026")), Vec::<&str>::new());
         assert_eq!(item.altered(row("Reader", "2026-01-31")), ["role"]);
+        assert_eq!(item.altered(row("Owner", "2026-02-01")), ["created_on"]);
+        assert_eq!(item.altered(row("Owner", "")), ["created_on"]);
     }
 }

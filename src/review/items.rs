@@ -48,10 +48,10 @@ pub fn items(
 ) -> Vec<Item> {
     let topology = Topology::new(graph);
     let mut before = Before::new();
-    for row in earlier.iter().flat_map(|c| &c.rows) {
+    for row in earlier.iter().filter(|c| c.closed.is_some()).flat_map(|c| &c.rows) {
         if let Some((at, d)) = row.decided() {
             let day = at.get(..10).unwrap_or_default().to_owned();
-            before.insert(row.item.item.clone(), (d.verdict.name().to_owned(), d.reviewer.clone(), day));
+            before.insert(row.item.item.clone(), (d.verdict.name().to_owned(), d.reviewer, day));
         }
     }
     let mut on_grant: BTreeMap<usize, Vec<&Finding>> = BTreeMap::new();

@@ -7,6 +7,7 @@ use super::item::Item;
 use crate::model::Instant;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What stands in every entry.
 const SCHEMA: &str = "leastwise.ledger/1";
@@ -110,6 +111,9 @@ pub struct Decision {
     /// The scope that does.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub new_scope: String,
+    /// Whether what takes its place may do harm beyond its own resources, as far as is known.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub new_privileged: bool,
     /// The last day on which an approval holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<String>,
@@ -212,6 +216,53 @@ pub trait Ledger {
     fn append(&mut self, at: Instant, bodies: Vec<Body>) -> Result<(), Self::Error>;
 }
 
+/// What entries may follow those before: whoever can write a chain can write nonsense.
+#[derive(Default)]
+struct Sense {
+    last: Option<Instant>,
+    /// Whether each campaign is open, with its grants.
+    campaigns: BTreeMap<String, (bool, BTreeSet<String>)>,
+}
+
+impl Sense {
+    fn follows(&mut self, entry: &Entry) -> Result<(), String> {
+        let Some(at) = Instant::parse(&entry.at) else { return Err(format!("`{}` is no time", entry.at)) };
+        if self.last.is_some_and(|last| at < last) {
+            return Err(format!("it is of {}, before the entry that it follows", entry.at));
+        }
+        self.last = Some(at);
+        let name = match &entry.body {
+            Body::Opened(o) => {
+                let new = self.campaigns.insert(o.campaign.clone(), (true, BTreeSet::new())).is_none();
+                return if new { Ok(()) } else { Err(format!("campaign `{}` is opened twice", o.campaign)) };
+            }
+            Body::Item(i) => &i.campaign,
+            Body::Imported(i) => &i.campaign,
+            Body::Decided(d) => &d.campaign,
+            Body::Closed(c) => &c.campaign,
+        };
+        let Some((open, items)) = self.campaigns.get_mut(name) else {
+            return Err(format!("no campaign `{name}` was opened"));
+        };
+        if !*open {
+            return Err(format!("campaign `{name}` is closed"));
+        }
+        match &entry.body {
+            Body::Item(item) if !items.insert(item.item.clone()) => {
+                Err(format!("`{}` is there twice", item.item))
+            }
+            Body::Decided(d) if !items.contains(&d.item) => {
+                Err(format!("`{}` is no grant of `{name}`", d.item))
+            }
+            Body::Closed(_) => {
+                *open = false;
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 fn digest(line: &[u8]) -> String {
     Sha256::digest(line).iter().map(|b| format!("{b:02x}")).collect()
 }
@@ -223,6 +274,7 @@ impl Chain {
     /// At the first line that is no entry, or does not follow.
     pub fn read(bytes: &[u8]) -> Result<Chain, LedgerError> {
         let mut chain = Chain::default();
+        let mut sense = Sense::default();
         let mut line = 0;
         let mut rest = bytes;
         while !rest.is_empty() {
@@ -243,8 +295,14 @@ impl Chain {
             if entry.seq != line as u64 {
                 return fail(format!("it is number {}: entries were dropped or put in", entry.seq));
             }
+            if serde_json::to_vec(&entry).ok().as_deref() != Some(text) {
+                return fail("it is not written as it is here".to_owned());
+            }
             if entry.previous != chain.head() {
                 return fail("it does not follow the line before: something was changed".to_owned());
+            }
+            if let Err(problem) = sense.follows(&entry) {
+                return fail(problem);
             }
             chain.head = Some(digest(text));
             chain.entries.push(entry);
@@ -255,6 +313,11 @@ impl Chain {
     /// The digest of the last entry.
     pub fn head(&self) -> &str {
         self.head.as_deref().unwrap_or(NOTHING)
+    }
+
+    /// When the last entry was made.
+    pub fn last(&self) -> Option<Instant> {
+        self.entries.last().and_then(|e| Instant::parse(&e.at))
     }
 
     /// All entries, in order.
@@ -302,8 +365,27 @@ mod tests {
             })
         };
         let at = Instant::from_seconds(1_700_000_000);
+        let opened = Body::Opened(Opened {
+            campaign: "c".to_owned(),
+            due: "2026-01-01".to_owned(),
+            estate: String::new(),
+            tenant: String::new(),
+            collected_at: None,
+            complete: true,
+            all_grants: true,
+            grants: 0,
+            sla_days: 7,
+            second_approver: "none".to_owned(),
+        });
         let mut chain = Chain::default();
-        chain.lines(at, vec![imported("one"), imported("two"), imported("three")]).unwrap()
+        chain.lines(at, vec![opened, imported("two"), imported("three")]).unwrap()
+    }
+
+    fn imported_of(chain: &Chain) -> Imported {
+        match &chain.entries()[1].body {
+            Body::Imported(imported) => imported.clone(),
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]
@@ -313,9 +395,20 @@ mod tests {
         assert_eq!(chain.entries().len(), 3);
         assert_eq!(Chain::read(b"").unwrap().head(), NOTHING);
         let mut more = chain.clone();
-        let line = more.lines(Instant::from_seconds(0), vec![chain.entries()[0].body.clone()]).unwrap();
+        let later = Instant::from_seconds(1_700_000_001);
+        let line = more.lines(later, vec![chain.entries()[1].body.clone()]).unwrap();
         let all = [bytes, line].concat();
         assert_eq!(Chain::read(&all).unwrap().head(), more.head());
+        // Whoever can write a chain can write nonsense.
+        for (at, body) in [
+            (Instant::from_seconds(0), chain.entries()[1].body.clone()),
+            (later, chain.entries()[0].body.clone()),
+            (later, Body::Imported(Imported { campaign: "d".to_owned(), ..imported_of(&chain) })),
+        ] {
+            let bytes = three();
+            let line = Chain::read(&bytes).unwrap().lines(at, vec![body]).unwrap();
+            assert_eq!(Chain::read(&[bytes, line].concat()).unwrap_err().line, 4);
+        }
     }
 
     #[test]

@@ -21,10 +21,14 @@ pub enum Standing {
     New,
     /// Denied, there still, in time.
     Due,
+    /// Denied or narrowed, and the estate was read before that.
+    Unproven,
     /// Denied and gone.
     Closed,
     /// Approved or not decided, and gone.
     Gone,
+    /// What took the place of one that was narrowed.
+    Narrowed,
     /// Approved and there.
     Kept,
     /// In the review, there, and not decided.
@@ -41,7 +45,9 @@ impl Standing {
             Standing::Drifted => "drifted",
             Standing::New => "new",
             Standing::Due => "due",
+            Standing::Unproven => "unproven",
             Standing::Closed => "closed",
+            Standing::Narrowed => "narrowed",
             Standing::Gone => "gone",
             Standing::Kept => "kept",
             Standing::Undecided => "undecided",
@@ -68,8 +74,13 @@ pub struct Stands {
     pub detail: String,
 }
 
-/// Holds a campaign against the grants that are there now, worst first.
-pub fn standings(campaign: &Campaign, current: &[Item], now: Instant) -> Vec<Stands> {
+/// Holds a campaign against the grants that are there now, worst first. What was read before a decision proves nothing of it.
+pub fn standings(
+    campaign: &Campaign,
+    current: &[Item],
+    read_at: Option<Instant>,
+    now: Instant,
+) -> Vec<Stands> {
     let there: BTreeMap<&str, &Item> = current.iter().map(|i| (i.item.as_str(), i)).collect();
     let reviewed: BTreeSet<&str> = campaign.rows.iter().map(|r| r.item.item.as_str()).collect();
     let mut unknown: Vec<&Item> = current.iter().filter(|i| !reviewed.contains(i.item.as_str())).collect();
@@ -77,16 +88,23 @@ pub fn standings(campaign: &Campaign, current: &[Item], now: Instant) -> Vec<Sta
     for row in &campaign.rows {
         let is = there.get(row.item.item.as_str()).copied();
         let decided = row.decided();
+        let decided = decided.as_ref().map(|(at, d)| (*at, d));
+        let before = |at: &str| read_at.zip(Instant::parse(at)).is_some_and(|(read, at)| read < at);
         let (standing, item, detail) = match (decided, is) {
             (None, Some(is)) => (Standing::Undecided, is, String::new()),
+            (Some((at, d)), _) if before(at) && matches!(d.verdict, Verdict::Deny | Verdict::Narrow) => {
+                let said = format!("{} by {}, after the estate was read", word(d.verdict), d.reviewer);
+                (Standing::Unproven, is.unwrap_or(&row.item), said)
+            }
             (Some((at, d)), Some(is)) if matches!(d.verdict, Verdict::Deny | Verdict::Narrow) => {
                 let made = Instant::parse(&is.created_on);
                 let after = made.zip(Instant::parse(at)).is_some_and(|(made, at)| made > at);
                 let days = Campaign::days_since(at, now);
+                let ends = Instant::parse(at).map(|at| at.plus_days(campaign.opened.sla_days));
                 let said = format!("{} by {} {days} day(s) ago", word(d.verdict), d.reviewer);
                 if after {
                     (Standing::Regranted, is, format!("{said}, made again on {}", is.created_on))
-                } else if days > campaign.opened.sla_days {
+                } else if ends.is_some_and(|ends| now > ends) {
                     (Standing::Overdue, is, format!("{said}, {} are given", campaign.opened.sla_days))
                 } else {
                     (Standing::Due, is, said)
@@ -115,6 +133,11 @@ pub fn standings(campaign: &Campaign, current: &[Item], now: Instant) -> Vec<Sta
         all.push(Stands { standing, item: item.clone(), detail });
     }
     for new in unknown {
+        if let Some(row) = campaign.rows.iter().find(|row| takes_its_place(row, new)) {
+            let detail = format!("in place of {} on {}", row.item.role, row.item.scope);
+            all.push(Stands { standing: Standing::Narrowed, item: new.clone(), detail });
+            continue;
+        }
         all.push(Stands { standing: Standing::New, item: new.clone(), detail: "in no review".to_owned() });
     }
     all.sort_by(|a, b| {
@@ -126,6 +149,20 @@ pub fn standings(campaign: &Campaign, current: &[Item], now: Instant) -> Vec<Sta
         ))
     });
     all
+}
+
+/// Whether a grant is what another was to be narrowed to.
+fn takes_its_place(row: &super::campaign::Row, new: &Item) -> bool {
+    let Some((_, d)) = row.decided().filter(|(_, d)| d.verdict == Verdict::Narrow) else { return false };
+    let role = if d.new_role.is_empty() { &row.item.role_id } else { &d.new_role };
+    let mut scopes = d.new_scope.split_whitespace().peekable();
+    let there = match scopes.peek() {
+        None => new.scope.eq_ignore_ascii_case(&row.item.scope),
+        Some(_) => scopes.any(|s| s.eq_ignore_ascii_case(&new.scope)),
+    };
+    there
+        && new.role_id.eq_ignore_ascii_case(role)
+        && new.principal_id.eq_ignore_ascii_case(&row.item.principal_id)
 }
 
 fn word(verdict: Verdict) -> &'static str {
@@ -185,6 +222,7 @@ mod tests {
             justification: String::new(),
             new_role: String::new(),
             new_scope: String::new(),
+            new_privileged: false,
             expires: expires.map(str::to_owned),
             reviewer: "ann".to_owned(),
             second: String::new(),
@@ -207,7 +245,7 @@ mod tests {
             second_approver: "none".to_owned(),
         };
         let campaign = Campaign { opened, opened_at: String::new(), rows, closed: None, files: Vec::new() };
-        let all = standings(&campaign, current, Instant::parse(now).unwrap());
+        let all = standings(&campaign, current, Instant::parse(now), Instant::parse(now).unwrap());
         all.into_iter().map(|s| (s.standing, s.item.item)).collect()
     }
 
@@ -219,7 +257,7 @@ mod tests {
         let one = |current: &[Item], now| stands(row(), current, now).first().unwrap().0;
         assert_eq!(one(&[], "2026-03-20T00:00:00Z"), Standing::Closed);
         assert_eq!(one(std::slice::from_ref(&old), "2026-03-08T00:00:00Z"), Standing::Due);
-        assert_eq!(one(&[old], "2026-03-09T00:00:00Z"), Standing::Overdue);
+        assert_eq!(one(&[old], "2026-03-08T00:00:01Z"), Standing::Overdue);
         assert_eq!(one(&[back], "2026-03-09T00:00:00Z"), Standing::Regranted);
     }
 

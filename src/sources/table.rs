@@ -76,6 +76,7 @@ impl Table {
             .delimiter(named.or(likely).unwrap_or(b','))
             .flexible(true)
             .from_reader(text.as_bytes());
+        let lines = record_lines(text, named.or(likely).unwrap_or(b','))?;
         let failed = |e: csv::Error| {
             let line = e.position().map_or(1, csv::Position::line);
             TableError::Row(line, "the quotes of a field do not close".to_owned())
@@ -91,10 +92,17 @@ impl Table {
             return Err(TableError::Empty);
         }
         let mut rows = Vec::new();
-        for record in reader.records() {
+        let width = reader.headers().map_or(0, csv::StringRecord::len);
+        for (at, record) in reader.records().enumerate() {
             let record = record.map_err(failed)?;
-            let line = record.position().map_or(0, csv::Position::line) + u64::from(named.is_some());
+            // The header is the first record.
+            let line = lines.get(at + 1).copied().unwrap_or(0) + u64::from(named.is_some());
             let fields: Vec<String> = record.iter().map(unguarded).collect();
+            if fields.iter().skip(width).any(|f| !f.trim().is_empty()) {
+                let problem =
+                    "it has more fields than there are columns: put fields with a delimiter in quotes";
+                return Err(TableError::Row(line, problem.to_owned()));
+            }
             if fields.iter().any(|f| !f.trim().is_empty()) {
                 rows.push(TableRow { line, fields });
             }
@@ -112,6 +120,59 @@ impl Table {
         let at = self.columns.get(column)?;
         Some(row.fields.get(*at).map_or("", String::as_str))
     }
+}
+
+/// The line that each record starts on, from 1; lines that are empty are none.
+///
+/// # Errors
+/// Where a quote stands that a spreadsheet would not write: what follows could be taken for other fields.
+fn record_lines(text: &str, delimiter: u8) -> Result<Vec<u64>, TableError> {
+    #[derive(PartialEq)]
+    enum At {
+        Start,
+        Plain,
+        Quoted,
+        Closed,
+    }
+    let wrong = |line, problem: &str| Err(TableError::Row(line, problem.to_owned()));
+    let (mut lines, mut line, mut started, mut opened) = (Vec::new(), 1, None, 1);
+    let mut at = At::Start;
+    let mut bytes = text.bytes().peekable();
+    while let Some(byte) = bytes.next() {
+        match (&at, byte) {
+            (At::Quoted, b'"') if bytes.peek() == Some(&b'"') => {
+                bytes.next();
+            }
+            (At::Quoted, b'"') => at = At::Closed,
+            (At::Quoted, _) => {}
+            (_, b'\r') => {}
+            (_, b'\n') => {
+                lines.extend(started.take());
+                at = At::Start;
+            }
+            (_, b) if b == delimiter => {
+                started.get_or_insert(line);
+                at = At::Start;
+            }
+            (At::Start, b'"') => {
+                started.get_or_insert(line);
+                opened = line;
+                at = At::Quoted;
+            }
+            (At::Closed, _) => return wrong(line, "something stands behind the quote that ends a field"),
+            (_, b'"') => return wrong(line, "a quote stands inside a field that has none around it"),
+            (_, _) => {
+                started.get_or_insert(line);
+                at = At::Plain;
+            }
+        }
+        line += u64::from(byte == b'\n');
+    }
+    if at == At::Quoted {
+        return wrong(opened, "a quote is opened, and not closed");
+    }
+    lines.extend(started);
+    Ok(lines)
 }
 
 /// A field without the quote that we put in front of what a spreadsheet would run.
@@ -178,6 +239,19 @@ mod tests {
         assert_eq!(Table::read(b""), Err(TableError::Empty));
         assert_eq!(Table::read(b"a,A\n"), Err(TableError::Twice("a".to_owned())));
         assert_eq!(Table::read(b"a\n\xff\n"), Err(TableError::NotText(2)));
+        for (text, line) in [
+            ("a,b\nx,y\n\n\"z,y\nx,y\n", 4),
+            ("a,b\n\"x\" y,z\n", 2),
+            ("a,b\nx\"y\",z\n", 2),
+            ("a,b\n1,2\nx,y,z\n", 3),
+        ] {
+            assert!(
+                matches!(Table::read(text.as_bytes()), Err(TableError::Row(at, _)) if at == line),
+                "{text:?}"
+            );
+        }
+        let table = Table::read(b"a,b\r\n\r\n1,\"x\r\ny\"\r\n2,z\r\n").unwrap();
+        assert_eq!(table.rows.iter().map(|r| r.line).collect::<Vec<_>>(), [3, 5]);
         // A row that is too short has empty fields.
         assert_eq!(values(b"a,b\nx\n"), [["x".to_owned(), String::new()]]);
     }

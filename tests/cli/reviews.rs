@@ -140,9 +140,11 @@ fn a_year_of_reviews() {
     ok(&dir, &close);
     assert_eq!(run(&dir, &close).code, 2);
     // What was denied is due for a week, then overdue; once gone it is closed; made anew it is re-granted.
-    let denied = counts(&dir, "2026-Q1", "q1.lwsnap", "2026-01-25T08:00:00Z")["due"].as_u64().unwrap();
+    assert!(counts(&dir, "2026-Q1", "q1.lwsnap", "2026-01-25T08:00:00Z")["unproven"].as_u64().unwrap() > 0);
+    saved(&dir, "later.lwsnap", "2026-01-24T08:00:00Z", |_| {});
+    let denied = counts(&dir, "2026-Q1", "later.lwsnap", "2026-01-25T08:00:00Z")["due"].as_u64().unwrap();
     assert!(denied > 0);
-    assert_eq!(counts(&dir, "2026-Q1", "q1.lwsnap", "2026-02-01T08:00:00Z")["overdue"], denied);
+    assert_eq!(counts(&dir, "2026-Q1", "later.lwsnap", "2026-02-01T08:00:00Z")["overdue"], denied);
     saved(&dir, "q2.lwsnap", "2026-04-06T08:00:00Z", |e| without(e, ADMIN));
     assert_eq!(counts(&dir, "2026-Q1", "q2.lwsnap", "2026-04-06T08:00:00Z")["closed"], denied);
     saved(&dir, "back.lwsnap", "2026-05-01T08:00:00Z", |e| {
@@ -228,6 +230,81 @@ fn what_would_be_false_evidence_is_refused_whole() {
     assert!(ran.code == 2 && ran.err.contains("CSV UTF-8"), "{}", ran.err);
 }
 
+#[test]
+fn another_tenant_an_older_estate_and_an_earlier_time_prove_nothing() {
+    let dir = folder("reviews-other");
+    saved(&dir, "now.lwsnap", "2026-03-05T08:00:00Z", |_| {});
+    saved(&dir, "older.lwsnap", "2026-01-05T08:00:00Z", |_| {});
+    ok(&dir, &["simulate", "--subscriptions", "1", "--seed", "3", "-o", "other.lwsnap"]);
+    let open = ["review", "open", "--campaign", "c", "--snapshot", "now.lwsnap", "--due", "2026-03-20"];
+    assert_eq!(run(&dir, &[&open[..], &["--as-of", "2026-03-01T08:00:00Z"]].concat()).code, 2);
+    ok(&dir, &[&open[..], &["--as-of", "2026-03-06T08:00:00Z"]].concat());
+    for (snap, said) in [("other.lwsnap", "is of tenant"), ("older.lwsnap", "was read before")] {
+        for command in [&["review", "status"][..], &["review", "plan"]] {
+            let ran = run(&dir, &[command, &["--snapshot", snap]].concat());
+            assert!(ran.code == 2 && ran.err.contains(said), "{snap}: {}", ran.err);
+        }
+        let audit = ["audit", "--snapshot", snap, "--ledger", "ledger.jsonl", "-o", "out"];
+        assert_eq!(run(&dir, &audit).code, 2, "{snap}");
+    }
+    usual(&dir, "c");
+    let back = import(&dir, "c", "2026-02-01T08:00:00Z");
+    assert!(back.code == 2 && back.err.contains("does not go back"), "{}", back.err);
+    // What people filled in is not written over.
+    let again = run(&dir, &["review", "remind", "-o", "c"]);
+    assert!(again.code == 2 && again.err.contains("not written over"), "{}", again.err);
+}
+
+#[test]
+fn what_is_narrowed_is_narrower_and_stands_as_such() {
+    let dir = folder("reviews-narrow");
+    saved(&dir, "now.lwsnap", "2026-03-05T08:00:00Z", |_| {});
+    let open = ["review", "open", "--campaign", "c", "--snapshot", "now.lwsnap", "--due", "2026-03-20"];
+    ok(&dir, &[&open[..], &["--as-of", "2026-03-06T08:00:00Z"]].concat());
+    let fix = |role: &'static str| {
+        let path = dir.join("c/packets/team-finance.csv");
+        let between = if fs::read_to_string(&path).unwrap().lines().next().unwrap().contains(';') {
+            b';'
+        } else {
+            b','
+        };
+        let mut reader = csv::ReaderBuilder::new().delimiter(between).from_path(&path).unwrap();
+        let head = reader.headers().unwrap().clone();
+        let at = |name: &str| head.iter().position(|h| h.trim_start_matches('\u{feff}') == name).unwrap();
+        let mut writer = csv::WriterBuilder::new().delimiter(b';').from_writer(Vec::new());
+        writer.write_record(&head).unwrap();
+        for row in reader.records() {
+            let mut fields: Vec<String> = row.unwrap().iter().map(str::to_owned).collect();
+            fields.truncate(at("decision"));
+            let here = fields[at("identity")] == "id-erp-batch-dev-weu";
+            let filled =
+                if here { ["narrow", "less", role, "", "", "ann@contoso.example", ""] } else { [""; 7] };
+            fields.extend(filled.map(str::to_owned));
+            writer.write_record(&fields).unwrap();
+        }
+        fs::write(&path, writer.into_inner().unwrap()).unwrap();
+        run(&dir, &["review", "import", "c/packets/team-finance.csv", "--as-of", "2026-03-10T08:00:00Z"])
+    };
+    let wider = fix("Owner");
+    assert!(wider.code == 1 && wider.out.contains("gives more than"), "{}", wider.out);
+    let less = fix("Storage Blob Data Reader");
+    assert_eq!(less.code, 0, "{}", less.out);
+    let reader = "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1";
+    let plan = ok(&dir, &["review", "plan", "--format", "terraform"]).out;
+    assert!(plan.contains(reader) && plan.contains("# Storage Blob Data Reader"), "{plan}");
+    saved(&dir, "done.lwsnap", "2026-03-12T08:00:00Z", |e| {
+        let who = principal(e, "id-erp-batch-dev-weu");
+        let role = e.strings.intern(&format!("/providers/Microsoft.Authorization/roleDefinitions/{reader}"));
+        e.assignments.iter_mut().filter(|a| a.principal == who).for_each(|a| a.role = role);
+    });
+    let standing = counts(&dir, "c", "done.lwsnap", "2026-03-12T09:00:00Z");
+    assert_eq!(
+        (&standing["narrowed"], &standing["closed"], &standing["new"]),
+        (&1.into(), &1.into(), &serde_json::Value::Null)
+    );
+    assert!(ok(&dir, &["review", "plan", "--snapshot", "done.lwsnap"]).out.contains("nothing is to be done"));
+}
+
 /// A limit on the size of files ends the program in the middle of a write, at whatever byte.
 #[cfg(unix)]
 #[test]
@@ -276,7 +353,7 @@ fn of_two_runs_on_one_ledger_one_says_so() {
     ok(&dir, &[&open[..], &["--as-of", "2026-01-06T08:00:00Z"]].concat());
     let beside = fs::File::create(dir.join("ledger.jsonl.tmp")).unwrap();
     beside.lock().unwrap();
-    let close = ["review", "close", "--acknowledged-by", "x", "--exceptions", "none decided"];
+    let close = ["review", "close", "--acknowledged-by", "A. Manager", "--exceptions", "none decided"];
     let ran = run(&dir, &close);
     assert!(ran.code == 2 && ran.err.contains("another run is writing"), "{}", ran.err);
     drop(beside);

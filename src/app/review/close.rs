@@ -4,7 +4,7 @@ use super::{existing, meant, moment, still_open};
 use crate::app::error::AppError;
 use crate::app::estate::Times;
 use crate::render::{CsvOptions, csv_text};
-use crate::review::{Body, Campaign, Closed, Ledger as _, Progress, Row, Verdict};
+use crate::review::{Body, Campaign, Closed, Ledger as _, Progress, Row, Verdict, no_name, says_something};
 use std::path::{Path, PathBuf};
 
 /// How a campaign is closed.
@@ -37,7 +37,12 @@ pub fn close(terms: &CloseTerms, times: Times) -> Result<String, AppError> {
         .map(|r| r.item.item.clone())
         .collect();
     let exceptions = terms.exceptions.clone().unwrap_or_default();
-    if !undecided.is_empty() && exceptions.trim().is_empty() {
+    if let Some(why) = no_name(&terms.acknowledged_by) {
+        return Err(
+            AppError::usage(format!("--acknowledged-by {why}")).help("name who of the management does")
+        );
+    }
+    if !undecided.is_empty() && !says_something(&exceptions) {
         let message = format!("{} of {} grants are not decided", undecided.len(), campaign.rows.len());
         return Err(AppError::usage(message)
             .help("leastwise review status lists their owners; to close all the same, say why with --exceptions TEXT"));
@@ -99,11 +104,19 @@ fn history(campaign: &Campaign, row: &Row) -> Vec<String> {
         _ => "No Info",
     };
     let reviewer = last.map(|(_, d)| d.reviewer.clone()).unwrap_or_default();
-    let justification = last.map_or_else(String::new, |(_, d)| match (d.verdict, d.second.as_str()) {
-        (Verdict::Narrow, _) => format!("narrow to {} {}: {}", d.new_role, d.new_scope, d.justification),
-        (_, "") => d.justification.clone(),
-        (_, second) => format!("{} (second approver: {second})", d.justification),
+    let justification = last.map_or_else(String::new, |(_, d)| match d.verdict {
+        Verdict::Narrow => {
+            let to = [d.new_role.as_str(), d.new_scope.as_str()];
+            let to: Vec<&str> = to.into_iter().filter(|t| !t.is_empty()).collect();
+            format!("narrow to {}: {}", to.join(" on "), d.justification)
+        }
+        _ => d.justification.clone(),
     });
+    // Names hold no `;`: what stands behind one is another name.
+    let named = match last.filter(|(_, d)| row.may_second(&d.second, &d.reviewer)) {
+        Some((_, d)) => format!("{reviewer}; {}", d.second),
+        None => reviewer.clone(),
+    };
     vec![
         format!("{}/{}", opened.campaign, item.item),
         opened.tenant.clone(),
@@ -126,7 +139,7 @@ fn history(campaign: &Campaign, row: &Row) -> Vec<String> {
         result.to_owned(),
         justification,
         String::new(),
-        reviewer.clone(),
+        named,
         mail(&reviewer),
         mail(&reviewer),
         String::new(),

@@ -4,6 +4,7 @@ use super::{existing, moment, still_open};
 use crate::app::error::AppError;
 use crate::app::estate::Times;
 use crate::app::store::read_file;
+use crate::render::clean;
 use crate::review::{Body, Campaign, Imported, Ledger as _, Progress, Terms, decisions};
 use crate::sources::table::Table;
 use sha2::{Digest as _, Sha256};
@@ -31,7 +32,11 @@ pub struct ImportTerms {
 ///
 /// # Errors
 /// If a file or the ledger cannot be read or written.
-pub fn import(terms: &ImportTerms, times: Times) -> Result<(String, bool), AppError> {
+pub fn import(
+    terms: &ImportTerms,
+    catalog: &crate::rbac::Catalog,
+    times: Times,
+) -> Result<(String, bool), AppError> {
     let (mut ledger, chain) = existing(&terms.ledger)?;
     let at = moment(times);
     let mut all = Campaign::all(&chain);
@@ -43,6 +48,7 @@ pub fn import(terms: &ImportTerms, times: Times) -> Result<(String, bool), AppEr
     let mut out = String::new();
     let mut refused = false;
     for path in &terms.files {
+        let shown = clean(&path.display().to_string());
         let bytes = read_file(path)?;
         let sha256: String = Sha256::digest(&bytes).iter().map(|b| format!("{b:02x}")).collect();
         let table = Table::read(&bytes).map_err(|e| {
@@ -50,38 +56,35 @@ pub fn import(terms: &ImportTerms, times: Times) -> Result<(String, bool), AppEr
                 .help("a packet is one of the CSV files that leastwise review open wrote")
         })?;
         let today = at.date();
-        let own = Terms { reviewer: terms.reviewer.as_deref(), sha256: &sha256, today };
+        let own = Terms { reviewer: terms.reviewer.as_deref(), sha256: &sha256, today, catalog };
         match decisions(campaign, &table, &own) {
             Err(refusals) => {
                 refused = true;
                 for refusal in refusals {
-                    let _ = writeln!(
-                        out,
-                        "{}:{}: {}",
-                        path.display(),
-                        refusal.line,
-                        crate::render::clean(&refusal.problem)
-                    );
+                    let _ = writeln!(out, "{shown}:{}: {}", refusal.line, clean(&refusal.problem));
                 }
             }
-            Ok(found) => {
-                let _ =
-                    writeln!(out, "{}: {} rows, {} decisions", path.display(), table.rows.len(), found.len());
+            Ok(taken) => {
+                let (rows, count) = (table.rows.len(), taken.decisions.len());
+                let _ = writeln!(out, "{shown}: {rows} rows, {count} decisions");
+                for note in &taken.notes {
+                    let _ = writeln!(out, "{shown}:{}: note: {}", note.line, clean(&note.problem));
+                }
                 bodies.push(Body::Imported(Imported {
                     campaign: name.clone(),
                     file: file_name(path),
                     sha256,
                     by: terms.by.clone(),
-                    rows: table.rows.len(),
-                    decisions: found.len(),
+                    rows,
+                    decisions: count,
                 }));
                 // The next file is held against what this one says.
-                for decision in &found {
+                for decision in &taken.decisions {
                     if let Some(row) = campaign.rows.iter_mut().find(|r| r.item.item == decision.item) {
                         row.decisions.push((at.to_string(), decision.clone()));
                     }
                 }
-                bodies.extend(found.into_iter().map(Body::Decided));
+                bodies.extend(taken.decisions.into_iter().map(Body::Decided));
             }
         }
     }

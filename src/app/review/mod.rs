@@ -15,7 +15,8 @@ pub use decide::{ImportTerms, import};
 pub use open::{OpenTerms, open};
 pub use plan::plan;
 pub use remind::remind;
-pub use status::{StatusForm, Told, review_rows, status};
+use status::review_rows;
+pub use status::{StatusForm, Told, status};
 
 use super::Progress;
 use super::error::AppError;
@@ -30,6 +31,45 @@ use crate::report::Provenance;
 use crate::review::{Campaign, Chain, Item, Reviewers, items};
 use crate::rules::{Judged, Judging, run};
 use std::path::Path;
+
+/// The grants that are there now, of which tenant, and when they were read.
+#[derive(Clone, Debug, Default)]
+pub struct Present {
+    /// The grants.
+    pub items: Vec<Item>,
+    /// The tenant's id; empty where it is not known.
+    pub tenant: String,
+    /// When they were read.
+    pub collected_at: Option<Instant>,
+}
+
+impl Present {
+    fn of(graph: &AccessGraph, items: Vec<Item>) -> Present {
+        let estate = graph.estate();
+        let tenant = estate.tenant.map(|t| estate.strings.text(t).to_owned()).unwrap_or_default();
+        Present { items, tenant, collected_at: estate.collected_at }
+    }
+
+    /// Refuses an estate that can say nothing of a campaign.
+    fn fits(&self, campaign: &Campaign) -> Result<(), AppError> {
+        let opened = &campaign.opened;
+        let known = !self.tenant.is_empty() && !opened.tenant.is_empty();
+        if known && !self.tenant.eq_ignore_ascii_case(&opened.tenant) {
+            let message = format!(
+                "the estate is of tenant `{}`, and campaign `{}` is of `{}`",
+                self.tenant, opened.campaign, opened.tenant
+            );
+            return Err(AppError::usage(message).help("name a snapshot of the tenant that was reviewed"));
+        }
+        let before = opened.collected_at.as_deref().and_then(Instant::parse);
+        if self.collected_at.zip(before).is_some_and(|(now, then)| now < then) {
+            let message =
+                format!("the estate was read before the one that campaign `{}` is about", opened.campaign);
+            return Err(AppError::usage(message).help("name a later snapshot"));
+        }
+        Ok(())
+    }
+}
 
 /// What is there now, as a review sees it.
 pub(super) struct Now {
@@ -84,8 +124,9 @@ pub fn current(
     policy: &Policy,
     catalog: &'static Catalog,
     progress: &dyn Progress,
-) -> Result<Vec<Item>, AppError> {
-    Ok(Now::read(ask, policy, catalog, progress)?.items(policy, "", &[], false))
+) -> Result<Present, AppError> {
+    let now = Now::read(ask, policy, catalog, progress)?;
+    Ok(Present::of(&now.graph, now.items(policy, "", &[], false)))
 }
 
 /// What a ledger says of reviews, held against an estate that was judged.
@@ -96,8 +137,8 @@ pub(super) fn reviewed(
     at: Instant,
 ) -> Result<Vec<crate::report::ReviewRow>, AppError> {
     let (_, chain) = existing(path)?;
-    let now = items(graph, judged, "", &Reviewers::default(), &[], false);
-    Ok(review_rows(&chain, &now, at))
+    let now = Present::of(graph, items(graph, judged, "", &Reviewers::default(), &[], false));
+    review_rows(&chain, &now, at)
 }
 
 /// The instant that entries are made at, and that days are counted to.

@@ -12,6 +12,9 @@ use crate::review::{Body, Campaign, Ledger as _, Opened};
 use crate::sources::table::day;
 use std::path::PathBuf;
 
+/// In days: what was read longer ago is told.
+const FRESH: i64 = 7;
+
 /// What is opened.
 #[derive(Clone, Debug)]
 pub struct OpenTerms {
@@ -42,9 +45,10 @@ pub fn open(
         AppError::usage(format!("`{}` is no day", terms.due)).help("write it as 2026-12-31")
     })?;
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-    if terms.campaign.is_empty() || !terms.campaign.chars().all(plain) || terms.campaign.starts_with('.') {
+    let first = terms.campaign.chars().next().is_some_and(|c| c.is_ascii_alphanumeric());
+    if !first || terms.campaign.len() > 60 || !terms.campaign.chars().all(plain) {
         return Err(AppError::usage(format!("`{}` is no name of a campaign", terms.campaign))
-            .help("letters, digits, `-`, `_` and `.`, such as 2026-Q4"));
+            .help("up to 60 letters, digits, `-`, `_` and `.`, such as 2026-Q4"));
     }
     let at = moment(ask.times);
     if due < at.date() {
@@ -52,7 +56,7 @@ pub fn open(
     }
     let mut ledger = LedgerFile::at(&terms.ledger);
     let earlier = Campaign::all(&ledger.read()?);
-    if earlier.iter().any(|c| c.opened.campaign == terms.campaign) {
+    if earlier.iter().any(|c| c.opened.campaign.eq_ignore_ascii_case(&terms.campaign)) {
         return Err(AppError::usage(format!("there is a campaign `{}` already", terms.campaign))
             .help("leastwise review remind writes its packets again"));
     }
@@ -62,7 +66,18 @@ pub fn open(
         return Err(AppError::usage("no identity holds a grant: there is nothing to review"));
     }
     let estate = now.graph.estate();
-    let missing = crate::app::query::missing(&now.graph);
+    let mut missing = crate::app::query::missing(&now.graph);
+    let complete = missing.is_empty();
+    if let Some(read) = now.provenance.collected_at {
+        if read > at {
+            let message = format!("the estate was read at {read}, after the review is opened ({at})");
+            return Err(AppError::usage(message).help("leave --as-of out, or give a time after that"));
+        }
+        let days = at.days_since(read);
+        if days > FRESH {
+            missing.push(format!("the estate was read {days} days ago: grants may have changed since"));
+        }
+    }
     let opened = Opened {
         campaign: terms.campaign.clone(),
         due,
@@ -72,28 +87,31 @@ pub fn open(
         },
         tenant: estate.tenant.map(|t| estate.strings.text(t).to_owned()).unwrap_or_default(),
         collected_at: now.provenance.collected_at.map(|t| t.to_string()),
-        complete: missing.is_empty(),
+        complete,
         all_grants: !terms.privileged,
         grants: items.len(),
         sla_days: policy.config.review.sla_days,
         second_approver: policy.config.review.second_approver.clone(),
     };
+    // Before anything is in the ledger: what cannot be written is not opened.
+    let packets = terms.out.join("packets");
+    packets::empty(&packets)?;
     let mut bodies = vec![Body::Opened(opened)];
     bodies.extend(items.into_iter().map(|i| Body::Item(Box::new(i))));
     ledger.append(at, bodies)?;
     let all = Campaign::all(&ledger.chain()?);
     let campaign = super::meant(&all, Some(&terms.campaign))?;
-    let packets = Packet::all(campaign, |_| true);
-    let files = packets::write(campaign, &packets, &terms.out.join("packets"))?;
+    let all = Packet::all(campaign, |_| true);
+    let files = packets::write(campaign, &all, &packets)?;
     let privileged = campaign.rows.iter().filter(|r| r.item.privileged).count();
     let text = format!(
         "campaign {}: {} grants of {} owners ({privileged} privileged), due {}\n{} packets in {}\n",
         campaign.opened.campaign,
         campaign.rows.len(),
-        packets.len(),
+        all.len(),
         campaign.opened.due,
         files,
-        terms.out.join("packets").display()
+        packets.display()
     );
     Ok(Reply { text, notes: missing })
 }

@@ -19,18 +19,19 @@ impl<'c> Packet<'c> {
     /// One for each owner who has rows of a kind, by owner.
     pub(super) fn all(campaign: &'c Campaign, of: impl Fn(&Row) -> bool) -> Vec<Packet<'c>> {
         let mut owners: BTreeMap<&str, Vec<&Row>> = BTreeMap::new();
-        for row in campaign.rows.iter().filter(|r| of(r)) {
+        for row in &campaign.rows {
             owners.entry(&row.item.owner).or_default().push(row);
         }
         let mut taken: BTreeMap<String, usize> = BTreeMap::new();
-        let packet = |(owner, rows)| {
+        // Names are those of all owners, so that a packet keeps its own when another is done.
+        let packet = |(owner, rows): (&'c str, Vec<&'c Row>)| {
             let slug = slug(owner);
             let count = taken.entry(slug.clone()).or_insert(0);
             *count += 1;
             let name = if *count == 1 { slug } else { format!("{slug}-{count}") };
-            Packet { owner, name, rows }
+            Packet { owner, name, rows: rows.into_iter().filter(|r| of(r)).collect() }
         };
-        owners.into_iter().map(packet).collect()
+        owners.into_iter().map(packet).filter(|p| !p.rows.is_empty()).collect()
     }
 
     /// The table, with what was decided so far.
@@ -155,10 +156,20 @@ fn slug(owner: &str) -> String {
     if slug.is_empty() { "nobody".to_owned() } else { slug }
 }
 
+/// Makes a folder for packets. What people filled in is never written over.
+pub(super) fn empty(to: &Path) -> Result<(), AppError> {
+    let failed =
+        |e: std::io::Error| AppError::usage(format!("cannot make the folder `{}`: {e}", to.display()));
+    std::fs::create_dir_all(to).map_err(failed)?;
+    if std::fs::read_dir(to).map_err(failed)?.next().is_some() {
+        return Err(AppError::usage(format!("`{}` holds something already", to.display()))
+            .help("packets that were filled in are not written over: name another folder with -o DIR"));
+    }
+    Ok(())
+}
+
 /// Writes packets, and says how many.
 pub(super) fn write(campaign: &Campaign, packets: &[Packet<'_>], to: &Path) -> Result<usize, AppError> {
-    std::fs::create_dir_all(to)
-        .map_err(|e| AppError::usage(format!("cannot make the folder `{}`: {e}", to.display())))?;
     for packet in packets {
         let (table, page) = (packet.csv()?, packet.html(campaign)?);
         write_atomically(&to.join(format!("{}.csv", packet.name)), false, |f| f.write_all(&table))?;

@@ -1,6 +1,6 @@
 //! What a person does about what was decided: commands or code, create before delete, with the way back. Printed, never run.
 
-use super::{existing, meant};
+use super::{Present, existing, meant};
 use crate::app::error::AppError;
 use crate::app::right_size::{Form, as_code};
 use crate::rbac::Catalog;
@@ -18,13 +18,25 @@ pub fn plan(
     ledger: &Path,
     campaign: Option<&str>,
     form: Form,
-    now: Option<&[Item]>,
+    now: Option<&Present>,
     catalog: &Catalog,
 ) -> Result<(String, Vec<String>), AppError> {
     let (_, chain) = existing(ledger)?;
     let all = Campaign::all(&chain);
     let campaign = meant(&all, campaign)?;
-    let there: Option<BTreeSet<&str>> = now.map(|items| items.iter().map(|i| i.item.as_str()).collect());
+    if let Some(present) = now {
+        present.fits(campaign)?;
+    }
+    let there: Option<BTreeSet<&str>> = now.map(|p| p.items.iter().map(|i| i.item.as_str()).collect());
+    let held = |new: &RemedyGrant, role: &str| {
+        let same = |i: &&Item| {
+            i.principal_id == new.principal
+                && i.role_id.eq_ignore_ascii_case(role)
+                && i.scope.eq_ignore_ascii_case(&new.scope)
+                && i.via == "direct"
+        };
+        now.is_some_and(|p| p.items.iter().any(|i| same(&i)))
+    };
     let mut remedies: BTreeMap<(String, String), Remedy> = BTreeMap::new();
     let mut notes = Vec::new();
     let (mut groups, mut gone) = (0, 0);
@@ -67,12 +79,17 @@ pub fn plan(
             };
             let scopes: Vec<&str> = decision.new_scope.split_whitespace().collect();
             let scopes = if scopes.is_empty() { vec![item.scope.as_str()] } else { scopes };
-            remedy.create.extend(scopes.into_iter().map(|scope| RemedyGrant {
+            let guid = match &role {
+                RoleRef::Known(guid, _) => guid.clone(),
+                RoleRef::Made(_) => String::new(),
+            };
+            let new = scopes.into_iter().map(|scope| RemedyGrant {
                 assignment: String::new(),
                 role: role.clone(),
                 scope: scope.to_owned(),
                 ..old.clone()
-            }));
+            });
+            remedy.create.extend(new.filter(|g| !held(g, &guid)));
         }
         remedy.delete.push(old);
     }
@@ -83,12 +100,21 @@ pub fn plan(
     if pending > 0 {
         notes.push(format!("{pending} decision(s) wait for a second approver and are left out"));
     }
+    let mark = match form {
+        Form::Bicep => "// ",
+        Form::Az | Form::Terraform => "# ",
+        Form::Text | Form::Json => "",
+    };
     let mut out = String::new();
+    // What is not in the code stands in it all the same.
+    if !mark.is_empty() {
+        notes.iter().for_each(|n| out.push_str(&format!("{mark}{}\n", crate::render::clean(n))));
+    }
+    let before = out.len();
     for remedy in remedies.values() {
         match as_code(form, remedy) {
             Some(code) => {
-                let mark = if form == Form::Bicep { "//" } else { "#" };
-                out.push_str(&format!("{mark} {}\n{code}\n", crate::render::clean(&remedy.identity)));
+                out.push_str(&format!("{mark}{}\n{code}\n", crate::render::clean(&remedy.identity)))
             }
             None => out.push_str(&text(remedy)),
         }
@@ -102,8 +128,8 @@ pub fn plan(
         let all = serde_json::json!({"campaign": campaign.opened.campaign, "changes": all, "through_groups": groups, "notes": notes});
         return Ok((format!("{all:#}\n"), Vec::new()));
     }
-    if out.is_empty() {
-        out.push_str("nothing is to be done\n");
+    if out.len() == before {
+        out.push_str(&format!("{mark}nothing is to be done\n"));
     }
     Ok((out, notes))
 }

@@ -18,6 +18,7 @@ pub fn remind(ledger: &Path, campaign: Option<&str>, to: &Path, times: Times) ->
     let all = Campaign::all(&chain);
     let campaign = still_open(&all, campaign)?;
     let packets = Packet::all(campaign, |row| row.progress() != Progress::Decided);
+    packets::empty(&to.join("packets"))?;
     packets::write(campaign, &packets, &to.join("packets"))?;
     let at = moment(times);
     let late = campaign.is_due(at);

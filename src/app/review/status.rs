@@ -1,6 +1,6 @@
 //! How far campaigns are: by owner, and against what is there now.
 
-use super::{existing, meant, moment};
+use super::{Present, existing, meant, moment};
 use crate::app::error::AppError;
 use crate::app::estate::Times;
 use crate::model::Instant;
@@ -39,7 +39,7 @@ pub struct Told {
 pub fn status(
     ledger: &Path,
     campaign: Option<&str>,
-    now: Option<&[Item]>,
+    now: Option<&Present>,
     times: Times,
     form: StatusForm,
 ) -> Result<Told, AppError> {
@@ -49,7 +49,13 @@ pub fn status(
     let at = moment(times);
     let late = campaign.closed.is_none() && campaign.is_due(at);
     let undecided = campaign.rows.len() - campaign.at(Progress::Decided).count();
-    let stands = now.map(|items| standings(campaign, &scoped(campaign, items), at));
+    let stands = match now {
+        Some(present) => {
+            present.fits(campaign)?;
+            Some(standings(campaign, &scoped(campaign, &present.items), present.collected_at, at))
+        }
+        None => None,
+    };
     let acts = stands
         .iter()
         .flatten()
@@ -152,18 +158,24 @@ fn as_json(campaign: &Campaign, stands: Option<&[Stands]>, late: bool, head: &st
 }
 
 /// What the controls are told of reviews.
-pub fn review_rows(chain: &Chain, now: &[Item], at: Instant) -> Vec<ReviewRow> {
-    let all = Campaign::all(chain);
-    let row = |campaign: &Campaign| {
+///
+/// # Errors
+/// If the estate is another tenant's, or older than a campaign.
+pub(super) fn review_rows(chain: &Chain, now: &Present, at: Instant) -> Result<Vec<ReviewRow>, AppError> {
+    let row = |campaign: &Campaign| -> Result<ReviewRow, AppError> {
+        now.fits(campaign)?;
         let count = |verdict| {
             campaign.rows.iter().filter(|r| r.decided().is_some_and(|(_, d)| d.verdict == verdict)).count()
         };
         let decided = campaign.at(Progress::Decided).count();
-        let late = |s: &&Stands| matches!(s.standing, Standing::Overdue | Standing::Regranted);
-        ReviewRow {
+        let stands = standings(campaign, &scoped(campaign, &now.items), now.collected_at, at);
+        let standing = |all: &[Standing]| stands.iter().filter(|s| all.contains(&s.standing)).count();
+        let late = |day: &str| day.get(..10).unwrap_or_default() > campaign.opened.due.as_str();
+        Ok(ReviewRow {
             campaign: campaign.opened.campaign.clone(),
             opened_at: Instant::parse(&campaign.opened_at),
-            closed_at: campaign.closed.as_ref().and_then(|(at, _)| Instant::parse(at)),
+            // What is yet to come at the time that is judged at is not closed.
+            closed_at: campaign.closed.as_ref().and_then(|(c, _)| Instant::parse(c)).filter(|c| *c <= at),
             due: campaign.opened.due.clone(),
             all_grants: campaign.opened.all_grants,
             grants: campaign.rows.len(),
@@ -171,13 +183,17 @@ pub fn review_rows(chain: &Chain, now: &[Item], at: Instant) -> Vec<ReviewRow> {
             undecided: campaign.rows.len() - decided,
             approved: count(Verdict::Approve),
             denied: count(Verdict::Deny) + count(Verdict::Narrow),
-            overdue: standings(campaign, &scoped(campaign, now), at).iter().filter(late).count(),
+            overdue: standing(&[Standing::Overdue, Standing::Regranted]),
+            expired: standing(&[Standing::Expired]),
+            drifted: standing(&[Standing::Drifted]),
+            new: standing(&[Standing::New]),
+            late: campaign.rows.iter().filter_map(|r| r.decided()).filter(|(day, _)| late(day)).count(),
             acknowledged_by: campaign
                 .closed
                 .as_ref()
                 .map(|(_, c)| c.acknowledged_by.clone())
                 .unwrap_or_default(),
-        }
+        })
     };
-    all.iter().map(row).collect()
+    Campaign::all(chain).iter().map(row).collect()
 }

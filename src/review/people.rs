@@ -1,0 +1,118 @@
+//! Names of people as they are typed: whether one can stand as evidence, and whether two are one person's.
+//!
+//! Nobody is authenticated here. What is refused is what reads like a name and is none, or like another and is the same.
+
+/// Words that fill a field and name nobody.
+const NOBODY: [&str; 14] = [
+    "none", "na", "nil", "null", "no", "yes", "nobody", "unknown", "tbd", "todo", "same", "self", "me", "ok",
+];
+
+/// Why a text cannot stand as somebody's name.
+pub fn unnamed(name: &str) -> Option<&'static str> {
+    if let Some(why) = unseen(name) {
+        return Some(why);
+    }
+    let core = core(name);
+    if core.chars().count() < 2 || NOBODY.contains(&core.as_str()) {
+        return Some("names nobody");
+    }
+    if name.contains('@') && !name.is_ascii() {
+        return Some("has letters in an address that only look like those of another");
+    }
+    let latin = core.chars().any(|c| c.is_ascii_alphabetic());
+    if latin && core.chars().any(|c| matches!(c, '\u{370}'..='\u{52f}' | '\u{ff00}'..='\u{ffef}')) {
+        return Some("mixes letters of several scripts that look alike");
+    }
+    (name.contains(';')).then_some("holds a `;`: name one person")
+}
+
+/// Why a text that people read holds something that they do not see.
+pub(super) fn unseen(text: &str) -> Option<&'static str> {
+    let hidden = |c: char| {
+        c.is_control() && !matches!(c, '\n' | '\r' | '\t')
+            || matches!(c, '\u{ad}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}')
+    };
+    text.chars().any(hidden).then_some("holds characters that nobody sees")
+}
+
+/// Whether a text says anything.
+pub fn says_something(text: &str) -> bool {
+    text.chars().filter(|c| c.is_alphanumeric()).count() >= 2
+}
+
+/// Whether two names are one person's, as far as names tell: case, spaces, signs and what stands around an address do not count.
+pub(super) fn same_person(a: &str, b: &str) -> bool {
+    let (a, b) = (core(a), core(b));
+    !a.is_empty() && a == b
+}
+
+/// What is left of a name: of an address the address, letters and digits alone, accents left out as far as one sees them.
+fn core(name: &str) -> String {
+    let address = name
+        .split(|c: char| c.is_whitespace() || "<>()[]\"',;".contains(c))
+        .find(|word| word.contains('@') && word.chars().filter(|c| c.is_alphanumeric()).count() > 2)
+        .map(|word| word.trim_start_matches("mailto:"));
+    let whole = address.unwrap_or(name);
+    whole.to_lowercase().chars().filter_map(plain).collect()
+}
+
+/// A letter without its accent; none for what is neither letter nor digit.
+fn plain(c: char) -> Option<char> {
+    let base = match c {
+        'à'..='å' | 'ā' | 'ă' | 'ą' => 'a',
+        'ç' | 'ć' | 'č' => 'c',
+        'è'..='ë' | 'ē' | 'ė' | 'ę' | 'ě' => 'e',
+        'ì'..='ï' | 'ī' | 'į' => 'i',
+        'ñ' | 'ń' | 'ň' => 'n',
+        'ò'..='ö' | 'ø' | 'ō' | 'ő' => 'o',
+        'ù'..='ü' | 'ū' | 'ů' | 'ű' => 'u',
+        'ý' | 'ÿ' => 'y',
+        'š' | 'ś' => 's',
+        'ž' | 'ź' | 'ż' => 'z',
+        'ł' => 'l',
+        // Accents that stand by themselves.
+        '\u{300}'..='\u{36f}' => return None,
+        other if other.is_alphanumeric() => other,
+        _ => return None,
+    };
+    Some(base)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_person_under_other_spellings() {
+        for other in [
+            "Alice@Contoso.com",
+            " alice@contoso.com ",
+            "alice@contoso.com.",
+            "Alice <alice@contoso.com>",
+            "mailto:alice@contoso.com",
+            "\"alice@contoso.com\"",
+            "'alice@contoso.com",
+        ] {
+            assert!(same_person("alice@contoso.com", other), "{other}");
+        }
+        assert!(same_person("team-finance", "Team  Finance") && same_person("team-finance", "team_finance"));
+        assert!(same_person("José", "Jose\u{301}"));
+        assert!(!same_person("alice@contoso.com", "alice@contoso.org") && !same_person("", ""));
+    }
+
+    #[test]
+    fn what_names_nobody_is_no_name() {
+        for name in
+            ["", "-", "n/a", "None", ".", "?", "yes", "x", "\u{2800}\u{2800}", "a\u{200b}b", "al\u{202e}ice"]
+        {
+            assert!(unnamed(name).is_some(), "{name:?}");
+        }
+        for name in ["\u{430}lice@contoso.com", "ａlice@contoso.com", "\u{430}lice Smith", "a; b"] {
+            assert!(unnamed(name).is_some(), "{name:?}");
+        }
+        for name in ["alice@contoso.com", "A. Manager (CISO)", "José Núñez", "Иван Петров", "王芳"]
+        {
+            assert_eq!(unnamed(name), None, "{name:?}");
+        }
+    }
+}
