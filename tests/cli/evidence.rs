@@ -200,6 +200,21 @@ fn tampering_is_named() {
     copy(&good, &bad);
     reseal(&bad, |m| m["origin"]["decided_at"] = "2027-06-01T08:00:00Z".into());
     assert_eq!(verify(&dir, &["bad", "--replay"]).code, 1);
+    for (from, to, named) in [
+        ("\"groups\": 3", "\"groups\": 2", "population"),
+        ("\"extent\": \"complete\"", "\"extent\": \"partial\"", "sources"),
+        ("users and groups are not assessed", "everybody is assessed", "limitations"),
+    ] {
+        copy(&good, &bad);
+        let path = bad.join("manifest.json");
+        let told = fs::read_to_string(&path).unwrap();
+        assert!(told.contains(from), "{from}");
+        fs::write(&path, told.replacen(from, to, 1)).unwrap();
+        reseal(&bad, |_| {});
+        assert_eq!(verify(&dir, &["bad"]).code, 0);
+        let ran = verify(&dir, &["bad", "--replay"]);
+        assert!(ran.code == 1 && ran.out.contains(&format!("{named} is not what follows")), "{}", ran.out);
+    }
     // Another version is not tampering.
     copy(&good, &bad);
     reseal(&bad, |m| m["tool"]["version"] = "9.9.9".into());

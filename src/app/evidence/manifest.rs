@@ -28,6 +28,8 @@ pub(super) struct Run {
     pub(super) arguments: Vec<String>,
     /// The machine that it ran on.
     pub(super) target: String,
+    /// What else to know of it.
+    pub(super) notes: Vec<String>,
 }
 
 /// Where the estate came from.
@@ -86,6 +88,18 @@ pub(super) struct Listed {
     pub(super) sha256: String,
 }
 
+/// What follows from what is sealed.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Derived {
+    pub(super) sources: Vec<SourceRead>,
+    /// How many there are of each, by name.
+    pub(super) population: std::collections::BTreeMap<String, u64>,
+    pub(super) reconciliation: Vec<Reconciled>,
+    pub(super) limitations: Vec<String>,
+    pub(super) sample: Sampled,
+}
+
 /// A bundle.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -95,12 +109,7 @@ pub(super) struct Manifest {
     pub(super) run: Run,
     pub(super) origin: Origin,
     pub(super) snapshot_sha256: String,
-    pub(super) sources: Vec<SourceRead>,
-    /// How many there are of each, by name.
-    pub(super) population: std::collections::BTreeMap<String, u64>,
-    pub(super) reconciliation: Vec<Reconciled>,
-    pub(super) limitations: Vec<String>,
-    pub(super) sample: Sampled,
+    pub(super) derived: Derived,
     /// The head of the ledger of reviews, where there is one.
     pub(super) ledger_head: Option<String>,
     /// The digest of `SHA256SUMS` of the bundle before.

@@ -5,6 +5,7 @@
 //! `ssh-keygen -Y verify` alone; replaying needs this program in the same version.
 
 mod build;
+mod derived;
 mod manifest;
 mod sample;
 mod seal;

@@ -2,8 +2,8 @@
 
 use super::manifest::{Manifest, SCHEMA};
 use super::{
-    CATALOG, CONFIG, LEDGER, MANIFEST, OWN_RULES, RULES, SIGNATURE, SNAPSHOT, SUMS, WAIVERS, build,
-    conclusions, sample, seal, sha256, sums,
+    CATALOG, CONFIG, LEDGER, MANIFEST, OWN_RULES, RULES, SIGNATURE, SNAPSHOT, SUMS, WAIVERS, conclusions,
+    derived, seal, sha256, sums,
 };
 use crate::app::Progress;
 use crate::app::error::AppError;
@@ -191,7 +191,8 @@ impl Check<'_> {
         if inside.len() != manifest.files.len() {
             self.wrong(format!("{MANIFEST}: it lists a file twice"));
         }
-        for r in manifest.reconciliation.iter().filter(|r| !r.equal || r.left_count != r.right_count) {
+        for r in manifest.derived.reconciliation.iter().filter(|r| !r.equal || r.left_count != r.right_count)
+        {
             self.wrong(format!("{MANIFEST}: {} of {} do not agree with {}", r.what, r.left, r.right));
         }
         if there.contains_key(LEDGER) || manifest.ledger_head.is_some() {
@@ -239,7 +240,7 @@ impl Check<'_> {
         catalog: &'static Catalog,
         progress: &dyn Progress,
     ) -> Result<(), AppError> {
-        let own = build::tool(catalog);
+        let own = derived::tool(catalog);
         if manifest.tool != own {
             self.incomparable = true;
             let what = if manifest.tool.version == own.version {
@@ -304,6 +305,8 @@ impl Check<'_> {
         let scratch = Scratch::new(self.root)?;
         let ledger = self.root.join(LEDGER);
         let ledger = ledger.is_file().then_some(ledger);
+        let origin = derived::origin(&estate, &provenance);
+        let read = derived::Sealed::new(&estate, &policy, ledger.is_some());
         conclusions(estate, provenance, &policy, ledger.as_deref(), catalog, &scratch.0, progress)?;
         for name in REPLAYED {
             let again = fs::read(scratch.0.join(name)).ok();
@@ -311,10 +314,22 @@ impl Check<'_> {
                 self.wrong(format!("{name}: what is sealed gives something else"));
             }
         }
-        let table = fs::read(self.root.join("assignments.csv")).unwrap_or_default();
-        let picked = sample::sample(&table, &manifest.sample.seed).map(|(bytes, _)| bytes);
-        if picked != fs::read(self.root.join(&manifest.sample.file)).ok() {
-            self.wrong(format!("{}: the seed picks other rows", manifest.sample.file));
+        let (again, picked) = read.with_tables(&scratch.0, manifest.derived.sample.seed.clone())?;
+        let said = &manifest.derived;
+        for (what, same) in [
+            ("origin", origin == manifest.origin),
+            ("sources", again.sources == said.sources),
+            ("population", again.population == said.population),
+            ("reconciliation", again.reconciliation == said.reconciliation),
+            ("limitations", again.limitations == said.limitations),
+            ("sample", again.sample == said.sample),
+        ] {
+            if !same {
+                self.wrong(format!("{MANIFEST}: {what} is not what follows from what is sealed"));
+            }
+        }
+        if Some(picked) != fs::read(self.root.join("sample.csv")).ok() {
+            self.wrong("sample.csv: the seed picks other rows");
         }
         if self.problems.is_empty() {
             self.notes.push(
