@@ -42,8 +42,8 @@ pub struct Output {
     pub csv: CsvOptions,
     /// The ledger of reviews.
     pub ledger: Option<PathBuf>,
-    /// An earlier findings.json.
-    pub previous: Option<PathBuf>,
+    /// Earlier findings.json.
+    pub previous: Vec<PathBuf>,
     /// An earlier findings.json whose findings do not count.
     pub baseline: Option<PathBuf>,
     /// Where this run's findings go for a later one not to count.
@@ -134,10 +134,11 @@ pub(super) fn judge(
         let sorted = sort_findings((&before, old), (&graph, &mut judged.findings));
         Overlay { diff: diff(&before, &graph), sorted }
     });
-    let new = match &request.previous {
-        Some(path) => Some(previous::apply(path, &mut judged.findings, &judged_at.to_string())?),
-        None => None,
+    let earlier = match request.previous.as_slice() {
+        [] => None,
+        paths => Some(previous::apply(paths, &mut judged.findings, &judged_at.to_string())?),
     };
+    let (new, trend) = earlier.map_or((None, None), |e| (Some(e.new), Some(e.trend)));
     let mut proposed = policy.proposed.clone();
     if let Some(path) = &request.baseline {
         proposed.extend(previous::baseline(path, policy.from.as_ref(), &mut judged.findings)?);
@@ -160,6 +161,7 @@ pub(super) fn judge(
     let mut report = Report::new(&graph, &judged, &policy.rules, provenance, threshold);
     report.change = change.as_ref();
     report.workloads = policy.config.workloads;
+    report.trend = trend;
     if let Some(path) = &request.ledger {
         progress.step("reading the ledger of reviews");
         report.reviews = Some(super::review::reviewed(path, &graph, &judged, decided_at)?);

@@ -1,11 +1,13 @@
-//! An earlier `findings.json`: since when each finding is known.
+//! Earlier `findings.json`: since when each finding is known, and how it went from run to run.
 
 use super::error::AppError;
 use super::git::Ref;
-use crate::finding::{Disposition, Finding};
+use crate::finding::{Disposition, Finding, Severity};
+use crate::model::Instant;
+use crate::report::{TrendPoint, TrendRow, TrendRule};
 use serde::Deserialize;
-use std::collections::{HashMap, HashSet};
-use std::path::Path;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::{Path, PathBuf};
 
 #[derive(Deserialize)]
 struct File {
@@ -23,28 +25,117 @@ struct Source {
 struct Row {
     fingerprint: String,
     first_seen: Option<String>,
+    #[serde(default)]
+    rule: String,
+    #[serde(default)]
+    severity: String,
+    #[serde(default)]
+    disposition: String,
 }
 
-/// Fills in since when findings are known; returns how many are new.
+/// What came of earlier runs.
+pub(super) struct Earlier {
+    /// Findings that the last of them did not have.
+    pub(super) new: usize,
+    /// How it went from run to run.
+    pub(super) trend: TrendRow,
+}
+
+/// A run, for what comes of several.
+struct Run {
+    at: String,
+    open: [usize; 5],
+    /// By fingerprint: the rule, and since when it is known.
+    known: HashMap<String, (String, Option<String>)>,
+}
+
+impl Run {
+    fn new(file: File) -> Run {
+        let mut run = Run {
+            at: file.source.judged_at.unwrap_or_default(),
+            open: [0; 5],
+            known: HashMap::with_capacity(file.findings.len()),
+        };
+        for row in file.findings {
+            if row.disposition == "open" {
+                count(&mut run.open, &row.severity);
+            }
+            run.known.insert(row.fingerprint, (row.rule, row.first_seen));
+        }
+        run
+    }
+}
+
+fn count(open: &mut [usize; 5], severity: &str) {
+    let at = Severity::ALL.iter().position(|s| s.name() == severity);
+    if let Some(slot) = at.and_then(|at| open.get_mut(at)) {
+        *slot += 1;
+    }
+}
+
+/// Fills in since when findings are known, and tells how it went from run to run.
 ///
 /// # Errors
-/// If the file is none of ours.
-pub(super) fn apply(path: &Path, findings: &mut [Finding], now: &str) -> Result<usize, AppError> {
-    let file = read(path)?;
-    let earlier = file.source.judged_at;
-    let known: HashMap<String, Option<String>> =
-        file.findings.into_iter().map(|r| (r.fingerprint, r.first_seen)).collect();
-    let mut new = 0;
-    for finding in findings {
-        finding.first_seen = match known.get(&finding.fingerprint) {
-            Some(first) => first.clone().or_else(|| earlier.clone()),
-            None => {
-                new += 1;
-                Some(now.to_owned())
+/// If a file is none of ours.
+pub(super) fn apply(paths: &[PathBuf], findings: &mut [Finding], now: &str) -> Result<Earlier, AppError> {
+    let mut runs = paths.iter().map(|p| read(p).map(Run::new)).collect::<Result<Vec<_>, _>>()?;
+    runs.sort_by_key(|r| Instant::parse(&r.at));
+    // Since when, where the file does not say: the first of the runs that had it without a break.
+    let since = |fingerprint: &str| -> Option<String> {
+        let mut first = None;
+        for run in runs.iter().rev() {
+            match run.known.get(fingerprint) {
+                Some((_, Some(told))) => return Some(told.clone()),
+                Some((_, None)) => first = Some(run.at.clone()),
+                None => break,
             }
-        };
+        }
+        first
+    };
+    let mut new = 0;
+    let mut open = [0; 5];
+    for finding in findings.iter_mut() {
+        finding.first_seen = since(&finding.fingerprint).or_else(|| {
+            new += 1;
+            Some(now.to_owned())
+        });
+        if finding.disposition == Disposition::Open {
+            count(&mut open, finding.severity.name());
+        }
     }
-    Ok(new)
+    let here: HashSet<&str> = findings.iter().map(|f| f.fingerprint.as_str()).collect();
+    let mut fixed: BTreeMap<String, Vec<i64>> = BTreeMap::new();
+    let mut seen: HashMap<&str, &str> = HashMap::new();
+    for (at, run) in runs.iter().enumerate() {
+        for (fingerprint, (rule, told)) in sorted(&run.known) {
+            let first = told.as_deref().or_else(|| seen.get(fingerprint).copied()).unwrap_or(&run.at);
+            seen.insert(fingerprint, first);
+            let (there, when) = match runs.get(at + 1) {
+                Some(next) => (next.known.contains_key(fingerprint), next.at.as_str()),
+                None => (here.contains(fingerprint), now),
+            };
+            if !there {
+                let days =
+                    Instant::parse(when).zip(Instant::parse(first)).map_or(0, |(w, f)| w.days_since(f));
+                fixed.entry(rule.clone()).or_default().push(days);
+                seen.remove(fingerprint);
+            }
+        }
+    }
+    let mut points: Vec<TrendPoint> =
+        runs.iter().map(|r| TrendPoint { at: r.at.clone(), open: r.open }).collect();
+    points.push(TrendPoint { at: now.to_owned(), open });
+    let rules = fixed.into_iter().map(|(rule, mut days)| {
+        days.sort_unstable();
+        TrendRule { rule, fixed: days.len(), median_days: days.get(days.len() / 2).copied().unwrap_or(0) }
+    });
+    Ok(Earlier { new, trend: TrendRow { points, rules: rules.collect() } })
+}
+
+fn sorted(known: &HashMap<String, (String, Option<String>)>) -> Vec<(&str, &(String, Option<String>))> {
+    let mut all: Vec<_> = known.iter().map(|(f, row)| (f.as_str(), row)).collect();
+    all.sort_unstable();
+    all
 }
 
 /// Marks open findings that an earlier run had: they were there before. Where the policy comes from a ref, the file as that

@@ -98,12 +98,22 @@ fn findings() -> Value {
         "verdict": {"enum": ["clean", "findings", "incomplete"]},
         "coverage": whole(json!({"complete": {"type": "boolean"}, "counts": counts, "gaps": list(gap)})),
         "rules": list(whole(json!({"rule": text(), "status": text(), "subjects": count(), "findings": count(), "inconclusive": count(), "needs": texts()}))),
-        "change": or_null(change()), "power": or_null(power()), "new_waivers": texts(),
+        "change": or_null(change()), "power": or_null(power()), "trend": or_null(trend()), "new_waivers": texts(),
         "findings": list(finding),
     }))
 }
 
 /// Ways to more power, and the grants that most of them need.
+fn trend() -> Value {
+    let number = || json!({"type": "integer"});
+    let open = whole(
+        json!({"critical": number(), "high": number(), "medium": number(), "low": number(), "info": number()}),
+    );
+    let run = whole(json!({"at": text(), "open": open}));
+    let rule = whole(json!({"rule": text(), "fixed": number(), "median_days": number()}));
+    whole(json!({"runs": list(run), "rules": list(rule)}))
+}
+
 fn power() -> Value {
     let flag = || json!({"type": "boolean"});
     let grant = whole(json!({

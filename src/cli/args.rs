@@ -336,9 +336,9 @@ pub(super) struct Output {
     /// The ledger of access reviews, for controls that want them.
     #[arg(long, value_name = "FILE")]
     pub(super) ledger: Option<PathBuf>,
-    /// An earlier findings.json, to say since when findings are known.
+    /// An earlier findings.json, to say since when findings are known; several (repeatable) show how it went.
     #[arg(long, value_name = "FINDINGS.json")]
-    pub(super) previous: Option<PathBuf>,
+    pub(super) previous: Vec<PathBuf>,
     /// The file that findings without one of their own are shown at in SARIF.
     #[arg(long, value_name = "PATH")]
     pub(super) sarif_anchor: Option<String>,

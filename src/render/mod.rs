@@ -25,6 +25,7 @@ mod power;
 pub mod remedy;
 mod sarif;
 mod text;
+mod trend;
 
 pub use csv::{CsvOptions, CsvTable, csv_text};
 pub use difference::{Difference, Side};

@@ -12,6 +12,7 @@ mod reviews;
 mod rows;
 mod sheet;
 mod totals;
+mod trend;
 
 pub use controls::ControlRow;
 pub use identities::IdentityRow;
@@ -22,6 +23,7 @@ pub use reviews::ReviewRow;
 pub use rows::{AssignmentRow, EvidenceRow, FindingRow, GapRow, RuleRow};
 pub use sheet::{Sheet, SheetGrant};
 pub use totals::{HeatRow, Queue, Totals};
+pub use trend::{TrendPoint, TrendRow, TrendRule};
 
 use crate::finding::{Disposition, Severity, SubjectKind};
 use crate::graph::AccessGraph;
@@ -83,6 +85,8 @@ pub struct Report<'a> {
     pub change: Option<&'a Overlay>,
     /// What a ledger says of reviews, if one was given.
     pub reviews: Option<Vec<ReviewRow>>,
+    /// How findings went from run to run, where earlier ones were given.
+    pub trend: Option<TrendRow>,
     /// Whether principals of applications are judged too.
     pub workloads: bool,
     /// Ways to more power, where there are any.
@@ -126,6 +130,7 @@ impl<'a> Report<'a> {
             threshold,
             change: None,
             reviews: None,
+            trend: None,
             workloads: false,
             power: None,
             proposed: Vec::new(),

@@ -468,3 +468,46 @@ fn governance_tools_never_take_what_is_open_for_satisfied() {
         assert_eq!((line["class_uid"].as_u64(), line["type_uid"].as_u64()), (Some(2003), Some(200_301)));
     }
 }
+
+#[test]
+fn several_earlier_runs_show_how_it_went() {
+    let dir = folder("audit-trend");
+    let quarter = |name: &str, at: &str, config: &str, earlier: &[&str]| {
+        write(&dir.join("leastwise.toml"), config);
+        let out = format!("runs/{name}");
+        let mut args =
+            vec!["audit", "--demo", "--as-of", at, "--format", "json", "--format", "html", "-o", &out];
+        earlier.iter().for_each(|e| args.extend(["--previous", e]));
+        let ran = run(&dir, &args);
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        json(&dir.join(&out).join("findings.json"))
+    };
+    let off = "[rules.owner-equivalent-grant]\nlevel = 'off'\n";
+    quarter("1", "2026-06-01T08:00:00Z", "", &[]);
+    quarter("2", "2026-06-11T08:00:00Z", off, &[]);
+    // The order in which they are named does not count.
+    let all = quarter("3", "2026-06-21T08:00:00Z", "", &["runs/2/findings.json", "runs/1/findings.json"]);
+    let runs = all["trend"]["runs"].as_array().unwrap();
+    assert_eq!(
+        runs.iter().map(|r| r["at"].as_str().unwrap().get(..10).unwrap()).collect::<Vec<_>>(),
+        ["2026-06-01", "2026-06-11", "2026-06-21"]
+    );
+    let criticals: Vec<u64> = runs.iter().map(|r| r["open"]["critical"].as_u64().unwrap()).collect();
+    assert!(criticals[1] < criticals[0] && criticals[2] == criticals[0], "{criticals:?}");
+    let rule = all["trend"]["rules"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|r| r["rule"] == "owner-equivalent-grant")
+        .unwrap();
+    assert_eq!(rule["median_days"], 10);
+    let since = |rule: &str| {
+        let found = all["findings"].as_array().unwrap().iter().find(|f| f["rule"] == rule).unwrap();
+        found["first_seen"].as_str().unwrap().get(..10).unwrap().to_owned()
+    };
+    // What came back is known since it came back; what was there all the time since the first run.
+    assert_eq!(since("owner-equivalent-grant"), "2026-06-21");
+    assert_eq!(since("escalation-path"), "2026-06-01");
+    let page = fs::read_to_string(dir.join("runs/3/report.html")).unwrap();
+    assert!(page.contains("Over time") && page.contains("<polyline"));
+}

@@ -60,7 +60,7 @@ fn conclusions(
         out: Some(to.to_owned()),
         csv: CsvOptions::default(),
         ledger: ledger.map(Path::to_owned),
-        previous: None,
+        previous: Vec::new(),
         baseline: None,
         write_baseline: None,
         anchor: None,
