@@ -26,6 +26,20 @@ pub enum Bound {
     Unknown,
 }
 
+/// Whether conditions surely let a role be given to a principal of a kind, whatever they leave unknown elsewhere.
+pub fn surely_assignable(
+    role: &CompiledRole,
+    own: Option<&ParsedCondition>,
+    operations: &Operations,
+    (guid, kind): (&str, &str),
+) -> bool {
+    let operation = Operation::control(ASSIGN);
+    let facts = Facts { action: ASSIGN, role: Some(guid), principal_type: Some(kind), principal: None };
+    let passes = |c: Option<&ParsedCondition>| c.is_none_or(|c| c.evaluate(&facts) == Tri::True);
+    let mut blocks = role.blocks.iter().filter(|b| b.holds(&operation, operations));
+    passes(own) && blocks.any(|b| passes(b.condition.as_deref()))
+}
+
 /// Tries `candidates`, the GUIDs of all roles with the powerful first, for each kind of principal; `harmful` says which matter.
 pub fn assignable(
     role: &CompiledRole,

@@ -237,7 +237,9 @@ impl Holdings<'_> {
         let each = self.rights().filter_map(|(right, scope)| {
             let right = rights.get(right)?;
             if some {
-                return (!right.gives.is_empty()).then_some((scope, Access::Allowed));
+                let sure = right.gives.iter().map(|(_, sure)| *sure).min()?;
+                let access = if sure < Certainty::Low { Access::Allowed } else { Access::Conditional };
+                return Some((scope, access));
             }
             let (sure, by) = right.authority?;
             let access = if sure < Certainty::Low { Access::Allowed } else { Access::Conditional };

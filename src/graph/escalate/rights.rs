@@ -3,16 +3,17 @@
 use super::{Cap, Place, less_sure};
 use crate::graph::roles::{Bounds, Condition, Role};
 use crate::graph::{AccessGraph, FastMap, Grant};
-use crate::model::{Ix, RoleKind, Sym, UserAssignedIdentity};
+use crate::model::{ActionPattern, Ix, Permission, RoleKind, Sym, UserAssignedIdentity};
 use crate::rbac::{
     Access, Bound, Certainty, Class, CompiledRole, Gain, Powers, RoleProfile, Technique, Techniques,
+    surely_assignable,
 };
 
 /// Percent of the providers with writes from which on a role writes in most: as the rule `broad-write-scope` has it.
 const MOST: u8 = 50;
 
 /// A role under a condition.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Right {
     /// What it gives.
     pub(super) powers: Powers,
@@ -20,14 +21,18 @@ pub(super) struct Right {
     pub(super) caps: Vec<(Cap, Certainty, usize)>,
     /// Whether it gives itself any role, and by which technique.
     pub(super) authority: Option<(Certainty, usize)>,
-    /// Roles that it may give itself, as other rights.
-    pub(super) gives: Vec<usize>,
+    /// The same within a subscription, where blueprints are not assigned.
+    pub(super) authority_within: Option<(Certainty, usize)>,
+    /// Roles that it may give itself, as other rights, and how sure that is.
+    pub(super) gives: Vec<(usize, Certainty)>,
     /// Whether it writes in most providers.
     pub(super) broad: Option<Certainty>,
     /// The classes of operations that it gives for sure, as bits in the order of [`Class::ALL`].
     pub(super) classes: u8,
     /// Whether a custom role gives it.
     pub(super) custom: Option<Ix<Role>>,
+    /// Whether its condition lets any role be given, were that custom role rewritten to allow everything.
+    pub(super) rewritten: Access,
     /// What it is called.
     pub(super) name: String,
 }
@@ -73,6 +78,7 @@ impl Rights {
         let mut everything = rights.right(techniques, Powers::ALL, "any role");
         everything.broad = None;
         everything.authority = None;
+        everything.authority_within = None;
         everything.classes = u8::MAX;
         rights.all.push(everything);
         let mut bounds = Bounds::of_workloads(graph.roles(), graph.catalog());
@@ -151,6 +157,10 @@ impl Rights {
         right.custom = (role.defined && role.kind == RoleKind::Custom).then_some(grant.role);
         right.broad = is_broad(&role.profile).then_some(Certainty::High);
         let (all, some) = assigning(techniques);
+        if let Some(condition) = graph.condition(grant).filter(|_| right.custom.is_some()) {
+            let powers = techniques.powers(&everything(operations), operations, Some(&condition.parsed));
+            right.rewritten = techniques.get(all).map_or(Access::Denied, |t| t.holds(powers));
+        }
         let own = match graph.bound(grant) {
             // Whom a condition lets be given a role matters: a workload is no person.
             Bound::Escapable(_) => bounds.of(role, graph.condition(grant).map(|c| &c.parsed)),
@@ -160,7 +170,13 @@ impl Rights {
             Bound::Unbounded => right.note_authority(Certainty::High, all),
             Bound::Unknown => right.note_authority(Certainty::Low, all),
             Bound::Escapable(roles) => {
-                right.gives = roles.iter().filter_map(|key| self.given(graph, techniques, key)).collect();
+                let own = graph.condition(grant).map(|c| &c.parsed);
+                for key in &roles {
+                    let sure = surely_assignable(&role.compiled, own, operations, (key, "ServicePrincipal"));
+                    // What a condition leaves unknown may be let through.
+                    let certainty = if sure { Certainty::High } else { Certainty::Low };
+                    right.gives.extend(self.given(graph, techniques, key).map(|given| (given, certainty)));
+                }
                 let _ = some;
             }
             Bound::Harmless => {}
@@ -207,7 +223,18 @@ impl Rights {
     }
 
     fn right(&self, techniques: &Techniques, powers: Powers, name: &str) -> Right {
-        let mut right = Right { powers, name: name.to_owned(), ..Right::default() };
+        let mut right = Right {
+            powers,
+            caps: Vec::new(),
+            authority: None,
+            authority_within: None,
+            gives: Vec::new(),
+            broad: None,
+            classes: 0,
+            custom: None,
+            rewritten: Access::Allowed,
+            name: name.to_owned(),
+        };
         for (at, technique) in techniques.iter() {
             let certainty = match technique.holds(powers) {
                 Access::Allowed => technique.certainty,
@@ -223,6 +250,9 @@ impl Rights {
                 }
                 Gain::Policy => right.note(Cap::Policy, certainty, at),
                 // Who may assign roles is told by the bounds of conditions.
+                Gain::AnyRole if technique.id == "authz-blueprint" => {
+                    better(&mut right.authority, certainty, at);
+                }
                 Gain::AnyRole if !is_assigning(&technique.id) => right.note_authority(certainty, at),
                 Gain::AnyRole
                 | Gain::SomeRoles
@@ -246,10 +276,23 @@ impl Right {
     }
 
     fn note_authority(&mut self, certainty: Certainty, technique: usize) {
-        if self.authority.is_none_or(|(known, _)| certainty < known) {
-            self.authority = Some((certainty, technique));
-        }
+        better(&mut self.authority, certainty, technique);
+        better(&mut self.authority_within, certainty, technique);
     }
+}
+
+/// Keeps the surer of two.
+fn better(slot: &mut Option<(Certainty, usize)>, certainty: Certainty, technique: usize) {
+    if slot.is_none_or(|(known, _)| certainty < known) {
+        *slot = Some((certainty, technique));
+    }
+}
+
+/// A role that allows everything.
+pub(super) fn everything(operations: &crate::rbac::catalog::Operations) -> CompiledRole {
+    let all = || vec![ActionPattern::new("*")];
+    let permission = Permission { actions: all(), data_actions: all(), ..Permission::default() };
+    CompiledRole::compile(&[permission], operations)
 }
 
 fn is_assigning(id: &str) -> bool {

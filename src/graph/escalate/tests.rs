@@ -22,7 +22,18 @@ struct World {
     grants: Vec<(usize, usize, usize, bool)>,
     /// What is denied, at which scope, and whom it spares.
     denies: Vec<(usize, usize, usize)>,
+    /// The condition of each grant; none where there is none for it.
+    conditions: Vec<usize>,
 }
+
+/// None; one that nobody can decide; any role but a harmless one is out; something else than the rest of the role.
+const CONDITIONS: [&str; 5] = [
+    "",
+    "@Resource[Microsoft.ManagedIdentity/userAssignedIdentities:name] StringEquals 'x'",
+    "!(ActionMatches{'Microsoft.Authorization/roleAssignments/write'}) OR @Request[Microsoft.Authorization/roleAssignments:RoleDefinitionId] ForAnyOfAnyValues:GuidEquals {acdd72a7-3385-48ef-bd42-f606fba81ae7}",
+    "!(ActionMatches{'Microsoft.Compute/virtualMachines/runCommand/action'}) AND !(ActionMatches{'Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials/write'})",
+    "!(ActionMatches{'Microsoft.Storage/storageAccounts/write'}) OR @Resource[Microsoft.Storage/storageAccounts:name] StringEquals 'x'",
+];
 
 const SETS: [&[&str]; 10] = [
     &["Microsoft.Authorization/roleAssignments/write"],
@@ -116,7 +127,12 @@ impl World {
                 principal_type: if *through { PrincipalType::Group } else { PrincipalType::ServicePrincipal },
                 role: sym(&format!("r{}", what % SETS.len())),
                 scope: sym(&self.scope(*at)),
-                condition: None,
+                condition: self
+                    .conditions
+                    .get(n)
+                    .and_then(|c| CONDITIONS.get(*c))
+                    .filter(|c| !c.is_empty())
+                    .map(|c| sym(c)),
                 delegated_identity: None,
                 description: None,
                 created_on: None,
@@ -191,7 +207,13 @@ fn steps(
         let anywhere = |c: &crate::rbac::Clause| scopes.iter().any(|s| clause(c, *s));
         match t.gain {
             Gain::AnyRole => {
-                authority.extend(scopes.iter().filter(|s| t.clauses.iter().all(|c| clause(c, **s))))
+                // Blueprints are assigned to subscriptions, not within them.
+                let fits = |s: Ix<ScopeNode>| {
+                    let within = graph.scopes().nodes()[s].level > crate::model::Level::Subscription;
+                    !(within && t.id == "authz-blueprint")
+                };
+                let all = |s: Ix<ScopeNode>| t.clauses.iter().all(|c| clause(c, s));
+                authority.extend(scopes.iter().filter(|s| fits(**s) && all(**s)))
             }
             Gain::Redefine => {
                 // Held, custom, and changeable wherever it is assignable.
@@ -205,7 +227,15 @@ fn steps(
                         let at = at.unwrap_or(graph.scopes().root());
                         t.clauses.iter().all(|c| clause(c, at))
                     });
-                    if all {
+                    // Whatever the role becomes, the condition of the grant stays.
+                    let operations = graph.catalog().operations();
+                    let assign =
+                        crate::model::Operation::control("Microsoft.Authorization/roleAssignments/write");
+                    let lets = graph.condition(grant).is_none_or(|c| {
+                        rights::everything(operations).allows(&assign, operations, Some(&c.parsed))
+                            == Access::Allowed
+                    });
+                    if all && lets {
                         authority.insert(grant.scope);
                     }
                 }
@@ -288,12 +318,18 @@ fn world() -> impl Strategy<Value = World> {
             machines,
             grants,
             denies: Vec::new(),
+            conditions: Vec::new(),
         })
 }
 
 fn denied_world() -> impl Strategy<Value = World> {
     (world(), prop::collection::vec((0..SETS.len(), 0..8usize, 0..6usize), 1..3))
         .prop_map(|(world, denies)| World { denies, ..world })
+}
+
+fn conditioned_world() -> impl Strategy<Value = World> {
+    (world(), prop::collection::vec(0..CONDITIONS.len(), 8))
+        .prop_map(|(world, conditions)| World { conditions, ..world })
 }
 
 proptest! {
@@ -352,6 +388,27 @@ proptest! {
                 let Some(target) = other.party.filter(|t| *t != party) else { continue };
                 let path = escalation.path(identity, &Target::Party(target), Certainty::Medium);
                 prop_assert_eq!(path.is_some(), parties.contains(&target), "{} to {}", graph.party_name(party), graph.party_name(target));
+            }
+        }
+    }
+
+    /// Where grants have conditions, ways that are sure are those of single steps that are surely allowed.
+    #[test]
+    fn conditions_are_held_against_each_step(world in conditioned_world()) {
+        let graph = AccessGraph::build(world.estate(), Catalog::embedded(), None);
+        let escalation = Escalation::new(&graph);
+        for (_, identity) in graph.identities().iter() {
+            let Some(party) = identity.party else { continue };
+            let (parties, authority) = naive(&graph, party);
+            for (_, other) in graph.identities().iter() {
+                let Some(target) = other.party.filter(|t| *t != party) else { continue };
+                let path = escalation.path(identity, &Target::Party(target), Certainty::Medium);
+                prop_assert_eq!(path.is_some(), parties.contains(&target), "{} to {}", graph.party_name(party), graph.party_name(target));
+            }
+            for (scope, _) in graph.scopes().nodes().iter() {
+                let expected = authority.iter().any(|a| graph.scopes().contains(*a, scope));
+                let path = escalation.path(identity, &Target::Authority(scope), Certainty::Medium);
+                prop_assert_eq!(path.is_some(), expected, "{} at {}", graph.party_name(party), graph.text(graph.scopes().nodes()[scope].id));
             }
         }
     }

@@ -127,17 +127,15 @@ impl<'a, 'g> Wire<'a, 'g> {
         }
         // Blueprints are assigned to subscriptions, not within them.
         let within = self.graph.scopes().nodes()[scope].level > Level::Subscription;
-        let fits = |technique: usize| {
-            !(within && self.techniques.get(technique).is_some_and(|t| t.id == "authz-blueprint"))
-        };
-        if let Some((certainty, technique)) = right.authority.filter(|(_, technique)| fits(*technique)) {
+        let authority = if within { right.authority_within } else { right.authority };
+        if let Some((certainty, technique)) = authority {
             let authority = self.draft.node(Node::Authority(scope));
             self.draft.edge(at, authority, certainty, true, Some(technique));
         }
         let (_, some) = assigning(self.techniques);
-        for given in &right.gives {
+        for (given, sure) in &right.gives {
             let to = self.draft.node(Node::Right(*given, scope));
-            self.draft.edge(at, to, Certainty::High, true, Some(some));
+            self.draft.edge(at, to, *sure, true, Some(some));
         }
         if let Some(certainty) = right.broad
             && self.graph.scopes().nodes()[scope].level <= Level::Subscription

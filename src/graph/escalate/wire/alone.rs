@@ -215,10 +215,13 @@ impl<'g> Holdings<'g> {
         let mut won: Vec<(Ix<ScopeNode>, usize, Certainty, usize)> = Vec::new();
         for holding in &self.all {
             let Some(right) = wire.rights.get(holding.right) else { continue };
-            if let Some((sure, technique)) = right.authority.filter(|(sure, _)| *sure < Certainty::Low) {
+            let within = self.graph.scopes().nodes()[holding.scope].level > Level::Subscription;
+            let authority = if within { right.authority_within } else { right.authority };
+            if let Some((sure, technique)) = authority.filter(|(sure, _)| *sure < Certainty::Low) {
                 won.push((holding.scope, EVERYTHING, sure, technique));
             }
-            won.extend(right.gives.iter().map(|given| (holding.scope, *given, Certainty::High, some)));
+            let sure = right.gives.iter().filter(|(_, sure)| *sure < Certainty::Low);
+            won.extend(sure.map(|(given, sure)| (holding.scope, *given, *sure, some)));
         }
         won.extend(
             authorities(redefined).map(|(scope, sure, technique)| (scope, EVERYTHING, sure, technique)),
@@ -259,13 +262,15 @@ impl<'g> Holdings<'g> {
         let all = techniques.iter().filter(|(_, t)| t.gain == Gain::Redefine);
         for (at, technique) in all.filter(|(_, t)| t.holds(self.union) != Access::Denied) {
             for holding in &self.all {
-                let Some(role) = rights.get(holding.right).and_then(|r| r.custom) else { continue };
+                let Some(right) = rights.get(holding.right) else { continue };
+                let Some(role) = right.custom else { continue };
                 let role = &self.graph.roles()[role];
                 let each = role.assignable_scopes.iter().map(|scope| {
                     let there = self.all.iter().filter(|h| self.graph.reaches_from(h.scope, scope));
                     there.map(|h| technique.holds(h.powers)).max().unwrap_or(Access::Denied)
                 });
-                let access = each.min().unwrap_or(Access::Denied);
+                // Whatever the role becomes, the condition of the grant stays.
+                let access = each.min().unwrap_or(Access::Denied).min(right.rewritten);
                 let Some(sure) = certainty(technique.certainty, access) else { continue };
                 let node = Node::Authority(holding.scope);
                 if !found.iter().any(|(n, s, ..)| *n == node && *s <= sure) {
