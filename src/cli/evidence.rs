@@ -69,7 +69,12 @@ fn arguments() -> Vec<String> {
         .map(|a| {
             let text = a.to_string_lossy().into_owned();
             match text.split_once('=') {
-                Some((flag, value)) if flag.starts_with("--") => format!("{flag}={}", cut(value)),
+                Some((flag, value)) if flag.starts_with('-') => format!("{flag}={}", cut(value)),
+                // `-oDIR`.
+                _ if text.starts_with('-') => {
+                    let flag = text.split(['/', '\\']).next().unwrap_or_default().to_owned();
+                    if flag == text { text } else { format!("{flag}{}", cut(&text)) }
+                }
                 // An id of Azure is no path.
                 _ if text.starts_with("/subscriptions/") || text.starts_with("/providers/") => text,
                 _ => cut(&text),

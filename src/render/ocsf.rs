@@ -42,9 +42,9 @@ pub(super) fn write(report: &Report<'_>, to: &mut dyn Write) -> Result<(), Rende
                 "activity_id": 1, "activity_name": "Create", "category_uid": 2, "category_name": "Findings",
                 "class_uid": 2003, "class_name": "Compliance Finding", "type_uid": 200_301,
                 "time": millis, "severity_id": severity_id, "severity": severity,
-                "status_id": status_id, "status": status, "message": clean(row.message()),
+                "status_id": status_id, "status": status, "status_detail": row.disposition(), "message": clean(row.message()),
                 "metadata": {
-                    "version": VERSION, "profiles": ["cloud"],
+                    "version": VERSION, "profiles": ["cloud"], "uid": format!("{}/{framework}", row.fingerprint()),
                     "product": {"name": "leastwise", "vendor_name": "leastwise", "version": report.version()},
                 },
                 "cloud": {"provider": "Azure", "account": {"uid": row.subscription().unwrap_or_default()}},
@@ -70,9 +70,27 @@ pub(super) fn write(report: &Report<'_>, to: &mut dyn Write) -> Result<(), Rende
                 let at = crate::model::Instant::parse(known).map_or(0, crate::model::Instant::milliseconds);
                 members.insert("first_seen_time".to_owned(), json!(at));
             }
+            bare(&mut line);
             serde_json::to_writer(&mut *to, &line).map_err(std::io::Error::from)?;
             to.write_all(b"\n")?;
         }
     }
     Ok(())
+}
+
+/// Leaves out what says nothing.
+fn bare(value: &mut Value) {
+    let says = |v: &Value| match v {
+        Value::String(text) => !text.is_empty(),
+        Value::Object(members) => !members.is_empty(),
+        _ => true,
+    };
+    match value {
+        Value::Object(members) => {
+            members.values_mut().for_each(bare);
+            members.retain(|_, v| says(v));
+        }
+        Value::Array(all) => all.iter_mut().for_each(bare),
+        _ => {}
+    }
 }

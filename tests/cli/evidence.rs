@@ -215,6 +215,44 @@ fn tampering_is_named() {
         let ran = verify(&dir, &["bad", "--replay"]);
         assert!(ran.code == 1 && ran.out.contains(&format!("{named} is not what follows")), "{}", ran.out);
     }
+    // What was sealed anew: files that do not belong, hidden bytes, rules of another version that are not its own.
+    let sealed = |change: &dyn Fn(&Path)| {
+        copy(&good, &bad);
+        change(&bad);
+        reseal(&bad, |_| {});
+        verify(&dir, &["bad", "--replay"])
+    };
+    let hidden = sealed(&|b| {
+        let mut bytes = fs::read(b.join("snapshot.lwsnap")).unwrap();
+        bytes.extend([0x50, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, b'x', b'y', b'z']);
+        fs::write(b.join("snapshot.lwsnap"), bytes).unwrap();
+    });
+    assert_eq!(hidden.code, 1, "{}", hidden.out);
+    let other = sealed(&|b| {
+        let path = b.join("rules/broad-write-scope.toml");
+        fs::write(&path, fs::read_to_string(&path).unwrap() + "# none\n").unwrap();
+        let manifest = b.join("manifest.json");
+        let told = fs::read_to_string(&manifest).unwrap().replacen("\"version\": \"", "\"version\": \"9", 1);
+        fs::write(&manifest, told).unwrap();
+    });
+    assert!(other.code == 1 && other.out.contains("the rules that are sealed are not"), "{}", other.out);
+    // Nothing that is no file is opened, and what waits for a reader waits for ever.
+    #[cfg(unix)]
+    for name in ["pipe", "findings.csv", "SHA256SUMS", "manifest.json"] {
+        copy(&good, &bad);
+        let _ = fs::remove_file(bad.join(name));
+        let made = std::process::Command::new("mkfifo").arg(bad.join(name)).status();
+        if made.is_ok_and(|m| m.success()) {
+            assert_eq!(verify(&dir, &["bad"]).code, 1, "{name}");
+        }
+    }
+    let _ = fs::remove_dir_all(&bad);
+    // What is no whole bundle is followed by none.
+    write(&dir.join("fake/SHA256SUMS"), "hello\n");
+    let follow = ["evidence", "build", "--demo", "-o", "next", "--previous", "fake"];
+    assert_eq!(run(&dir, &follow).code, 2);
+    let empty = ["evidence", "verify", "good", "--expect-head", ""];
+    assert_eq!(run(&dir, &empty).code, 2);
     // Another version is not tampering.
     copy(&good, &bad);
     reseal(&bad, |m| m["tool"]["version"] = "9.9.9".into());
@@ -270,6 +308,19 @@ fn signatures_are_those_of_openssh() {
         .output()
         .unwrap();
     assert!(theirs.status.success(), "{}", String::from_utf8_lossy(&theirs.stderr));
+    // A name with a pattern, and a signature that is none.
+    write(&dir.join("negated"), format!("!ci@contoso.example {}", public("key")));
+    assert_eq!(verify(&dir, &["b", "--allowed-signers", "negated"]).code, 2);
+    let signature = fs::read_to_string(dir.join("b/SHA256SUMS.sig")).unwrap();
+    for bad in [
+        String::new(),
+        signature.replace('\n', "\r\n"),
+        format!("x\n{signature}"),
+        format!("{signature}{signature}"),
+    ] {
+        fs::write(dir.join("b/SHA256SUMS.sig"), bad).unwrap();
+        assert_eq!(verify(&dir, &["b"]).code, 1);
+    }
     // By hand, for another purpose, and not at all.
     fs::remove_file(dir.join("b/SHA256SUMS.sig")).unwrap();
     keygen(&["-q", "-Y", "sign", "-n", "leastwise-evidence", "-f", "other", "b/SHA256SUMS"]).unwrap();

@@ -3,7 +3,7 @@
 use super::manifest::{Listed, Manifest, Run, SCHEMA};
 use super::{
     CATALOG, CONFIG, LEDGER, MANIFEST, OWN_RULES, RULES, SIGNATURE, SNAPSHOT, SUMS, WAIVERS, conclusions,
-    derived, seal, sha256, sums,
+    derived, seal, sha256, sums, verify,
 };
 use crate::app::Progress;
 use crate::app::error::AppError;
@@ -68,7 +68,11 @@ pub fn build(
             .help("a bundle is not changed: name a new folder"));
     }
     // Before anything is read: what cannot be linked or signed is not worth the wait.
+    let before = terms.previous.as_deref().map(verify::sound).transpose()?;
     let previous = terms.previous.as_deref().map(head_of).transpose()?;
+    if terms.seed.as_ref().is_some_and(|s| s.trim().is_empty()) {
+        return Err(AppError::usage("the seed of the sample is empty"));
+    }
     let mut name = terms.out.file_name().unwrap_or_default().to_owned();
     name.push(format!(".tmp-{}", std::process::id()));
     let beside = terms.out.with_file_name(name);
@@ -114,11 +118,14 @@ pub fn build(
     if let Some(path) = &terms.ledger {
         let bytes = read_file(path)?;
         let chain = Chain::read(&bytes).map_err(|e| AppError::usage(format!("`{}`: {e}", path.display())))?;
+        if chain.entries().is_empty() {
+            return Err(AppError::usage(format!("`{}` has no entries", path.display())));
+        }
         ledger_head = Some(chain.head().to_owned());
         put(LEDGER, &bytes)?;
     }
     let origin = derived::origin(&estate, &provenance);
-    let read = derived::Sealed::new(&estate, &sealed, ledger_head.is_some());
+    let read = derived::Sealed::new(&estate, &sealed, ledger_head.is_some(), catalog);
     let ledger = terms.ledger.is_some().then(|| beside.join(LEDGER));
     let outcome = conclusions(estate, provenance, &sealed, ledger.as_deref(), catalog, &beside, progress)?;
 
@@ -126,7 +133,7 @@ pub fn build(
     let seed = terms.seed.clone().unwrap_or_else(|| digest.clone());
     let (derived, table) = read.with_tables(&beside, seed)?;
     put("sample.csv", &table)?;
-    let files = sums::of_folder(&beside)?;
+    let files = sums::digests(&beside)?;
     let manifest = Manifest {
         schema: SCHEMA.to_owned(),
         tool: derived::tool(catalog),
@@ -150,10 +157,13 @@ pub fn build(
             })
             .collect(),
     };
+    if let Some(problem) = before.and_then(|before| verify::order(&before, &manifest)) {
+        return Err(AppError::usage(problem).help("name the bundle that this one follows with --previous"));
+    }
     let unequal = manifest.derived.reconciliation.iter().filter(|r| !r.equal).count();
     let text = manifest.text().map_err(|e| AppError::internal(e.to_string()))?;
     put(MANIFEST, text.as_bytes())?;
-    let list = sums::text(&sums::of_folder(&beside)?);
+    let list = sums::text(&sums::digests(&beside)?);
     put(SUMS, list.as_bytes())?;
     if let Some(key) = &terms.sign {
         put(SIGNATURE, seal::sign(key, &list)?.as_bytes())?;

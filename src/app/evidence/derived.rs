@@ -19,8 +19,13 @@ pub(super) struct Sealed {
 }
 
 impl Sealed {
-    pub(super) fn new(estate: &Estate, policy: &Policy, ledger: bool) -> Sealed {
+    pub(super) fn new(estate: &Estate, policy: &Policy, ledger: bool, catalog: &Catalog) -> Sealed {
         let mut limitations = limits(estate, policy);
+        if catalog.digest() != Catalog::embedded().digest() {
+            limitations.push(
+                "roles and operations are those of a catalogue that is not the program's own".to_owned(),
+            );
+        }
         if !ledger {
             limitations.push("no ledger of access reviews was given".to_owned());
         }
@@ -47,15 +52,21 @@ impl Sealed {
 
 /// The program as a manifest has it.
 pub(super) fn tool(catalog: &Catalog) -> Tool {
-    let rules: String =
-        crate::rules::texts().map(|(name, text)| format!("{}  {name}\n", sha256(text.as_bytes()))).collect();
+    let rules = crate::rules::texts().map(|(name, text)| (name, sha256(text.as_bytes())));
     Tool {
         name: "leastwise".to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         catalog_date: catalog.date().to_owned(),
         catalog_sha256: catalog.digest().to_owned(),
-        rules_sha256: sha256(rules.as_bytes()),
+        rules_sha256: rules_digest(rules),
     }
+}
+
+/// The digest of rules by their names and digests, in whatever order they come.
+pub(super) fn rules_digest(rules: impl Iterator<Item = (String, String)>) -> String {
+    let sorted: BTreeMap<String, String> = rules.collect();
+    let lines: String = sorted.iter().map(|(name, digest)| format!("{digest}  {name}\n")).collect();
+    sha256(lines.as_bytes())
 }
 
 /// Where an estate came from.

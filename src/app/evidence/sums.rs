@@ -1,6 +1,6 @@
 //! The list of a bundle's files with their digests, as `sha256sum` writes and checks it.
 
-use super::{SIGNATURE, SUMS, sha256};
+use super::{SIGNATURE, SUMS};
 use crate::app::error::AppError;
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,42 +9,84 @@ use std::path::Path;
 /// The digest and size of each file, by its path in the bundle.
 pub(super) type Sums = BTreeMap<String, (String, u64)>;
 
-/// Digests of every file below a folder, but the list itself and its signature.
-pub(super) fn of_folder(root: &Path) -> Result<Sums, AppError> {
-    let mut all = Sums::new();
+/// What lies at a path.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum There {
+    /// A file, of so many bytes.
+    File(u64),
+    /// Something that is none, in words.
+    Other(&'static str),
+}
+
+/// Everything below a folder, but the list itself and its signature. Nothing is opened.
+pub(super) fn of_folder(root: &Path) -> std::io::Result<BTreeMap<String, There>> {
+    let mut all = BTreeMap::new();
     walk(root, "", &mut all)?;
     Ok(all)
 }
 
-fn walk(root: &Path, inside: &str, all: &mut Sums) -> Result<(), AppError> {
-    let folder = root.join(inside);
-    let failed = |e: std::io::Error| AppError::usage(format!("cannot read `{}`: {e}", folder.display()));
+fn walk(root: &Path, inside: &str, all: &mut BTreeMap<String, There>) -> std::io::Result<()> {
     let mut any = false;
-    for entry in fs::read_dir(&folder).map_err(failed)? {
+    for entry in fs::read_dir(root.join(inside))? {
         any = true;
-        let entry = entry.map_err(failed)?;
-        let Ok(name) = entry.file_name().into_string() else {
-            return Err(AppError::usage(format!(
-                "`{}` holds a file whose name is no text",
-                folder.display()
-            )));
-        };
+        let entry = entry?;
+        // A name that is no text is none that a list has.
+        let name = entry.file_name().to_string_lossy().into_owned();
         let path = if inside.is_empty() { name } else { format!("{inside}/{name}") };
-        // A link could lie anywhere: what it points to is not in the bundle.
-        let kind = entry.file_type().map_err(failed)?;
-        if kind.is_symlink() {
-            all.insert(path, ("a link".to_owned(), 0));
-        } else if kind.is_dir() {
-            walk(root, &path, all)?;
-        } else if path != SUMS && path != SIGNATURE {
-            let bytes = crate::app::store::read_file(&entry.path())?;
-            all.insert(path, (sha256(&bytes), bytes.len() as u64));
-        }
+        let kind = entry.file_type()?;
+        let what = match () {
+            () if kind.is_dir() => {
+                if walk(root, &path, all).is_err() {
+                    all.insert(path, There::Other("a folder that cannot be read"));
+                }
+                continue;
+            }
+            () if path == SUMS || path == SIGNATURE => continue,
+            // A link could lie anywhere: what it points to is not in the bundle.
+            () if kind.is_symlink() => There::Other("a link"),
+            () if kind.is_file() => There::File(entry.metadata()?.len()),
+            () => There::Other("no file"),
+        };
+        all.insert(path, what);
     }
     if !any && !inside.is_empty() {
-        all.insert(inside.to_owned(), ("an empty folder".to_owned(), 0));
+        all.insert(inside.to_owned(), There::Other("an empty folder"));
     }
     Ok(())
+}
+
+/// The digest of a file, read piece by piece.
+pub(super) fn digest(path: &Path) -> std::io::Result<String> {
+    use sha2::Digest as _;
+    let mut hash = sha2::Sha256::new();
+    std::io::copy(&mut fs::File::open(path)?, &mut HashWriter(&mut hash))?;
+    Ok(hash.finalize().iter().map(|b| format!("{b:02x}")).collect())
+}
+
+struct HashWriter<'h>(&'h mut sha2::Sha256);
+
+impl std::io::Write for HashWriter<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        sha2::Digest::update(self.0, bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Digests of every file below a folder that was just written.
+pub(super) fn digests(root: &Path) -> Result<Sums, AppError> {
+    let failed = |e: std::io::Error| AppError::usage(format!("cannot read `{}`: {e}", root.display()));
+    let mut all = Sums::new();
+    for (path, there) in of_folder(root).map_err(failed)? {
+        if let There::File(bytes) = there {
+            let digest = digest(&root.join(&path)).map_err(failed)?;
+            all.insert(path, (digest, bytes));
+        }
+    }
+    Ok(all)
 }
 
 /// The list as text.

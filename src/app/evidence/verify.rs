@@ -1,33 +1,20 @@
 //! Checking a bundle: every byte, file, name and link, the signature, and, by replay, that what is sealed gives what is told.
 
-use super::manifest::{Manifest, SCHEMA};
-use super::{
-    CATALOG, CONFIG, LEDGER, MANIFEST, OWN_RULES, RULES, SIGNATURE, SNAPSHOT, SUMS, WAIVERS, conclusions,
-    derived, seal, sha256, sums,
-};
+use super::manifest::{Listed, Manifest, SCHEMA};
+use super::seal::Signed;
+use super::sums::There;
+use super::{CATALOG, LEDGER, MANIFEST, RULES, SIGNATURE, SUMS, derived, seal, sha256, sums};
 use crate::app::Progress;
 use crate::app::error::AppError;
-use crate::app::policy::{Texts, from_texts};
 use crate::app::store::read_file;
 use crate::model::Instant;
 use crate::rbac::Catalog;
-use crate::report::Provenance;
 use crate::review::Chain;
-use crate::sources::snapshot;
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Files that a replay makes again.
-const REPLAYED: [&str; 7] = [
-    "report.html",
-    "findings.csv",
-    "identities.csv",
-    "assignments.csv",
-    "controls.csv",
-    "findings.json",
-    "oscal.json",
-];
+/// In bytes: the most of a file that is held at once.
+const MOST: u64 = 4 << 30;
 
 /// What is checked.
 #[derive(Clone, Debug)]
@@ -62,13 +49,24 @@ pub fn verify(
     catalog: &'static Catalog,
     progress: &dyn Progress,
 ) -> Result<Verified, AppError> {
+    if let Some(head) = terms.expect_head.as_ref().filter(|h| !is_digest(&h.to_ascii_lowercase())) {
+        return Err(AppError::usage(format!("`{head}` is no SHA-256"))
+            .help("give the 64 digits that evidence build printed as head"));
+    }
+    let allowed = match &terms.allowed_signers {
+        Some(path) => Some(String::from_utf8_lossy(&read_file(path)?).into_owned()),
+        None => None,
+    };
     let mut all = Verified::default();
+    let mut last_one: Option<Manifest> = None;
     let mut before: Option<String> = None;
     for (at, bundle) in terms.bundles.iter().enumerate() {
         progress.step(&format!("checking {}", bundle.display()));
         let mut check = Check { root: bundle, problems: Vec::new(), notes: Vec::new(), incomparable: false };
         let manifest = check.files()?;
-        let head = fs::read(bundle.join(SUMS)).map(|b| sha256(&b)).unwrap_or_default();
+        let known = check.problems.len();
+        let head = check.bytes(SUMS).map(|b| sha256(&b)).unwrap_or_default();
+        check.problems.truncate(known.max(usize::from(head.is_empty())));
         if let Some(manifest) = &manifest {
             match (&before, &manifest.previous) {
                 (None, Some(previous)) if at == 0 => check.notes.push(format!("follows the bundle with head {previous}")),
@@ -80,7 +78,7 @@ pub fn verify(
                 )),
                 (None, Some(_)) => {}
             }
-            check.signature(terms.allowed_signers.as_deref())?;
+            check.signature(allowed.as_deref());
             if terms.replay && check.problems.is_empty() {
                 check.replay(manifest, catalog, progress)?;
             }
@@ -93,6 +91,10 @@ pub fn verify(
                 "its head is {head}, and {expected} was expected: it is another bundle, or not the last"
             ));
         }
+        if let (Some(earlier), Some(manifest)) = (&last_one, &manifest) {
+            check.problems.extend(order(earlier, manifest));
+        }
+        last_one = manifest.or(last_one);
         before = Some(head.clone());
         all.failed |= !check.problems.is_empty();
         all.incomparable |= check.incomparable;
@@ -109,27 +111,73 @@ pub fn verify(
     Ok(all)
 }
 
-struct Check<'t> {
-    root: &'t Path,
-    problems: Vec<String>,
-    notes: Vec<String>,
-    incomparable: bool,
+/// What keeps a bundle from following another.
+pub(super) fn order(earlier: &Manifest, later: &Manifest) -> Option<String> {
+    if !earlier.origin.tenant.eq_ignore_ascii_case(&later.origin.tenant) {
+        return Some(format!("{MANIFEST}: it is of another tenant than the bundle before it"));
+    }
+    let at = |m: &Manifest| Instant::parse(&m.origin.decided_at);
+    (at(earlier) > at(later)).then(|| format!("{MANIFEST}: it was made before the bundle that it follows"))
+}
+
+/// The manifest of a bundle whose files are as they were listed.
+///
+/// # Errors
+/// If they are not.
+pub(super) fn sound(bundle: &Path) -> Result<Manifest, AppError> {
+    let mut check = Check { root: bundle, problems: Vec::new(), notes: Vec::new(), incomparable: false };
+    let manifest = check.files()?;
+    match (manifest, check.problems.first()) {
+        (Some(manifest), None) => Ok(manifest),
+        (_, problem) => {
+            let why = problem.cloned().or_else(|| check.notes.first().cloned()).unwrap_or_default();
+            Err(AppError::usage(format!("`{}` is no whole bundle: {why}", bundle.display()))
+                .help("leastwise evidence verify says what is wrong with it"))
+        }
+    }
+}
+
+fn is_digest(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// A bundle that is being checked.
+pub(super) struct Check<'t> {
+    pub(super) root: &'t Path,
+    pub(super) problems: Vec<String>,
+    pub(super) notes: Vec<String>,
+    pub(super) incomparable: bool,
 }
 
 impl Check<'_> {
-    fn wrong(&mut self, problem: impl Into<String>) {
+    /// Something is wrong.
+    pub(super) fn wrong(&mut self, problem: impl Into<String>) {
         self.problems.push(problem.into());
     }
 
-    fn text(&mut self, name: &str) -> Option<String> {
-        match fs::read(self.root.join(name)).map(String::from_utf8) {
-            Ok(Ok(text)) => Some(text),
-            Ok(Err(_)) => {
-                self.wrong(format!("{name}: it is not UTF-8"));
-                None
-            }
+    /// The bytes of a file of the bundle. A link, a pipe or a device is never opened.
+    pub(super) fn bytes(&mut self, name: &str) -> Option<Vec<u8>> {
+        let path = self.root.join(name);
+        let read = fs::symlink_metadata(&path).and_then(|m| match m.is_file() {
+            true if m.len() <= MOST => fs::read(&path),
+            true => Err(std::io::Error::other("it is too large")),
+            false => Err(std::io::Error::other("it is no file")),
+        });
+        match read {
+            Ok(bytes) => Some(bytes),
             Err(error) => {
                 self.wrong(format!("{name}: {error}"));
+                None
+            }
+        }
+    }
+
+    /// The same as text.
+    pub(super) fn text(&mut self, name: &str) -> Option<String> {
+        match String::from_utf8(self.bytes(name)?) {
+            Ok(text) => Some(text),
+            Err(_) => {
+                self.wrong(format!("{name}: it is not UTF-8"));
                 None
             }
         }
@@ -140,7 +188,8 @@ impl Check<'_> {
         if !self.root.is_dir() {
             return Err(AppError::usage(format!("`{}` is no folder", self.root.display())));
         }
-        let there = sums::of_folder(self.root)?;
+        let there = sums::of_folder(self.root)
+            .map_err(|e| AppError::usage(format!("cannot read `{}`: {e}", self.root.display())))?;
         let Some(list) = self.text(SUMS) else { return Ok(None) };
         let Some(listed) = sums::parse(&list) else {
             self.wrong(format!("{SUMS}: it is not written as it is here: lower-case digests, two spaces, sorted, lines that end with LF"));
@@ -149,8 +198,12 @@ impl Check<'_> {
         for (path, digest) in &listed {
             match there.get(path) {
                 None => self.wrong(format!("{path}: it is listed, and is not there")),
-                Some((found, _)) if found != digest => self.wrong(format!("{path}: it was changed")),
-                Some(_) => {}
+                Some(There::Other(what)) => self.wrong(format!("{path}: it was changed: it is {what}")),
+                Some(There::File(_)) => match sums::digest(&self.root.join(path)) {
+                    Ok(found) if found == *digest => {}
+                    Ok(_) => self.wrong(format!("{path}: it was changed")),
+                    Err(error) => self.wrong(format!("{path}: it cannot be read: {error}")),
+                },
             }
         }
         for path in there.keys().filter(|p| !listed.contains_key(*p)) {
@@ -175,188 +228,80 @@ impl Check<'_> {
         if manifest.text().ok().as_deref() != Some(text.as_str()) {
             self.wrong(format!("{MANIFEST}: it is not written as it is here"));
         }
-        let inside: BTreeSet<(&str, &str, u64)> =
-            manifest.files.iter().map(|f| (f.path.as_str(), f.sha256.as_str(), f.bytes)).collect();
-        let mut own: BTreeSet<(&str, &str, u64)> =
-            there.iter().map(|(path, (digest, bytes))| (path.as_str(), digest.as_str(), *bytes)).collect();
-        own.retain(|(path, _, _)| *path != MANIFEST);
-        for (path, ..) in inside.symmetric_difference(&own) {
-            let problem = format!("{MANIFEST}: what it says of {path} is not so");
-            if !self.problems.contains(&problem)
-                && !self.problems.iter().any(|p| p.starts_with(&format!("{path}: ")))
-            {
-                self.wrong(problem);
-            }
+        if manifest.schema != SCHEMA {
+            self.wrong(format!("{MANIFEST}: its schema is `{}`", manifest.schema));
         }
-        if inside.len() != manifest.files.len() {
-            self.wrong(format!("{MANIFEST}: it lists a file twice"));
+        if manifest.tool.name != "leastwise" {
+            self.wrong(format!("{MANIFEST}: it was made by `{}`, not by leastwise", manifest.tool.name));
+        }
+        if manifest.previous.as_deref().is_some_and(|p| !is_digest(p)) {
+            self.wrong(format!("{MANIFEST}: what it follows is no digest"));
+        }
+        let own = listed.iter().filter(|(path, _)| *path != MANIFEST).map(|(path, digest)| {
+            let bytes = match there.get(path) {
+                Some(There::File(bytes)) => *bytes,
+                _ => 0,
+            };
+            Listed { path: path.clone(), bytes, sha256: digest.clone() }
+        });
+        if !own.eq(manifest.files.iter().cloned()) && self.problems.is_empty() {
+            self.wrong(format!("{MANIFEST}: its list of files is not that of {SUMS}"));
         }
         for r in manifest.derived.reconciliation.iter().filter(|r| !r.equal || r.left_count != r.right_count)
         {
             self.wrong(format!("{MANIFEST}: {} of {} do not agree with {}", r.what, r.left, r.right));
         }
         if there.contains_key(LEDGER) || manifest.ledger_head.is_some() {
-            let bytes = fs::read(self.root.join(LEDGER)).unwrap_or_default();
-            match Chain::read(&bytes) {
-                Err(error) => self.wrong(format!("{LEDGER}: {error}")),
-                Ok(chain) if Some(chain.head()) != manifest.ledger_head.as_deref() => {
+            match self.bytes(LEDGER).map(|bytes| Chain::read(&bytes)) {
+                None => {}
+                Some(Err(error)) => self.wrong(format!("{LEDGER}: {error}")),
+                Some(Ok(chain)) if Some(chain.head()) != manifest.ledger_head.as_deref() => {
                     self.wrong(format!(
                         "{LEDGER}: its head is {}, and the manifest says another",
                         chain.head()
                     ));
                 }
-                Ok(_) => {}
+                Some(Ok(_)) => {}
+            }
+        }
+        // Whatever version made it: the rules and the catalogue that are sealed are those that it names.
+        let rules = listed
+            .iter()
+            .filter_map(|(path, digest)| Some((path.strip_prefix(RULES)?.to_owned(), digest.clone())));
+        if derived::rules_digest(rules) != manifest.tool.rules_sha256 {
+            self.wrong(format!("{MANIFEST}: the rules that are sealed are not those that it names"));
+        }
+        if let Some(text) = self.text(CATALOG) {
+            match Catalog::parse(text.into()) {
+                Ok(sealed)
+                    if sealed.digest() == manifest.tool.catalog_sha256
+                        && sealed.date() == manifest.tool.catalog_date => {}
+                _ => self.wrong(format!("{CATALOG}: it is not the catalogue that the manifest names")),
             }
         }
         Ok(Some(manifest))
     }
 
-    fn signature(&mut self, allowed: Option<&Path>) -> Result<(), AppError> {
-        let there = self.root.join(SIGNATURE).is_file();
-        match (allowed, there) {
-            (None, false) => self.notes.push("not signed".to_owned()),
-            (None, true) => {
-                self.notes.push("signed; by whom was not checked (--allowed-signers FILE)".to_owned())
+    fn signature(&mut self, allowed: Option<&str>) {
+        if fs::symlink_metadata(self.root.join(SIGNATURE)).is_err() {
+            match allowed {
+                None => self.notes.push("not signed".to_owned()),
+                Some(_) => self.wrong(format!("{SIGNATURE}: it is not there")),
             }
-            (Some(_), false) => self.wrong(format!("{SIGNATURE}: it is not there")),
-            (Some(path), true) => {
-                let allowed = String::from_utf8_lossy(&read_file(path)?).into_owned();
-                let (Some(signature), Some(list)) = (self.text(SIGNATURE), self.text(SUMS)) else {
-                    return Ok(());
-                };
-                match seal::check(&signature, &list, &allowed) {
-                    Ok(who) => self.notes.push(format!("signed by {who}")),
-                    Err(problem) => self.wrong(format!("{SIGNATURE}: {problem}")),
-                }
+            return;
+        }
+        let (Some(signature), Some(list)) = (self.text(SIGNATURE), self.text(SUMS)) else { return };
+        match seal::check(&signature, &list, allowed) {
+            Signed::By(who) if allowed.is_some() => self.notes.push(format!("signed by {who}")),
+            Signed::By(key) => {
+                self.notes
+                    .push(format!("signed with {key}; whose it is was not checked (--allowed-signers FILE)"));
             }
-        }
-        Ok(())
-    }
-
-    /// Judges what is sealed once more.
-    fn replay(
-        &mut self,
-        manifest: &Manifest,
-        catalog: &'static Catalog,
-        progress: &dyn Progress,
-    ) -> Result<(), AppError> {
-        let own = derived::tool(catalog);
-        if manifest.tool != own {
-            self.incomparable = true;
-            let what = if manifest.tool.version == own.version {
-                "with another catalogue or other rules: give its catalogue with --catalog, or take the program that made it".to_owned()
-            } else {
-                format!("it needs leastwise {}", manifest.tool.version)
-            };
-            self.notes
-                .push(format!("not replayed: it was made by leastwise {} ({what})", manifest.tool.version));
-            return Ok(());
-        }
-        for (name, text) in crate::rules::texts() {
-            if fs::read(self.root.join(format!("{RULES}{name}"))).ok().as_deref() != Some(text.as_bytes()) {
-                self.wrong(format!("{RULES}{name}: it is not the rule of this version"));
+            Signed::Bad(problem) => self.wrong(format!("{SIGNATURE}: {problem}")),
+            Signed::Unknown(why) => {
+                self.incomparable |= allowed.is_some();
+                self.notes.push(format!("{SIGNATURE}: not checked: {why}"));
             }
         }
-        if fs::read(self.root.join(CATALOG)).ok().as_deref() != Some(catalog.text().as_bytes()) {
-            self.wrong(format!("{CATALOG}: it is not the catalogue that the manifest names"));
-        }
-        let (Some(config), Some(waivers)) = (self.text(CONFIG), self.text(WAIVERS)) else { return Ok(()) };
-        let mut rules = Vec::new();
-        for listed in manifest.files.iter().filter(|f| f.path.starts_with(OWN_RULES)) {
-            let name = listed.path.rsplit('/').next().unwrap_or_default().to_owned();
-            let Some(text) = self.text(&listed.path) else { return Ok(()) };
-            rules.push((name, text));
-        }
-        let policy = match from_texts(&Texts { config, waivers, rules }) {
-            Ok(policy) => policy,
-            Err(error) => {
-                self.wrong(format!("policy: {error}"));
-                return Ok(());
-            }
-        };
-        let estate = match fs::File::open(self.root.join(SNAPSHOT)).map(snapshot::read) {
-            Ok(Ok(estate)) => estate,
-            Ok(Err(error)) => {
-                self.wrong(format!("{SNAPSHOT}: {error}"));
-                return Ok(());
-            }
-            Err(error) => {
-                self.wrong(format!("{SNAPSHOT}: {error}"));
-                return Ok(());
-            }
-        };
-        if estate.digest.as_deref() != Some(manifest.snapshot_sha256.as_str()) {
-            self.wrong(format!("{SNAPSHOT}: it is not the snapshot that the manifest names"));
-        }
-        let time = |text: &str| Instant::parse(text);
-        let (Some(judged_at), Some(decided_at)) =
-            (time(&manifest.origin.judged_at), time(&manifest.origin.decided_at))
-        else {
-            self.wrong(format!("{MANIFEST}: its instants cannot be read"));
-            return Ok(());
-        };
-        let provenance = Provenance {
-            kind: manifest.origin.kind.clone(),
-            name: manifest.origin.name.clone(),
-            collected_at: manifest.origin.collected_at.as_deref().and_then(time),
-            judged_at: Some(judged_at),
-            decided_at: Some(decided_at),
-        };
-        let scratch = Scratch::new(self.root)?;
-        let ledger = self.root.join(LEDGER);
-        let ledger = ledger.is_file().then_some(ledger);
-        let origin = derived::origin(&estate, &provenance);
-        let read = derived::Sealed::new(&estate, &policy, ledger.is_some());
-        conclusions(estate, provenance, &policy, ledger.as_deref(), catalog, &scratch.0, progress)?;
-        for name in REPLAYED {
-            let again = fs::read(scratch.0.join(name)).ok();
-            if again.is_none() || again != fs::read(self.root.join(name)).ok() {
-                self.wrong(format!("{name}: what is sealed gives something else"));
-            }
-        }
-        let (again, picked) = read.with_tables(&scratch.0, manifest.derived.sample.seed.clone())?;
-        let said = &manifest.derived;
-        for (what, same) in [
-            ("origin", origin == manifest.origin),
-            ("sources", again.sources == said.sources),
-            ("population", again.population == said.population),
-            ("reconciliation", again.reconciliation == said.reconciliation),
-            ("limitations", again.limitations == said.limitations),
-            ("sample", again.sample == said.sample),
-        ] {
-            if !same {
-                self.wrong(format!("{MANIFEST}: {what} is not what follows from what is sealed"));
-            }
-        }
-        if Some(picked) != fs::read(self.root.join("sample.csv")).ok() {
-            self.wrong("sample.csv: the seed picks other rows");
-        }
-        if self.problems.is_empty() {
-            self.notes.push(
-                "replayed: what is sealed gives every table, finding and page, byte for byte".to_owned(),
-            );
-        }
-        Ok(())
-    }
-}
-
-/// A folder for a replay, beside the bundle, gone when it ends.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(bundle: &Path) -> Result<Scratch, AppError> {
-        let mut name = bundle.file_name().unwrap_or_default().to_owned();
-        name.push(format!(".replay-{}", std::process::id()));
-        let path = bundle.with_file_name(name);
-        fs::create_dir_all(&path)
-            .map_err(|e| AppError::usage(format!("cannot make the folder `{}`: {e}", path.display())))?;
-        Ok(Scratch(path))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // What stays is only what could be made again.
-        let _gone = fs::remove_dir_all(&self.0);
     }
 }
