@@ -110,6 +110,8 @@ fn counts(dir: &Path, campaign: &str, now: &str, at: &str) -> serde_json::Value 
 fn a_year_of_reviews() {
     let dir = folder("reviews-year");
     write(&dir.join("leastwise.toml"), demo::CONFIG);
+    let waiver = "[[waiver]]\nid = \"W-1\"\nrules = [\"secret-read-scope\"]\ntarget = { identity = \"id-fleet-rotator-prod-weu\" }\ncategory = \"waiver\"\nreason = \"rotates every secret of the group\"\nrequested_by = \"team-logistics\"\napproved_by = \"security-board\"\napproved_on = 2026-01-02\nexpires = 2026-06-30\n";
+    write(&dir.join("leastwise-waivers.toml"), waiver);
     saved(&dir, "q1.lwsnap", "2026-01-05T08:00:00Z", |_| {});
     let open = |campaign: &str, snap: &str, due: &str, at: &str| {
         ok(
@@ -179,6 +181,62 @@ fn a_year_of_reviews() {
     let history = ok(&dir, &["review", "export", "--campaign", "2026-Q2"]).out;
     assert_eq!(history.lines().next().unwrap().split(',').count(), 30);
     assert!(history.contains(",Completed,") && history.contains(",Approve,"));
+
+    // Fourth quarter: what was left open in summer is decided, and nothing is overdue at the end.
+    saved(&dir, "q4.lwsnap", "2026-10-05T08:00:00Z", |e| without(e, ADMIN));
+    open("2026-Q4", "q4.lwsnap", "2026-10-20", "2026-10-06T08:00:00Z");
+    usual(&dir, "2026-Q4");
+    assert_eq!(import(&dir, "2026-Q4", "2026-10-12T08:00:00Z").code, 0);
+    ok(&dir, &["review", "close", "--acknowledged-by", "A. Manager", "--as-of", "2026-10-21T08:00:00Z"]);
+    let end =
+        ["review", "status", "--campaign", "2026-Q4", "--snapshot", "q4.lwsnap", "--fail-overdue", "--as-of"];
+    ok(&dir, &[&end[..], &["2026-10-21T09:00:00Z"]].concat());
+
+    // Each quarter is sealed with the ledger as it was then, chained, and replayed at the end of the year.
+    let whole = fs::read_to_string(dir.join("ledger.jsonl")).unwrap();
+    let mut before: Option<String> = None;
+    let mut statuses = Vec::new();
+    for (quarter, snap, at) in [
+        ("2026-Q1", "later.lwsnap", "2026-01-24T08:00:00Z"),
+        ("2026-Q2", "q2.lwsnap", "2026-04-21T08:00:00Z"),
+        ("2026-Q3", "q3.lwsnap", "2026-07-21T08:00:00Z"),
+        ("2026-Q4", "q4.lwsnap", "2026-10-21T09:00:00Z"),
+    ] {
+        let closed = format!("\"kind\":\"closed\",\"campaign\":\"{quarter}\"");
+        let lines = whole.lines().position(|l| l.contains(&closed)).unwrap() + 1;
+        let then: String = whole.lines().take(lines).map(|l| format!("{l}\n")).collect();
+        write(&dir.join("then.jsonl"), then);
+        let out = format!("evidence/{quarter}");
+        let mut args = vec![
+            "evidence",
+            "build",
+            "--snapshot",
+            snap,
+            "--ledger",
+            "then.jsonl",
+            "-o",
+            &out,
+            "--as-of",
+            at,
+        ];
+        if let Some(before) = &before {
+            args.extend(["--previous", before]);
+        }
+        ok(&dir, &args);
+        let table = fs::read_to_string(dir.join(&out).join("controls.csv")).unwrap();
+        let row = table.lines().find(|l| l.starts_with("c5,2025,IAM-05.01AC,")).unwrap();
+        statuses.push(row.split(',').nth(7).unwrap().to_owned());
+        // The waiver ends with its last day in June, and its finding is back.
+        let found = fs::read_to_string(dir.join(&out).join("findings.csv")).unwrap();
+        let (waived, ended) = (found.contains(",waived,"), found.contains("waiver-expired"));
+        assert_eq!((waived, ended), if at < "2026-07" { (true, false) } else { (false, true) }, "{quarter}");
+        before = Some(out);
+    }
+    // Of summer, where nobody answered, nothing was reviewed.
+    assert_eq!(statuses, ["partial", "partial", "not-satisfied", "partial"]);
+    let all = ["evidence/2026-Q1", "evidence/2026-Q2", "evidence/2026-Q3", "evidence/2026-Q4"];
+    let checked = ok(&dir, &[&["evidence", "verify", "--replay"][..], &all].concat());
+    assert_eq!(checked.out.matches("byte for byte").count(), 4, "{}", checked.out);
 
     // The chain holds, and any change of it shows.
     let bytes = fs::read(dir.join("ledger.jsonl")).unwrap();
