@@ -321,7 +321,7 @@ pub(super) struct Output {
     /// Write reports into this folder.
     #[arg(short, long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
-    /// A format (repeatable): html, csv, json, text, sarif, markdown, github, azure-devops, gitlab, junit, oscal, ocsf.
+    /// A format (repeatable): html, csv, json, text, sarif, markdown, github, azure-devops, gitlab, junit, oscal, ocsf, xlsx.
     #[arg(long, value_name = "FORMAT")]
     pub(super) format: Vec<String>,
     /// Which findings count for --fail-on: high, medium, low.

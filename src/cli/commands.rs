@@ -385,7 +385,8 @@ fn output(
     if formats.is_empty() {
         formats = if args.out.is_some() { files } else { vec![alone] };
     }
-    if args.out.is_none() && (formats.len() > 1 || formats.contains(&Format::Csv)) {
+    let files_only = formats.contains(&Format::Csv) || formats.contains(&Format::Xlsx);
+    if args.out.is_none() && (formats.len() > 1 || files_only) {
         return Err(
             AppError::usage("several files cannot go to standard output").help("give a folder with -o DIR")
         );

@@ -26,6 +26,7 @@ pub mod remedy;
 mod sarif;
 mod text;
 mod trend;
+mod xlsx;
 
 pub use csv::{CsvOptions, CsvTable, csv_text};
 pub use difference::{Difference, Side};
@@ -34,6 +35,7 @@ pub use page::{Page, Section};
 pub use paths::{blast_json, blast_text, open_json, open_text, path_json, paths_text};
 pub(crate) use text::summary;
 pub use text::{clean, sheet as sheet_text};
+pub use xlsx::{Sheet as XlsxSheet, workbook};
 
 use crate::report::Report;
 use std::io::Write;
@@ -76,6 +78,8 @@ pub enum Format {
     Oscal,
     /// Findings for security lakes.
     Ocsf,
+    /// A workbook.
+    Xlsx,
 }
 
 /// How reports are written.
@@ -89,7 +93,7 @@ pub struct Options {
 
 impl Format {
     /// Every format.
-    pub const ALL: [Format; 12] = [
+    pub const ALL: [Format; 13] = [
         Format::Html,
         Format::Csv,
         Format::Json,
@@ -102,6 +106,7 @@ impl Format {
         Format::Junit,
         Format::Oscal,
         Format::Ocsf,
+        Format::Xlsx,
     ];
 
     /// The name on the command line.
@@ -119,6 +124,7 @@ impl Format {
             Format::Junit => "junit",
             Format::Oscal => "oscal",
             Format::Ocsf => "ocsf",
+            Format::Xlsx => "xlsx",
         }
     }
 
@@ -142,6 +148,7 @@ impl Format {
             Format::Junit => &["junit.xml"],
             Format::Oscal => &["oscal.json"],
             Format::Ocsf => &["ocsf.ndjson"],
+            Format::Xlsx => &["report.xlsx"],
         }
     }
 
@@ -169,6 +176,7 @@ impl Format {
             Format::Junit => junit::write(report, to),
             Format::Oscal => oscal::write(report, to),
             Format::Ocsf => ocsf::write(report, to),
+            Format::Xlsx => xlsx::write(report, to),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! A grant as it stands in a review: everything that a reviewer sees, and what it is known by from review to review.
 
+use super::people::unseen;
 use crate::sources::table::day;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -135,7 +136,12 @@ impl Item {
 
     /// The columns of a row that say something else than this grant, by name, as they came.
     pub fn altered(&self, value: impl Fn(&str) -> Option<String>) -> Vec<&'static str> {
-        let plain = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        // What nobody sees is not in a workbook, nor is its stand-in in the ledger.
+        let seen = |c: &char| *c != '\u{fffd}' && unseen(c.encode_utf8(&mut [0; 4])).is_none();
+        let plain = |text: &str| -> String {
+            let text: String = text.chars().filter(seen).collect();
+            text.split_whitespace().collect::<Vec<_>>().join(" ")
+        };
         let differs = |(name, own): &(&'static str, &str)| match value(name) {
             None => true,
             Some(came) if plain(&came) == plain(own) => false,
@@ -178,6 +184,7 @@ mod tests {
             }
         };
         assert_eq!(item.altered(row("Owner ", "31.01.2026")), Vec::<&str>::new());
+        assert_eq!(item.altered(row("Ow\u{fffd}ner", "2026-01-31")), Vec::<&str>::new());
         assert_eq!(item.altered(row("Reader", "2026-01-31")), ["role"]);
         assert_eq!(item.altered(row("Owner", "2026-02-01")), ["created_on"]);
         assert_eq!(item.altered(row("Owner", "")), ["created_on"]);

@@ -511,3 +511,15 @@ fn several_earlier_runs_show_how_it_went() {
     let page = fs::read_to_string(dir.join("runs/3/report.html")).unwrap();
     assert!(page.contains("Over time") && page.contains("<polyline"));
 }
+
+#[test]
+fn a_workbook_has_the_tables_and_the_same_bytes_each_time() {
+    let dir = folder("audit-xlsx");
+    for out in ["a", "b"] {
+        let ran = run(&dir, &["audit", "--demo", "--format", "xlsx", "-o", out]);
+        assert_eq!(ran.code, 0, "{}", ran.err);
+    }
+    let bytes = fs::read(dir.join("a/report.xlsx")).unwrap();
+    assert!(bytes.starts_with(b"PK") && bytes == fs::read(dir.join("b/report.xlsx")).unwrap());
+    assert_eq!(run(&dir, &["audit", "--demo", "--format", "xlsx"]).code, 2);
+}

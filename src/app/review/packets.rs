@@ -2,8 +2,10 @@
 
 use crate::app::error::AppError;
 use crate::app::store::write_atomically;
-use crate::render::{CsvOptions, Page, RenderError, Section, csv_text};
+use crate::model::Instant;
+use crate::render::{CsvOptions, Page, RenderError, Section, XlsxSheet, csv_text, workbook};
 use crate::review::{Campaign, FILLED, Row};
+use crate::sources::table::Table;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -57,6 +59,23 @@ impl<'c> Packet<'c> {
         };
         let rows: Vec<Vec<String>> = self.rows.iter().map(row).collect();
         csv_text(&head.join(","), &rows, &CsvOptions { bom: true, ..CsvOptions::default() }).map_err(wrong)
+    }
+
+    /// The table as a workbook, for those who save it as CSV again.
+    fn xlsx(&self, campaign: &Campaign) -> Result<Vec<u8>, AppError> {
+        let table = self.csv()?;
+        let read = Table::read(&table).map_err(|e| AppError::internal(e.to_string()))?;
+        let own = self.rows.first().map(|r| r.item.columns().map(|(name, _)| name)).unwrap_or_default();
+        let head: Vec<String> = own.iter().copied().chain(FILLED).map(str::to_owned).collect();
+        let fields = |row| head.iter().map(|c| read.get(row, c).unwrap_or_default().to_owned()).collect();
+        let sheet = XlsxSheet {
+            name: "Review".to_owned(),
+            filled_from: Some(own.len()),
+            choices: ["approve", "deny", "narrow", "dont-know"].map(str::to_owned).to_vec(),
+            rows: read.rows.iter().map(fields).collect(),
+            head,
+        };
+        workbook(&[sheet], Instant::parse(&campaign.opened_at)).map_err(wrong)
     }
 
     /// The page.
@@ -119,7 +138,7 @@ impl<'c> Packet<'c> {
             lead: vec![
                 format!("decisions are due on {} (UTC); the estate is {}", opened.due, opened.estate),
                 format!(
-                    "fill in {}.csv beside this page, its last {} columns, and send it back",
+                    "fill in {}.csv beside this page, its last {} columns, and send it back; or the workbook, saved as `CSV UTF-8`",
                     self.name,
                     FILLED.len()
                 ),
@@ -171,7 +190,8 @@ pub(super) fn empty(to: &Path) -> Result<(), AppError> {
 /// Writes packets, and says how many.
 pub(super) fn write(campaign: &Campaign, packets: &[Packet<'_>], to: &Path) -> Result<usize, AppError> {
     for packet in packets {
-        let (table, page) = (packet.csv()?, packet.html(campaign)?);
+        let (table, page, book) = (packet.csv()?, packet.html(campaign)?, packet.xlsx(campaign)?);
+        write_atomically(&to.join(format!("{}.xlsx", packet.name)), false, |f| f.write_all(&book))?;
         write_atomically(&to.join(format!("{}.csv", packet.name)), false, |f| f.write_all(&table))?;
         write_atomically(&to.join(format!("{}.html", packet.name)), false, |f| f.write_all(page.as_bytes()))?;
     }
