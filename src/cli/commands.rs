@@ -387,9 +387,7 @@ fn output(
     }
     let files_only = formats.contains(&Format::Csv) || formats.contains(&Format::Xlsx);
     if args.out.is_none() && (formats.len() > 1 || files_only) {
-        return Err(
-            AppError::usage("several files cannot go to standard output").help("give a folder with -o DIR")
-        );
+        return Err(AppError::usage("these formats go to files").help("give a folder with -o DIR"));
     }
     let delimiter = match args.csv_delimiter.as_bytes() {
         [one] if !matches!(one, b'"' | b'\r' | b'\n') => *one,

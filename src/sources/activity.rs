@@ -4,6 +4,7 @@
 //! Reads the lines or arrays that Azure Monitor exports (category `ManagedIdentitySignInLogs`) and Microsoft Graph's
 //! `auditLogs/signIns` answers. Only the principal and the time are kept.
 
+use super::log_tables::{self, Form};
 use super::usage;
 use crate::model::{
     Estate, Extent, Gap, Instant, Location, Reason, SignIn, SignInWindow, Source, Usage, UsageLog,
@@ -11,7 +12,7 @@ use crate::model::{
 use crate::sources::scan::{Position, Problem, Visit, scan};
 use serde::Deserialize;
 use std::collections::HashMap;
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 
 /// The most rows of use that are kept.
 const MOST: usize = 4_000_000;
@@ -161,7 +162,12 @@ pub fn read(estate: &mut Estate, path: &str, input: impl Read) -> Result<(), Sig
         full: false,
         any: false,
     };
-    scan(input, &mut reader);
+    let mut input = BufReader::with_capacity(1 << 16, input);
+    // What cannot be read at all is told by whoever reads on.
+    match input.fill_buf().map_or(Form::Records, log_tables::form) {
+        Form::Records => scan(input, &mut reader),
+        form => log_tables::read(form, input, &mut reader),
+    }
     if !reader.any {
         // Nothing was done, as far as this goes.
         return Ok(());

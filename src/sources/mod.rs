@@ -13,6 +13,7 @@ pub mod iac;
 mod usage;
 
 mod files;
+mod log_tables;
 mod scan;
 pub mod simulate;
 pub mod snapshot;
