@@ -41,44 +41,63 @@ fn token(control: &ControlRow) -> String {
 pub(super) fn write(report: &Report<'_>, to: &mut dyn Write) -> Result<(), RenderError> {
     let p = &report.provenance;
     let time = |t: Option<crate::model::Instant>| t.map(|t| t.to_string());
-    let now =
-        time(p.decided_at).or_else(|| time(p.judged_at)).unwrap_or_else(|| "1970-01-01T00:00:00Z".to_owned());
+    let now = time(p.decided_at).or_else(|| time(p.judged_at));
+    let now = now.unwrap_or_else(|| "1970-01-01T00:00:00Z".to_owned());
     let collected = time(p.collected_at).or_else(|| time(p.judged_at)).unwrap_or_else(|| now.clone());
     let run = [p.kind.as_str(), &p.name, &collected, &now, report.version()];
     let id = |kind: &str, parts: &[&str]| uuid(&[&[kind][..], &run[..], parts].concat());
-    let mut observations: Vec<Value> = Vec::new();
+    let plan = id("plan", &[]);
+    let controls = report.controls();
+    let selected: BTreeMap<String, Value> =
+        controls.iter().map(|c| (token(c), json!({"control-id": token(c)}))).collect();
+    // Written piece by piece: a large tenant has more observations than fit in memory as trees.
+    let head = json!({
+        "uuid": id("document", &[]),
+        "metadata": {
+            "title": "Least privilege of managed identities", "last-modified": now, "version": report.version(),
+            "oscal-version": VERSION,
+            "props": [{"name": "catalog", "ns": NAMES, "value": report.catalog()}],
+        },
+        "import-ap": {"href": format!("#{plan}")},
+    });
+    let result = json!({
+        "uuid": id("result", &[]), "title": format!("Least privilege of managed identities in {}", clean(&p.name)),
+        "description": clean(&super::text::summary(report)), "start": collected, "end": now,
+        "reviewed-controls": {"control-selections": [{"include-controls": selected.into_values().collect::<Vec<_>>()}]},
+    });
+    to.write_all(b"{\"assessment-results\":")?;
+    open(to, &head)?;
+    to.write_all(b",\n\"results\":[")?;
+    open(to, &result)?;
+    let mut observed: Vec<String> = Vec::new();
     let mut risks: Vec<Value> = Vec::new();
-    // By framework and control: observations and risks of its findings.
+    // By framework and control, its findings by number, and which of them are accepted.
     let mut related: HashMap<(&str, &str), Related> = HashMap::new();
+    let mut list = List::begin("observations");
     for row in report.findings() {
         let observation = id("observation", &[row.fingerprint()]);
-        let mut risk = None;
-        if row.disposition() == "waived" {
-            let uuid = id("risk", &[row.fingerprint()]);
+        list.put(to, &seen(&row, &observation, &collected))?;
+        let accepted = row.disposition() == "waived";
+        if accepted {
             risks.push(json!({
-                "uuid": uuid, "title": clean(row.title()), "description": clean(row.message()),
+                "uuid": id("risk", &[row.fingerprint()]), "title": clean(row.title()),
+                "description": clean(row.message()),
                 "statement": format!("accepted by waiver {}", clean(row.waiver().unwrap_or("that is not named"))),
                 "status": "deviation-approved",
             }));
-            risk = Some(uuid);
         }
-        observations.push(seen(&row, &observation, &collected));
         for (framework, control) in row.controls() {
             let entry = related.entry((framework, control)).or_default();
-            entry.0.push(observation.clone());
-            entry.1.extend(risk.clone());
+            entry.0.push(observed.len());
+            entry.1.extend(accepted.then(|| risks.len() - 1));
         }
+        observed.push(observation);
     }
-    let controls = report.controls();
-    let mut findings: Vec<Value> = Vec::new();
-    let mut selected: BTreeMap<String, Value> = BTreeMap::new();
     for control in &controls {
-        let token = token(control);
         let key = format!("{}-{}", control.framework, control.version);
-        let of = related.get(&(key.as_str(), control.control_id.as_str()));
-        let observation = id("observation", &[&key, &control.control_id]);
-        observations.push(json!({
-            "uuid": observation, "title": format!("{} {}", key, control.control_id),
+        let observation = json!({
+            "uuid": id("observation", &[&key, &control.control_id]),
+            "title": format!("{} {}", key, control.control_id),
             "description": clean(&format!("{}: {}", control.status, control.reason)),
             "props": [
                 {"name": "status", "ns": NAMES, "value": control.status},
@@ -87,80 +106,105 @@ pub(super) fn write(report: &Report<'_>, to: &mut dyn Write) -> Result<(), Rende
             ],
             "methods": [if control.automation == "review" { "EXAMINE" } else { "TEST" }],
             "types": ["control-objective"], "collected": collected,
-        }));
-        selected.insert(token.clone(), json!({"control-id": token}));
+        });
+        list.put(to, &observation)?;
+    }
+    list.end(to)?;
+    let mut list = List::begin("risks");
+    risks.iter().try_for_each(|risk| list.put(to, risk))?;
+    list.end(to)?;
+    let mut list = List::begin("findings");
+    for control in &controls {
         let (state, reason) = match control.status {
             "satisfied" => ("satisfied", "pass"),
             "satisfied-with-exceptions" => ("satisfied", "other"),
             "not-satisfied" => ("not-satisfied", "fail"),
+            // What nobody concluded is no finding.
             _ => continue,
         };
-        let mut shown = vec![observation];
-        shown.extend(of.iter().flat_map(|(o, _)| o.iter().cloned()));
-        let shown: Vec<Value> = shown.iter().map(|o| json!({"observation-uuid": o})).collect();
+        let key = format!("{}-{}", control.framework, control.version);
+        let of = related.get(&(key.as_str(), control.control_id.as_str()));
+        let own = id("observation", &[&key, &control.control_id]);
+        let rest = of.iter().flat_map(|(all, _)| all).filter_map(|n| observed.get(*n));
+        let shown: Vec<Value> =
+            std::iter::once(&own).chain(rest).map(|o| json!({"observation-uuid": o})).collect();
         let mut finding = json!({
             "uuid": id("finding", &[&key, &control.control_id]),
             "title": format!("{} {}", key, control.control_id),
             "description": clean(if control.title.is_empty() { &control.reason } else { &control.title }),
             "target": {
-                "type": "objective-id", "target-id": format!("{token}_obj"),
+                "type": "objective-id", "target-id": format!("{}_obj", token(control)),
                 "status": {"state": state, "reason": reason, "remarks": clean(&control.reason)},
             },
             "related-observations": shown,
         });
-        let accepted: Vec<Value> = of.iter().flat_map(|(_, r)| r).map(|r| json!({"risk-uuid": r})).collect();
+        let risk = |n: &usize| Some(json!({"risk-uuid": risks.get(*n)?.get("uuid")?}));
+        let accepted: Vec<Value> = of.iter().flat_map(|(_, all)| all).filter_map(risk).collect();
         if let Some(members) = finding.as_object_mut().filter(|_| !accepted.is_empty()) {
             members.insert("related-risks".to_owned(), Value::Array(accepted));
         }
-        findings.push(finding);
+        list.put(to, &finding)?;
     }
-    let plan = id("plan", &[]);
-    let mut result = json!({
-        "uuid": id("result", &[]), "title": format!("Least privilege of managed identities in {}", clean(&p.name)),
-        "description": clean(&super::text::summary(report)), "start": collected, "end": now,
-        "reviewed-controls": {"control-selections": [{"include-controls": selected.into_values().collect::<Vec<_>>()}]},
-        "observations": observations,
-    });
-    let attested: Vec<Value> = report
-        .reviews
-        .iter()
-        .flatten()
-        .filter(|r| r.closed_at.is_some())
-        .map(|r| {
-            json!({"parts": [{"name": "access-review", "title": clean(&format!("access review {}", r.campaign)),
-                "prose": clean(&format!("{} of {} grants decided, {} approved, {} denied or narrowed; acknowledged by {}",
-                    r.decided, r.grants, r.approved, r.denied, r.acknowledged_by))}]})
-        })
-        .collect();
-    if let Some(members) = result.as_object_mut() {
-        // Lists are left out rather than empty.
-        for (name, list) in [("risks", risks), ("findings", findings), ("attestations", attested)] {
-            if !list.is_empty() {
-                members.insert(name.to_owned(), Value::Array(list));
-            }
-        }
+    list.end(to)?;
+    let mut list = List::begin("attestations");
+    for review in report.reviews.iter().flatten().filter(|r| r.closed_at.is_some()) {
+        let prose = format!(
+            "{} of {} grants decided, {} approved, {} denied or narrowed; acknowledged by {}",
+            review.decided, review.grants, review.approved, review.denied, review.acknowledged_by
+        );
+        let title = clean(&format!("access review {}", review.campaign));
+        list.put(to, &json!({"parts": [{"name": "access-review", "title": title, "prose": clean(&prose)}]}))?;
     }
-    let all = json!({"assessment-results": {
-        "uuid": id("document", &[]),
-        "metadata": {
-            "title": "Least privilege of managed identities", "last-modified": now, "version": report.version(),
-            "oscal-version": VERSION,
-            "props": [{"name": "catalog", "ns": NAMES, "value": report.catalog()}],
-        },
-        "import-ap": {"href": format!("#{plan}")},
-        "results": [result],
-        "back-matter": {"resources": [{
-            "uuid": plan, "title": "Assessment plan",
-            "description": "The rules, their parameters and the policy of this run; leastwise rules list shows them.",
-        }]},
-    }});
-    serde_json::to_writer_pretty(&mut *to, &all).map_err(std::io::Error::from)?;
-    to.write_all(b"\n")?;
+    list.end(to)?;
+    let back = json!({"resources": [{
+        "uuid": plan, "title": "Assessment plan",
+        "description": "The rules, their parameters and the policy of this run; leastwise rules list shows them.",
+    }]});
+    to.write_all(b"}],\n\"back-matter\":")?;
+    serde_json::to_writer(&mut *to, &back).map_err(std::io::Error::from)?;
+    to.write_all(b"}}\n")?;
     Ok(())
 }
 
-/// Identifiers of observations and of risks.
-type Related = (Vec<String>, Vec<String>);
+/// An object without its end, so that more members can follow.
+fn open(to: &mut dyn Write, value: &Value) -> Result<(), RenderError> {
+    let text = value.to_string();
+    to.write_all(text.strip_suffix('}').unwrap_or(&text).as_bytes())?;
+    Ok(())
+}
+
+/// A list that follows other members, one element a line. One without elements is left out, as the model wants it.
+struct List {
+    name: &'static str,
+    any: bool,
+}
+
+impl List {
+    fn begin(name: &'static str) -> List {
+        List { name, any: false }
+    }
+
+    fn put(&mut self, to: &mut dyn Write, value: &Value) -> Result<(), RenderError> {
+        if self.any {
+            to.write_all(b",\n")?;
+        } else {
+            write!(to, ",\n\"{}\":[\n", self.name)?;
+            self.any = true;
+        }
+        serde_json::to_writer(&mut *to, value).map_err(std::io::Error::from)?;
+        Ok(())
+    }
+
+    fn end(self, to: &mut dyn Write) -> Result<(), RenderError> {
+        if self.any {
+            to.write_all(b"]")?;
+        }
+        Ok(())
+    }
+}
+
+/// Observations and risks, by number.
+type Related = (Vec<usize>, Vec<usize>);
 
 /// Whose names our properties are.
 const NAMES: &str = "https://leastwise.dev/ns/oscal";
