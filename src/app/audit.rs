@@ -11,7 +11,7 @@ use crate::rbac::Catalog;
 use crate::render::{CsvOptions, Format, Options, RenderError};
 use crate::report::{Overlay, Report, power_row};
 use crate::review::{diff, sort_findings};
-use crate::rules::{Judging, run};
+use crate::rules::run;
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -118,15 +118,7 @@ pub(super) fn judge(
     let before = loaded.before.map(|estate| AccessGraph::build(estate, catalog, Some(judged_at)));
     progress.step("running the rules");
     let threshold = request.fail_on.unwrap_or(Severity::High);
-    let judging = Judging {
-        rules: &policy.rules,
-        config: &policy.config,
-        waivers: &policy.waivers,
-        source,
-        judged_at,
-        decided_at: provenance.decided_at.unwrap_or(times.now),
-        threshold,
-    };
+    let judging = policy.judging(source, &provenance, times.now, threshold);
     let mut judged = run(&graph, &judging);
     let change = before.map(|before| {
         progress.step("comparing with the tenant");

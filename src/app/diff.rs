@@ -2,7 +2,7 @@
 
 use super::Progress;
 use super::error::AppError;
-use super::estate::{Input, Loaded, Times, load};
+use super::estate::{Input, Times, load};
 use super::policy::Policy;
 use super::store::write_atomically;
 use crate::finding::Disposition;
@@ -11,7 +11,7 @@ use crate::rbac::Catalog;
 use crate::render::{CsvOptions, Difference, RenderError, Side};
 use crate::report::{Overlay, Provenance};
 use crate::review::{diff, sort_findings};
-use crate::rules::{Judging, run};
+use crate::rules::run;
 use std::path::{Path, PathBuf};
 
 /// A format of the answer.
@@ -52,29 +52,9 @@ pub fn compare(
 ) -> Result<Difference, AppError> {
     let read = |path: &Path| load(&Input::Snapshot(path.to_owned()), &[], times, progress);
     let (before, after) = (read(old)?, read(new)?);
-    Ok(difference(before, after, times, policy, catalog, progress))
-}
-
-/// Compares two estates that were read.
-pub(super) fn difference(
-    before: Loaded,
-    after: Loaded,
-    times: Times,
-    policy: &Policy,
-    catalog: &'static Catalog,
-    progress: &dyn Progress,
-) -> Difference {
     // Ages are judged at one instant: that time passed is no change.
     let judged_at = after.provenance.judged_at.unwrap_or(times.now);
-    let judging = Judging {
-        rules: &policy.rules,
-        config: &policy.config,
-        waivers: &policy.waivers,
-        source: "snapshot",
-        judged_at,
-        decided_at: after.provenance.decided_at.unwrap_or(times.now),
-        threshold: crate::finding::Severity::High,
-    };
+    let judging = policy.judging("snapshot", &after.provenance, times.now, crate::finding::Severity::High);
     progress.step("comparing");
     let side = |p: &Provenance| Side {
         name: p.name.clone(),
@@ -98,7 +78,8 @@ pub(super) fn difference(
     {
         missing.insert(0, format!("two tenants are compared: `{a}` and `{b}`"));
     }
-    Difference { old: was, new: is, overlay: Overlay { diff: diff(&before, &after), sorted }, came, missing }
+    let overlay = Overlay { diff: diff(&before, &after), sorted };
+    Ok(Difference { old: was, new: is, overlay, came, missing })
 }
 
 /// One format as bytes.

@@ -68,7 +68,7 @@ fn digest(before: &str, key: &str, next: Option<&str>, page: &[u8]) -> String {
         hasher.update(text);
     }
     hasher.update(page);
-    hasher.finalize().iter().take(16).map(|b| format!("{b:02x}")).collect()
+    crate::model::hex(hasher.finalize().get(..16).unwrap_or_default())
 }
 
 /// Opens a file of ours for its owner alone. What is there and no plain file is nobody's checkpoint.

@@ -111,7 +111,7 @@ impl Ledger for LedgerFile {
         self.parsed(&self.bytes()?)
     }
 
-    fn append(&mut self, at: Instant, bodies: Vec<Body>) -> Result<(), AppError> {
+    fn append(&mut self, at: Instant, bodies: Vec<Body>) -> Result<Chain, AppError> {
         let mut file = self.lock()?;
         let old = self.bytes()?;
         let mut chain = self.parsed(&old)?;
@@ -155,6 +155,6 @@ impl Ledger for LedgerFile {
             let _synced = File::open(folder).and_then(|f| f.sync_all());
         }
         self.head = Some(chain.head().to_owned());
-        Ok(())
+        Ok(chain)
     }
 }

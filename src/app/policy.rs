@@ -2,8 +2,11 @@
 
 use super::error::AppError;
 use super::git::Ref;
+use crate::finding::Severity;
+use crate::model::Instant;
 use crate::policy::{Config, Waiver, parse_config, parse_waivers};
-use crate::rules::RuleSet;
+use crate::report::Provenance;
+use crate::rules::{Judging, RuleSet};
 use crate::sources::demo;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -26,6 +29,27 @@ pub struct Policy {
     pub proposed: Vec<String>,
     /// The texts that it was read from.
     pub texts: Texts,
+}
+
+impl Policy {
+    /// What an estate is judged by, at its own instants, or else now.
+    pub(super) fn judging<'p>(
+        &'p self,
+        source: &'p str,
+        provenance: &Provenance,
+        now: Instant,
+        threshold: Severity,
+    ) -> Judging<'p> {
+        Judging {
+            rules: &self.rules,
+            config: &self.config,
+            waivers: &self.waivers,
+            source,
+            judged_at: provenance.judged_at.unwrap_or(now),
+            decided_at: provenance.decided_at.unwrap_or(now),
+            threshold,
+        }
+    }
 }
 
 /// The texts of a policy, as a bundle of evidence carries them.

@@ -11,7 +11,7 @@ use crate::model::{Operation, Plane, Source};
 use crate::rbac::Catalog;
 use crate::render::{sheet_markdown, sheet_text};
 use crate::report::Report;
-use crate::rules::{Judging, run};
+use crate::rules::run;
 use std::path::PathBuf;
 
 /// Where the estate comes from, and when it is judged.
@@ -80,15 +80,7 @@ pub fn can(
     let (graph, provenance) = graph(ask, catalog, progress)?;
     let at = identity(&graph, who)?;
     let on = on.map(|text| scope(&graph, text)).transpose()?;
-    let judging = Judging {
-        rules: &policy.rules,
-        config: &policy.config,
-        waivers: &policy.waivers,
-        source: ask.input.source(),
-        judged_at: provenance.judged_at.unwrap_or(ask.times.now),
-        decided_at: provenance.decided_at.unwrap_or(ask.times.now),
-        threshold: Severity::High,
-    };
+    let judging = policy.judging(ask.input.source(), &provenance, ask.times.now, Severity::High);
     let judged = run(&graph, &judging);
     let report = Report::new(&graph, &judged, &policy.rules, provenance, Severity::High);
     let sheet = report.sheet(at, on).ok_or_else(|| AppError::internal("the identity has no facts"))?;

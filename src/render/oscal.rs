@@ -22,7 +22,7 @@ fn uuid(parts: &[&str]) -> String {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part.as_bytes());
     }
-    let hex: String = hash.finalize().iter().take(16).map(|b| format!("{b:02x}")).collect();
+    let hex = crate::model::hex(hash.finalize().get(..16).unwrap_or_default());
     let piece = |range| hex.get::<std::ops::Range<usize>>(range).unwrap_or_default();
     format!("{}-{}-5{}-8{}-{}", piece(0..8), piece(8..12), piece(13..16), piece(17..20), piece(20..32))
 }

@@ -67,7 +67,7 @@ pub fn power_row(graph: &AccessGraph) -> Option<PowerRow> {
         let path = escalation.way(identity, escalates)?;
         Some(path_row(graph, graph.identity_name(identity), &path))
     });
-    let chokes = escalation.chokes(all);
+    let chokes = escalation.chokes();
     let total = chokes.ways.max(1);
     let rows = chokes.grants.iter().map(|choke| {
         let grant = &graph.grants()[choke.grant];

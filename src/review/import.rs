@@ -61,13 +61,19 @@ pub fn decisions(campaign: &Campaign, table: &Table, terms: &Terms<'_>) -> Resul
         campaign.rows.iter().enumerate().map(|(n, r)| (r.item.item.as_str(), n)).collect();
     let mut refused: Vec<Refusal> = Vec::new();
     let mut taken = Taken::default();
+    // Decisions of this file, by grant.
+    let mut found: HashMap<String, Vec<Decision>> = HashMap::new();
     for line in &table.rows {
         let one = One { campaign, rows: &rows, table, line, terms };
-        match one.decision(&taken.decisions) {
+        let here = found.get(one.get("item_id")).map(Vec::as_slice).unwrap_or_default();
+        match one.decision(here) {
             Ok(decision) => {
                 let note = |problem: String| Refusal { line: line.line, problem };
                 taken.notes.extend(one.note(decision.as_ref()).map(note));
-                taken.decisions.extend(decision);
+                if let Some(decision) = decision {
+                    found.entry(decision.item.clone()).or_default().push(decision.clone());
+                    taken.decisions.push(decision);
+                }
             }
             Err(problem) => refused.push(Refusal { line: line.line, problem }),
         }
@@ -199,20 +205,19 @@ impl One<'_> {
         })
     }
 
-    /// The decision against what others said, and this one before. None where it says nothing new.
+    /// The decision against what others said of the grant, before and in this file. None where it says nothing new.
     fn agrees(&self, row: &Row, new: &Decision, found: &[Decision]) -> Result<Option<Decision>, String> {
         let says = |d: &Decision| (d.verdict, d.new_role.to_lowercase(), d.new_scope.to_lowercase());
-        let here = |d: &&Decision| d.item == new.item;
         let word = |d: &Decision| match (d.new_role.as_str(), d.new_scope.as_str()) {
             ("", "") => d.verdict.name().to_owned(),
             (role, scope) => format!("{} to {role} {scope}", d.verdict.name()),
         };
-        for other in found.iter().filter(here).filter(|d| same_person(&d.reviewer, &new.reviewer)) {
+        for other in found.iter().filter(|d| same_person(&d.reviewer, &new.reviewer)) {
             if says(other) != says(new) {
                 return Err(format!("`{}` is decided twice in this file, and not alike", new.item));
             }
         }
-        for other in row.decisions.iter().map(|(_, d)| d).chain(found.iter().filter(here)) {
+        for other in row.decisions.iter().map(|(_, d)| d).chain(found) {
             if same_person(&other.reviewer, &new.reviewer) {
                 let same = Decision { file: new.file.clone(), ..other.clone() };
                 if same == *new {

@@ -83,7 +83,7 @@ pub fn item_id(principal: &str, role_id: &str, scope: &str, condition: &str) -> 
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part.as_bytes());
     }
-    let hex: String = hash.finalize().iter().take(16).map(|b| format!("{b:02x}")).collect();
+    let hex = crate::model::hex(hash.finalize().get(..16).unwrap_or_default());
     // A letter in front, so that no spreadsheet takes it for a number.
     format!("g-{hex}")
 }

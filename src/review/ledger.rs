@@ -4,7 +4,7 @@
 //! last line, can tell whether anything before it was changed or dropped. Not here: where the lines lie (`app`).
 
 use super::item::Item;
-use crate::model::Instant;
+use crate::model::{Instant, hex};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,6 +30,9 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// Every one, in the order in which packets offer them.
+    pub const ALL: [Verdict; 4] = [Verdict::Approve, Verdict::Deny, Verdict::Narrow, Verdict::DontKnow];
+
     /// The word in tables.
     pub const fn name(self) -> &'static str {
         match self {
@@ -209,11 +212,11 @@ pub trait Ledger {
     /// If it cannot be read, or does not hold together.
     fn chain(&self) -> Result<Chain, Self::Error>;
 
-    /// Appends entries: all of them, or none.
+    /// Appends entries: all of them, or none. Gives all that there are then.
     ///
     /// # Errors
     /// If they cannot be written, or somebody else has written meanwhile.
-    fn append(&mut self, at: Instant, bodies: Vec<Body>) -> Result<(), Self::Error>;
+    fn append(&mut self, at: Instant, bodies: Vec<Body>) -> Result<Chain, Self::Error>;
 }
 
 /// What entries may follow those before: whoever can write a chain can write nonsense.
@@ -264,7 +267,7 @@ impl Sense {
 }
 
 fn digest(line: &[u8]) -> String {
-    Sha256::digest(line).iter().map(|b| format!("{b:02x}")).collect()
+    hex(&Sha256::digest(line))
 }
 
 impl Chain {

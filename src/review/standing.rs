@@ -1,6 +1,6 @@
 //! What became of the decisions of a campaign: each held against the grants that are there now.
 
-use super::campaign::Campaign;
+use super::campaign::{Campaign, Row};
 use super::item::Item;
 use super::ledger::Verdict;
 use crate::model::Instant;
@@ -83,12 +83,20 @@ pub fn standings(
 ) -> Vec<Stands> {
     let there: BTreeMap<&str, &Item> = current.iter().map(|i| (i.item.as_str(), i)).collect();
     let reviewed: BTreeSet<&str> = campaign.rows.iter().map(|r| r.item.item.as_str()).collect();
-    let mut unknown: Vec<&Item> = current.iter().filter(|i| !reviewed.contains(i.item.as_str())).collect();
+    // By principal: a grant turns into another of the same one only.
+    let mut unknown: BTreeMap<String, Vec<&Item>> = BTreeMap::new();
+    for item in current.iter().filter(|i| !reviewed.contains(i.item.as_str())) {
+        unknown.entry(item.principal_id.to_ascii_lowercase()).or_default().push(item);
+    }
+    let mut narrowed: BTreeMap<String, Vec<&Row>> = BTreeMap::new();
     let mut all = Vec::new();
     for row in &campaign.rows {
         let is = there.get(row.item.item.as_str()).copied();
         let decided = row.decided();
         let decided = decided.as_ref().map(|(at, d)| (*at, d));
+        if decided.is_some_and(|(_, d)| d.verdict == Verdict::Narrow) {
+            narrowed.entry(row.item.principal_id.to_ascii_lowercase()).or_default().push(row);
+        }
         let before = |at: &str| read_at.zip(Instant::parse(at)).is_some_and(|(read, at)| read < at);
         let (standing, item, detail) = match (decided, is) {
             (None, Some(is)) => (Standing::Undecided, is, String::new()),
@@ -121,8 +129,9 @@ pub fn standings(
             }
             (decided, None) => {
                 let drifted = decided.and_then(|_| {
-                    let at = unknown.iter().position(|new| turned(&row.item, new))?;
-                    Some(unknown.remove(at))
+                    let own = unknown.get_mut(&row.item.principal_id.to_ascii_lowercase())?;
+                    let at = own.iter().position(|new| turned(&row.item, new))?;
+                    Some(own.remove(at))
                 });
                 match drifted {
                     Some(new) => (Standing::Drifted, new, how(&row.item, new)),
@@ -132,13 +141,17 @@ pub fn standings(
         };
         all.push(Stands { standing, item: item.clone(), detail });
     }
-    for new in unknown {
-        if let Some(row) = campaign.rows.iter().find(|row| takes_its_place(row, new)) {
-            let detail = format!("in place of {} on {}", row.item.role, row.item.scope);
-            all.push(Stands { standing: Standing::Narrowed, item: new.clone(), detail });
-            continue;
+    for (principal, items) in unknown {
+        for new in items {
+            let rows = narrowed.get(&principal).map(Vec::as_slice).unwrap_or_default();
+            let (standing, detail) = match rows.iter().find(|row| takes_its_place(row, new)) {
+                Some(row) => {
+                    (Standing::Narrowed, format!("in place of {} on {}", row.item.role, row.item.scope))
+                }
+                None => (Standing::New, "in no review".to_owned()),
+            };
+            all.push(Stands { standing, item: new.clone(), detail });
         }
-        all.push(Stands { standing: Standing::New, item: new.clone(), detail: "in no review".to_owned() });
     }
     all.sort_by(|a, b| {
         (a.standing, &a.item.owner, &a.item.identity, &a.item.item).cmp(&(
@@ -152,7 +165,7 @@ pub fn standings(
 }
 
 /// Whether a grant is what another was to be narrowed to.
-fn takes_its_place(row: &super::campaign::Row, new: &Item) -> bool {
+fn takes_its_place(row: &Row, new: &Item) -> bool {
     let Some((_, d)) = row.decided().filter(|(_, d)| d.verdict == Verdict::Narrow) else { return false };
     let role = if d.new_role.is_empty() { &row.item.role_id } else { &d.new_role };
     let mut scopes = d.new_scope.split_whitespace().peekable();
@@ -199,7 +212,6 @@ fn how(old: &Item, new: &Item) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::campaign::Row;
     use super::super::ledger::{Decision, Opened};
     use super::*;
 

@@ -40,7 +40,7 @@ pub fn estate() -> Estate {
 
 /// A GUID that a text always gives.
 fn guid(text: &str) -> String {
-    let hex: String = Sha256::digest(text.as_bytes()).iter().take(16).map(|b| format!("{b:02x}")).collect();
+    let hex = crate::model::hex(Sha256::digest(text.as_bytes()).get(..16).unwrap_or_default());
     let part = |range: std::ops::Range<usize>| hex.get(range).unwrap_or_default().to_owned();
     [part(0..8), part(8..12), part(12..16), part(16..20), part(20..32)].join("-")
 }

@@ -69,7 +69,6 @@ pub fn build(
     }
     // Before anything is read: what cannot be linked or signed is not worth the wait.
     let before = terms.previous.as_deref().map(verify::sound).transpose()?;
-    let previous = terms.previous.as_deref().map(head_of).transpose()?;
     if terms.seed.as_ref().is_some_and(|s| s.trim().is_empty()) {
         return Err(AppError::usage("the seed of the sample is empty"));
     }
@@ -133,7 +132,7 @@ pub fn build(
     let seed = terms.seed.clone().unwrap_or_else(|| digest.clone());
     let (derived, table) = read.with_tables(&beside, seed)?;
     put("sample.csv", &table)?;
-    let files = sums::digests(&beside)?;
+    let mut files = sums::digests(&beside)?;
     let manifest = Manifest {
         schema: SCHEMA.to_owned(),
         tool: derived::tool(catalog),
@@ -147,7 +146,7 @@ pub fn build(
         snapshot_sha256: digest,
         derived,
         ledger_head,
-        previous,
+        previous: before.as_ref().map(|(_, head)| head.clone()),
         files: files
             .iter()
             .map(|(path, (sha256, bytes))| Listed {
@@ -157,13 +156,14 @@ pub fn build(
             })
             .collect(),
     };
-    if let Some(problem) = before.and_then(|before| verify::order(&before, &manifest)) {
+    if let Some(problem) = before.and_then(|(before, _)| verify::order(&before, &manifest)) {
         return Err(AppError::usage(problem).help("name the bundle that this one follows with --previous"));
     }
     let unequal = manifest.derived.reconciliation.iter().filter(|r| !r.equal).count();
     let text = manifest.text().map_err(|e| AppError::internal(e.to_string()))?;
     put(MANIFEST, text.as_bytes())?;
-    let list = sums::text(&sums::digests(&beside)?);
+    files.insert(MANIFEST.to_owned(), (sha256(text.as_bytes()), text.len() as u64));
+    let list = sums::text(&files);
     put(SUMS, list.as_bytes())?;
     if let Some(key) = &terms.sign {
         put(SIGNATURE, seal::sign(key, &list)?.as_bytes())?;
@@ -182,15 +182,6 @@ pub fn build(
         outcome.summary,
         sha256(list.as_bytes())
     ))
-}
-
-/// The digest of the list of a bundle.
-pub(super) fn head_of(bundle: &Path) -> Result<String, AppError> {
-    let list = bundle.join(SUMS);
-    if !list.is_file() {
-        return Err(AppError::usage(format!("`{}` is no bundle: it has no {SUMS}", bundle.display())));
-    }
-    Ok(sha256(&read_file(&list)?))
 }
 
 /// Everything reaches the disk before the bundle has its name.

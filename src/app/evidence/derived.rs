@@ -36,10 +36,11 @@ impl Sealed {
 
     /// The same with what follows from the tables, and the sample.
     pub(super) fn with_tables(self, folder: &Path, seed: String) -> Result<(Derived, Vec<u8>), AppError> {
-        let assignments = read_file(&folder.join("assignments.csv"))?;
-        let (table, population) = sample::sample(&assignments, &seed)
-            .ok_or_else(|| AppError::internal("assignments.csv cannot be read back"))?;
-        let (counts, reconciliation) = reconciled(folder, self.counted)?;
+        let assignments = Table::read(&read_file(&folder.join("assignments.csv"))?)
+            .map_err(|e| AppError::internal(format!("assignments.csv cannot be read back: {e}")))?;
+        let (table, population) =
+            sample::sample(&assignments, &seed).map_err(|e| AppError::internal(e.to_string()))?;
+        let (counts, reconciliation) = reconciled(folder, &assignments, self.counted)?;
         let sample = Sampled {
             file: "sample.csv".to_owned(),
             seed,
@@ -152,12 +153,9 @@ impl Told {
 /// Counts of the same thing from two files: that a table has every row can be seen.
 fn reconciled(
     folder: &Path,
+    assignments: &Table,
     mut counted: BTreeMap<String, u64>,
 ) -> Result<(BTreeMap<String, u64>, Vec<Reconciled>), AppError> {
-    let table = |name: &str| -> Result<Table, AppError> {
-        Table::read(&read_file(&folder.join(name))?)
-            .map_err(|e| AppError::internal(format!("{name} cannot be read back: {e}")))
-    };
     let rows = |name: &str| -> Result<u64, AppError> {
         count(&read_file(&folder.join(name))?)
             .ok_or_else(|| AppError::internal(format!("{name} cannot be read back")))
@@ -165,7 +163,6 @@ fn reconciled(
     let (identities, findings) = (rows("identities.csv")?, rows("findings.csv")?);
     let told: Told = serde_json::from_slice(&read_file(&folder.join("findings.json"))?)
         .map_err(|e| AppError::internal(format!("findings.json cannot be read back: {e}")))?;
-    let assignments = table("assignments.csv")?;
     let mut direct: Vec<&str> = assignments
         .rows
         .iter()

@@ -77,5 +77,5 @@ fn conclusions(
 /// The digest of bytes, as lower-case hex.
 fn sha256(bytes: &[u8]) -> String {
     use sha2::Digest as _;
-    sha2::Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
+    crate::model::hex(&sha2::Sha256::digest(bytes))
 }

@@ -1,7 +1,7 @@
 //! A sample of grants for an auditor to test by hand, which nobody picked: those whose digests with the seed come first.
 
 use super::sha256;
-use crate::render::{CsvOptions, csv_text};
+use crate::render::{CsvOptions, RenderError, csv_text};
 use crate::sources::table::Table;
 
 /// How many grants.
@@ -16,8 +16,7 @@ const COLUMNS: [&str; 8] =
     ["assignment_id", "identity", "principal_id", "role", "role_id", "scope", "condition", "state"];
 
 /// The sample as a table, and how many grants there were to pick from.
-pub(super) fn sample(assignments: &[u8], seed: &str) -> Option<(Vec<u8>, usize)> {
-    let table = Table::read(assignments).ok()?;
+pub(super) fn sample(table: &Table, seed: &str) -> Result<(Vec<u8>, usize), RenderError> {
     let get = |row, column| table.get(row, column).unwrap_or_default().to_owned();
     let mut rows: Vec<(String, Vec<String>)> = table
         .rows
@@ -31,6 +30,5 @@ pub(super) fn sample(assignments: &[u8], seed: &str) -> Option<(Vec<u8>, usize)>
     rows.dedup();
     let population = rows.len();
     let picked: Vec<Vec<String>> = rows.into_iter().take(SIZE).map(|(_, row)| row).collect();
-    let text = csv_text(&COLUMNS.join(","), &picked, &CsvOptions::default()).ok()?;
-    Some((text, population))
+    Ok((csv_text(&COLUMNS.join(","), &picked, &CsvOptions::default())?, population))
 }

@@ -60,7 +60,7 @@ pub(super) fn digest(path: &Path) -> std::io::Result<String> {
     use sha2::Digest as _;
     let mut hash = sha2::Sha256::new();
     std::io::copy(&mut fs::File::open(path)?, &mut HashWriter(&mut hash))?;
-    Ok(hash.finalize().iter().map(|b| format!("{b:02x}")).collect())
+    Ok(crate::model::hex(&hash.finalize()))
 }
 
 struct HashWriter<'h>(&'h mut sha2::Sha256);

@@ -62,11 +62,9 @@ pub fn verify(
     let mut before: Option<String> = None;
     for (at, bundle) in terms.bundles.iter().enumerate() {
         progress.step(&format!("checking {}", bundle.display()));
-        let mut check = Check { root: bundle, problems: Vec::new(), notes: Vec::new(), incomparable: false };
+        let mut check = Check::of(bundle);
         let manifest = check.files()?;
-        let known = check.problems.len();
-        let head = check.bytes(SUMS).map(|b| sha256(&b)).unwrap_or_default();
-        check.problems.truncate(known.max(usize::from(head.is_empty())));
+        let head = check.head.clone();
         if let Some(manifest) = &manifest {
             match (&before, &manifest.previous) {
                 (None, Some(previous)) if at == 0 => check.notes.push(format!("follows the bundle with head {previous}")),
@@ -120,15 +118,15 @@ pub(super) fn order(earlier: &Manifest, later: &Manifest) -> Option<String> {
     (at(earlier) > at(later)).then(|| format!("{MANIFEST}: it was made before the bundle that it follows"))
 }
 
-/// The manifest of a bundle whose files are as they were listed.
+/// The manifest and the head of a bundle whose files are as they were listed.
 ///
 /// # Errors
 /// If they are not.
-pub(super) fn sound(bundle: &Path) -> Result<Manifest, AppError> {
-    let mut check = Check { root: bundle, problems: Vec::new(), notes: Vec::new(), incomparable: false };
+pub(super) fn sound(bundle: &Path) -> Result<(Manifest, String), AppError> {
+    let mut check = Check::of(bundle);
     let manifest = check.files()?;
     match (manifest, check.problems.first()) {
-        (Some(manifest), None) => Ok(manifest),
+        (Some(manifest), None) => Ok((manifest, check.head)),
         (_, problem) => {
             let why = problem.cloned().or_else(|| check.notes.first().cloned()).unwrap_or_default();
             Err(AppError::usage(format!("`{}` is no whole bundle: {why}", bundle.display()))
@@ -144,12 +142,18 @@ fn is_digest(text: &str) -> bool {
 /// A bundle that is being checked.
 pub(super) struct Check<'t> {
     pub(super) root: &'t Path,
+    /// The digest of its list; empty while that was not read.
+    head: String,
     pub(super) problems: Vec<String>,
     pub(super) notes: Vec<String>,
     pub(super) incomparable: bool,
 }
 
-impl Check<'_> {
+impl<'t> Check<'t> {
+    fn of(root: &'t Path) -> Check<'t> {
+        Check { root, head: String::new(), problems: Vec::new(), notes: Vec::new(), incomparable: false }
+    }
+
     /// Something is wrong.
     pub(super) fn wrong(&mut self, problem: impl Into<String>) {
         self.problems.push(problem.into());
@@ -174,13 +178,16 @@ impl Check<'_> {
 
     /// The same as text.
     pub(super) fn text(&mut self, name: &str) -> Option<String> {
-        match String::from_utf8(self.bytes(name)?) {
-            Ok(text) => Some(text),
-            Err(_) => {
-                self.wrong(format!("{name}: it is not UTF-8"));
-                None
-            }
+        let bytes = self.bytes(name)?;
+        self.utf8(name, bytes)
+    }
+
+    fn utf8(&mut self, name: &str, bytes: Vec<u8>) -> Option<String> {
+        let text = String::from_utf8(bytes).ok();
+        if text.is_none() {
+            self.wrong(format!("{name}: it is not UTF-8"));
         }
+        text
     }
 
     /// The list, the manifest, and every file against both.
@@ -190,7 +197,9 @@ impl Check<'_> {
         }
         let there = sums::of_folder(self.root)
             .map_err(|e| AppError::usage(format!("cannot read `{}`: {e}", self.root.display())))?;
-        let Some(list) = self.text(SUMS) else { return Ok(None) };
+        let Some(bytes) = self.bytes(SUMS) else { return Ok(None) };
+        self.head = sha256(&bytes);
+        let Some(list) = self.utf8(SUMS, bytes) else { return Ok(None) };
         let Some(listed) = sums::parse(&list) else {
             self.wrong(format!("{SUMS}: it is not written as it is here: lower-case digests, two spaces, sorted, lines that end with LF"));
             return Ok(None);

@@ -69,8 +69,8 @@ pub fn close(terms: &CloseTerms, times: Times) -> Result<String, AppError> {
         closed.undecided.len(),
         crate::render::clean(&closed.acknowledged_by)
     );
-    ledger.append(moment(times), vec![Body::Closed(closed)])?;
-    Ok(format!("{text}ledger head {}\n", ledger.chain()?.head()))
+    let chain = ledger.append(moment(times), vec![Body::Closed(closed)])?;
+    Ok(format!("{text}ledger head {}\n", chain.head()))
 }
 
 /// The columns of Entra's review history report.

@@ -4,10 +4,12 @@ use super::{existing, moment, still_open};
 use crate::app::error::AppError;
 use crate::app::estate::Times;
 use crate::app::store::read_file;
+use crate::model::hex;
 use crate::render::clean;
 use crate::review::{Body, Campaign, Imported, Ledger as _, Progress, Terms, decisions};
 use crate::sources::table::Table;
 use sha2::{Digest as _, Sha256};
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -44,13 +46,15 @@ pub fn import(
     let Some(campaign) = all.iter_mut().find(|c| c.opened.campaign == name) else {
         return Err(AppError::internal("the campaign is gone"));
     };
+    let places: HashMap<String, usize> =
+        campaign.rows.iter().enumerate().map(|(n, r)| (r.item.item.clone(), n)).collect();
     let mut bodies = Vec::new();
     let mut out = String::new();
     let mut refused = false;
     for path in &terms.files {
         let shown = clean(&path.display().to_string());
         let bytes = read_file(path)?;
-        let sha256: String = Sha256::digest(&bytes).iter().map(|b| format!("{b:02x}")).collect();
+        let sha256 = hex(&Sha256::digest(&bytes));
         let table = Table::read(&bytes).map_err(|e| {
             AppError::usage(format!("`{}`: {e}", path.display()))
                 .help("a packet is one of the CSV files that leastwise review open wrote")
@@ -80,7 +84,8 @@ pub fn import(
                 }));
                 // The next file is held against what this one says.
                 for decision in &taken.decisions {
-                    if let Some(row) = campaign.rows.iter_mut().find(|r| r.item.item == decision.item) {
+                    let place = places.get(&decision.item);
+                    if let Some(row) = place.and_then(|n| campaign.rows.get_mut(*n)) {
                         row.decisions.push((at.to_string(), decision.clone()));
                     }
                 }
@@ -96,8 +101,7 @@ pub fn import(
         out.push_str("nothing was written: this was a dry run\n");
         return Ok((out, false));
     }
-    ledger.append(at, bodies)?;
-    let all = Campaign::all(&ledger.chain()?);
+    let all = Campaign::all(&ledger.append(at, bodies)?);
     let campaign = super::meant(&all, Some(&name))?;
     let count = |p| campaign.at(p).count();
     let _ = writeln!(

@@ -29,7 +29,7 @@ use crate::model::Instant;
 use crate::rbac::Catalog;
 use crate::report::Provenance;
 use crate::review::{Campaign, Chain, Item, Reviewers, items};
-use crate::rules::{Judged, Judging, run};
+use crate::rules::{Judged, run};
 use std::path::Path;
 
 /// The grants that are there now, of which tenant, and when they were read.
@@ -88,15 +88,8 @@ impl Now {
     ) -> Result<Now, AppError> {
         let (graph, provenance) = super::query::graph(ask, catalog, progress)?;
         progress.step("running the rules");
-        let judging = Judging {
-            rules: &policy.rules,
-            config: &policy.config,
-            waivers: &policy.waivers,
-            source: ask.input.source(),
-            judged_at: provenance.judged_at.unwrap_or(ask.times.now),
-            decided_at: provenance.decided_at.unwrap_or(ask.times.now),
-            threshold: crate::finding::Severity::High,
-        };
+        let judging =
+            policy.judging(ask.input.source(), &provenance, ask.times.now, crate::finding::Severity::High);
         let judged = run(&graph, &judging);
         Ok(Now { graph, judged, provenance })
     }

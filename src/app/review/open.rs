@@ -98,8 +98,7 @@ pub fn open(
     packets::empty(&packets)?;
     let mut bodies = vec![Body::Opened(opened)];
     bodies.extend(items.into_iter().map(|i| Body::Item(Box::new(i))));
-    ledger.append(at, bodies)?;
-    let all = Campaign::all(&ledger.chain()?);
+    let all = Campaign::all(&ledger.append(at, bodies)?);
     let campaign = super::meant(&all, Some(&terms.campaign))?;
     let all = Packet::all(campaign, |_| true);
     let files = packets::write(campaign, &all, &packets)?;

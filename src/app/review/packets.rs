@@ -4,8 +4,7 @@ use crate::app::error::AppError;
 use crate::app::store::write_atomically;
 use crate::model::Instant;
 use crate::render::{CsvOptions, Page, RenderError, Section, XlsxSheet, csv_text, workbook};
-use crate::review::{Campaign, FILLED, Row};
-use crate::sources::table::Table;
+use crate::review::{Campaign, FILLED, Row, Verdict};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -36,18 +35,16 @@ impl<'c> Packet<'c> {
         owners.into_iter().map(packet).filter(|p| !p.rows.is_empty()).collect()
     }
 
-    /// The table, with what was decided so far.
-    pub(super) fn csv(&self) -> Result<Vec<u8>, AppError> {
-        let head: Vec<&str> = match self.rows.first() {
-            Some(row) => row.item.columns().iter().map(|(name, _)| *name).chain(FILLED).collect(),
-            None => FILLED.to_vec(),
-        };
+    /// Names of columns, the first that is to be filled in, and the rows with what was decided so far.
+    fn table(&self) -> (Vec<&'static str>, usize, Vec<Vec<String>>) {
+        let own = self.rows.first().map(|r| r.item.columns().map(|(name, _)| name));
+        let head: Vec<&str> = own.iter().flatten().copied().chain(FILLED).collect();
         let row = |row: &&Row| {
             let mut fields: Vec<String> = row.item.columns().iter().map(|(_, v)| (*v).to_owned()).collect();
             let last = row.decisions.last().map(|(_, d)| d);
             let get = |f: fn(&crate::review::Decision) -> &str| last.map(f).unwrap_or_default().to_owned();
             fields.extend([
-                last.map(|d| d.verdict.name().to_owned()).unwrap_or_default(),
+                get(|d| d.verdict.name()),
                 get(|d| &d.justification),
                 get(|d| &d.new_role),
                 get(|d| &d.new_scope),
@@ -57,29 +54,31 @@ impl<'c> Packet<'c> {
             ]);
             fields
         };
-        let rows: Vec<Vec<String>> = self.rows.iter().map(row).collect();
+        let filled_from = head.len() - FILLED.len();
+        (head, filled_from, self.rows.iter().map(row).collect())
+    }
+
+    /// The table to fill in.
+    fn csv(&self) -> Result<Vec<u8>, AppError> {
+        let (head, _, rows) = self.table();
         csv_text(&head.join(","), &rows, &CsvOptions { bom: true, ..CsvOptions::default() }).map_err(wrong)
     }
 
-    /// The table as a workbook, for those who save it as CSV again.
+    /// The same as a workbook, for those who save it as CSV again.
     fn xlsx(&self, campaign: &Campaign) -> Result<Vec<u8>, AppError> {
-        let table = self.csv()?;
-        let read = Table::read(&table).map_err(|e| AppError::internal(e.to_string()))?;
-        let own = self.rows.first().map(|r| r.item.columns().map(|(name, _)| name)).unwrap_or_default();
-        let head: Vec<String> = own.iter().copied().chain(FILLED).map(str::to_owned).collect();
-        let fields = |row| head.iter().map(|c| read.get(row, c).unwrap_or_default().to_owned()).collect();
+        let (head, filled_from, rows) = self.table();
         let sheet = XlsxSheet {
             name: "Review".to_owned(),
-            filled_from: Some(own.len()),
-            choices: ["approve", "deny", "narrow", "dont-know"].map(str::to_owned).to_vec(),
-            rows: read.rows.iter().map(fields).collect(),
-            head,
+            head: head.into_iter().map(str::to_owned).collect(),
+            rows,
+            filled_from: Some(filled_from),
+            choices: Verdict::ALL.map(|v| v.name().to_owned()).to_vec(),
         };
         workbook(&[sheet], Instant::parse(&campaign.opened_at)).map_err(wrong)
     }
 
     /// The page.
-    pub(super) fn html(&self, campaign: &Campaign) -> Result<String, AppError> {
+    fn html(&self, campaign: &Campaign) -> Result<String, AppError> {
         let opened = &campaign.opened;
         let privileged = self.rows.iter().filter(|r| r.item.privileged).count();
         let row = |row: &&Row| {

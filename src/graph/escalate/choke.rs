@@ -39,7 +39,8 @@ pub struct Chokes {
 
 impl Escalation<'_> {
     /// Finds them, over ways that are sure enough.
-    pub fn chokes(&self, all: &[Option<Escalates>]) -> Chokes {
+    pub fn chokes(&self) -> Chokes {
+        let all = self.all();
         let mut now = self.uses(all);
         let mut chokes = Chokes { exact: self.size().1 <= LARGE, ..Chokes::default() };
         (chokes.ways, chokes.identities) = weight(&now);

@@ -81,10 +81,7 @@ pub fn verify(text: &str) -> Result<(), CatalogError> {
 }
 
 fn hex(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().fold(String::new(), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    crate::model::hex(&Sha256::digest(text.as_bytes()))
 }
 
 pub(super) fn role_index(text: &str, roles: Range<usize>) -> HashMap<String, Range<usize>> {

@@ -171,7 +171,7 @@ impl Client {
             _ => secret.to_owned(),
         };
         let digest = Sha256::digest(format!("leastwise checkpoint {who}"));
-        let shown: String = digest.iter().take(8).map(|b| format!("{b:02x}")).collect();
+        let shown = crate::model::hex(digest.get(..8).unwrap_or_default());
         Ok(format!("{} {} {} {shown}", self.cloud.name, self.cloud.arm, self.cloud.graph))
     }
 

@@ -195,7 +195,7 @@ pub fn read(input: impl Read) -> Result<Estate, SnapshotError> {
         }
     }
     let footer: Footer = lines.parse()?;
-    let digest: String = lines.hasher.clone().finalize().iter().map(|b| format!("{b:02x}")).collect();
+    let digest = crate::model::hex(&lines.hasher.clone().finalize());
     if footer.footer.records != records || footer.footer.sha256 != digest {
         return Err(SnapshotError::Damaged("its digest does not fit its lines".to_owned()));
     }

@@ -48,7 +48,7 @@ pub fn write(estate: &Estate, to: &mut dyn Write) -> std::io::Result<String> {
     w.directory(&mut lines)?;
     w.local(&mut lines)?;
     lines.section("gaps", estate.gaps.iter().map(|g| w.gap(g)))?;
-    let digest = lines.hasher.clone().finalize().iter().map(|b| format!("{b:02x}")).collect::<String>();
+    let digest = crate::model::hex(&lines.hasher.clone().finalize());
     let (records, sha) = (lines.records, digest.clone());
     lines.line(&json!({"footer": {"records": records, "sha256": sha}}))?;
     lines.out.finish()?;

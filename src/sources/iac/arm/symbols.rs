@@ -16,7 +16,8 @@ pub(super) const STATE: char = '#';
 /// A few digits that different texts do not share.
 pub(super) fn digest(text: &str) -> String {
     // A file may be called otherwise, and nothing else be different.
-    Sha256::digest(&*crate::finding::without_files(text)).iter().take(4).map(|b| format!("{b:02x}")).collect()
+    let digest = Sha256::digest(&*crate::finding::without_files(text));
+    crate::model::hex(digest.get(..4).unwrap_or_default())
 }
 
 /// A text for what is not known.
