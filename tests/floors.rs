@@ -34,6 +34,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("csv", &["render", "sources"]),
     ("rusqlite", &["app"]),
     ("ssh_key", &["app"]),
+    ("getrandom", &["app"]),
     ("rust_xlsxwriter", &["render"]),
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),

@@ -30,6 +30,12 @@ pub(super) enum Evidence {
         /// A private key of OpenSSH (ed25519, without a passphrase) to sign with.
         #[arg(long, value_name = "KEY")]
         sign: Option<PathBuf>,
+        /// Put pseudonyms in place of names and ids, the same in every run with the same salt, to share it outside.
+        #[arg(long)]
+        mask: bool,
+        /// The secret that pseudonyms are made with. A new one is written where there is none: keep it, and to yourself.
+        #[arg(long, value_name = "FILE", default_value = "leastwise-mask.salt", requires = "mask")]
+        mask_salt: PathBuf,
         /// Who runs this. It is recorded as said, not proven.
         #[arg(long, value_name = "NAME", default_value = "unknown")]
         by: String,
@@ -90,12 +96,13 @@ pub(super) fn run(
     terminal: &Terminal,
 ) -> Result<Code, AppError> {
     match command {
-        Evidence::Build { out: to, ledger, previous, sign, by, seed, estate, policy } => {
+        Evidence::Build { out: to, ledger, previous, sign, mask, mask_salt, by, seed, estate, policy } => {
             let ask = ask(&estate)?;
             let loaded = policy::load(&places(&policy, &ask.input))?;
             let target = format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS);
-            let terms =
-                BuildTerms { out: to, ledger, previous, sign, by, arguments: arguments(), target, seed };
+            let mask = mask.then_some(mask_salt);
+            let arguments = arguments();
+            let terms = BuildTerms { out: to, ledger, previous, sign, by, arguments, target, mask, seed };
             terminal.step("starting");
             let text = evidence::build(&ask, &terms, &loaded, catalog, terminal)?;
             terminal.done();

@@ -9,6 +9,7 @@ mod naming;
 mod review;
 mod spans;
 mod waivers;
+mod words;
 
 pub use config::{Accepted, Config, Inline, Level, Owners, Platform, RuleConfig, parse as parse_config};
 pub use environment::Environments;
@@ -17,3 +18,4 @@ pub use naming::{Naming, Template, Verdict};
 pub use review::ReviewPolicy;
 pub use spans::{PolicyError, Span, glob};
 pub use waivers::{Category, Target, Waiver, parse as parse_waivers};
+pub use words::common_words;

@@ -8,7 +8,7 @@ use super::environment::Environments;
 pub(crate) const DEFAULT_IDENTITY: &str = "id-{workload}-{env}[-{region}][-{instance}]";
 
 /// Names that Azure itself gives to identities that it makes.
-const MADE_BY_AZURE: &[&str] = &[
+pub(super) const MADE_BY_AZURE: &[&str] = &[
     "*-agentpool",
     "azurekeyvaultsecretsprovider-*",
     "omsagent-*",
@@ -22,10 +22,10 @@ const MADE_BY_AZURE: &[&str] = &[
 ];
 
 /// Words that people put in front of identity names; a proposal leaves them out.
-const PREFIXES: &[&str] = &["id", "mi", "msi", "uami", "umi", "identity", "managedidentity"];
+pub(super) const PREFIXES: &[&str] = &["id", "mi", "msi", "uami", "umi", "identity", "managedidentity"];
 
 /// Regions by their programmatic names and common short forms.
-const REGIONS: &[&str] = &[
+pub(super) const REGIONS: &[&str] = &[
     "westeurope",
     "weu",
     "northeurope",

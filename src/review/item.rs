@@ -19,8 +19,10 @@ pub struct Item {
     pub identity_kind: String,
     /// Its ARM id.
     pub identity_id: String,
-    /// The object id that the grant is for: the identity's, or its group's.
+    /// The identity's object id.
     pub principal_id: String,
+    /// The object id of the group that has the grant, where the identity has it as a member.
+    pub via_id: String,
     /// What it runs on.
     pub hosts: String,
     /// Its environment.
@@ -76,7 +78,7 @@ pub struct Item {
 }
 
 /// What a grant is known by.
-pub fn item_id(principal: &str, role_id: &str, scope: &str, condition: &str) -> String {
+fn item_id(principal: &str, role_id: &str, scope: &str, condition: &str) -> String {
     let parts = [principal, role_id, scope].map(str::to_ascii_lowercase);
     let mut hash = Sha256::new();
     for part in parts.iter().map(String::as_str).chain([condition]) {
@@ -152,7 +154,12 @@ impl Item {
 
     /// What it is known by, worked out anew.
     pub fn id(&self) -> String {
-        item_id(&self.principal_id, &self.role_id, &self.scope, &self.condition)
+        let whole = if self.via_id.is_empty() {
+            self.principal_id.clone()
+        } else {
+            format!("{}>{}", self.principal_id, self.via_id)
+        };
+        item_id(&whole, &self.role_id, &self.scope, &self.condition)
     }
 }
 

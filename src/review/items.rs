@@ -3,7 +3,7 @@
 //! Denial is never recommended for want of a log, and no workload is ever told to activate a grant by hand.
 
 use super::campaign::Campaign;
-use super::item::{Item, item_id};
+use super::item::Item;
 use super::topology::Topology;
 use crate::finding::{Disposition, Finding, Severity, SubjectKind};
 use crate::graph::{AccessGraph, Held, Identity, IdentityKind};
@@ -130,7 +130,7 @@ impl About<'_> {
         let principal = text(identity.party.map(|p| graph.parties()[p].principal));
         let holder = graph.text(graph.parties()[grant.party].principal);
         let condition = text(graph.condition(grant).map(|c| c.text));
-        let whole = if held.via.is_empty() { principal.clone() } else { format!("{principal}>{holder}") };
+        let via_id = if held.via.is_empty() { String::new() } else { holder.to_owned() };
         let scope = graph.text(node.id).to_owned();
         let hosts: Vec<&str> = identity
             .hosts
@@ -146,11 +146,11 @@ impl About<'_> {
         rules.dedup();
         let worst = role.profile.worst();
         let mut item = Item {
-            item: item_id(&whole, &role.key, &scope, &condition),
             identity: graph.identity_name(identity).to_owned(),
             identity_kind: identity.kind.name().to_owned(),
             identity_id: text(identity.id),
             principal_id: principal,
+            via_id,
             hosts: if more > 0 { format!("{} and {more} more", hosts.join(" ")) } else { hosts.join(" ") },
             environment: self.facts.environment.clone().unwrap_or_default(),
             assignment: record.map(|r| graph.estate().strings.show_id(r.id)).unwrap_or_default(),
@@ -172,6 +172,7 @@ impl About<'_> {
             risk: worst.map_or("none", Class::name).to_owned(),
             ..Item::default()
         };
+        item.item = item.id();
         let (what, why) = self.recommended(held, &mut item);
         what.clone_into(&mut item.recommendation);
         item.recommendation_reason = why;

@@ -23,7 +23,7 @@ pub use diff::{Change, Diff, GrantChange, Present, diff};
 pub use escalations::{EscalationChange, GetsTo};
 pub use findings::{Sorted, sort_findings};
 pub use import::{Refusal, Taken, Terms, decisions};
-pub use item::{FILLED, Item, item_id};
+pub use item::{FILLED, Item};
 pub use items::{Reviewers, items};
 pub use ledger::{Body, Chain, Closed, Decision, Entry, Imported, Ledger, LedgerError, Opened, Verdict};
 pub use people::{says_something, unnamed as no_name};

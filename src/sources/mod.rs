@@ -14,6 +14,7 @@ mod usage;
 
 mod files;
 mod log_tables;
+pub mod mask;
 mod scan;
 pub mod simulate;
 pub mod snapshot;

@@ -8,7 +8,7 @@ mod read;
 mod write;
 
 pub use read::{SnapshotError, read};
-pub use write::write;
+pub use write::{write, write_masked};
 
 /// The schema that this version writes and the newest that it reads.
 const SCHEMA: &str = "leastwise.snapshot/1";

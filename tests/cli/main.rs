@@ -15,6 +15,7 @@ mod commands;
 mod deny;
 mod diff;
 mod evidence;
+mod mask;
 mod path;
 mod pipelines;
 mod policy;

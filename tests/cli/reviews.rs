@@ -8,7 +8,7 @@ use std::path::Path;
 
 const ADMIN: &str = "id-crm-installer-prod-weu";
 
-fn saved(dir: &Path, name: &str, at: &str, change: impl Fn(&mut Estate)) {
+pub(crate) fn saved(dir: &Path, name: &str, at: &str, change: impl Fn(&mut Estate)) {
     let mut estate = demo::estate();
     estate.collected_at = Instant::parse(at);
     change(&mut estate);
@@ -30,7 +30,7 @@ fn without(estate: &mut Estate, name: &str) {
     estate.assignments.retain(|a| a.principal != who);
 }
 
-fn ok(dir: &Path, args: &[&str]) -> Ran {
+pub(crate) fn ok(dir: &Path, args: &[&str]) -> Ran {
     let ran = run(dir, args);
     assert_eq!(ran.code, 0, "{args:?}: {}{}", ran.out, ran.err);
     ran
@@ -74,7 +74,7 @@ fn fill(
 }
 
 /// Approves all but what the administrator's identity holds.
-fn usual(dir: &Path, campaign: &str) {
+pub(crate) fn usual(dir: &Path, campaign: &str) {
     fill(dir, campaign, |row, at| {
         let deny = &row[at("identity")] == ADMIN;
         let word = if deny { "Deny" } else { "approve" };
@@ -92,7 +92,7 @@ fn packets(dir: &Path, campaign: &str) -> Vec<String> {
     all
 }
 
-fn import(dir: &Path, campaign: &str, at: &str) -> Ran {
+pub(crate) fn import(dir: &Path, campaign: &str, at: &str) -> Ran {
     let files = packets(dir, campaign);
     let mut args = vec!["review", "import", "--by", "ci", "--as-of", at, "--campaign", campaign];
     args.extend(files.iter().map(String::as_str));

@@ -1,6 +1,7 @@
 //! Building a bundle: beside its place first, then in it, so that there is a whole one or none.
 
 use super::manifest::{Listed, Manifest, Run, SCHEMA};
+use super::mask::Masking;
 use super::{
     CATALOG, CONFIG, LEDGER, MANIFEST, OWN_RULES, RULES, SIGNATURE, SNAPSHOT, SUMS, WAIVERS, conclusions,
     derived, seal, sha256, sums, verify,
@@ -35,6 +36,8 @@ pub struct BuildTerms {
     pub arguments: Vec<String>,
     /// The machine that it runs on.
     pub target: String,
+    /// The file with the salt, where names become pseudonyms.
+    pub mask: Option<PathBuf>,
     /// The seed of the sample; without it, the snapshot's digest.
     pub seed: Option<String>,
 }
@@ -87,26 +90,46 @@ pub fn build(
     };
 
     let loaded = load(&ask.input, &ask.activity, ask.times, progress)?;
-    let provenance = loaded.provenance.clone();
+    let mut provenance = loaded.provenance.clone();
     let mut notes = Vec::new();
     if loaded.estate.usage.is_some() {
         notes.push("the activity log is not sealed, so that nothing here rests on it".to_owned());
     }
+    let (mut estate, mut texts) = (loaded.estate, policy.texts.clone());
+    let (mut by, mut arguments) = (terms.by.clone(), terms.arguments.clone());
+    let mut masking = None;
+    if let Some(salt) = &terms.mask {
+        progress.step("giving pseudonyms");
+        let (mut with, masked) = Masking::new(salt, estate, &provenance, policy, catalog)?;
+        estate = masked;
+        texts = with.policy(&texts)?;
+        by = with.text(&by);
+        arguments = arguments.iter().map(|a| with.text(a)).collect();
+        provenance.name = with.text(&provenance.name);
+        masking = Some(with);
+    }
     progress.step("sealing the snapshot");
     let mut bytes = Vec::new();
-    let digest = snapshot::write(&loaded.estate, &mut bytes).map_err(failed)?;
-    drop(loaded);
+    let digest = snapshot::write(&estate, &mut bytes).map_err(failed)?;
+    drop(estate);
     put(SNAPSHOT, &bytes)?;
     // What is judged is what is sealed.
     let unread =
         |e: snapshot::SnapshotError| AppError::internal(format!("the snapshot cannot be read back: {e}"));
     let estate = snapshot::read(bytes.as_slice()).map_err(unread)?;
+    let sealed = from_texts(&texts)?;
+    let masked = match &masking {
+        Some(with) => {
+            let again = snapshot::read(bytes.as_slice()).map_err(unread)?;
+            Some(with.told(again, &provenance, &sealed, catalog))
+        }
+        None => None,
+    };
     drop(bytes);
 
-    let sealed = from_texts(&policy.texts)?;
-    put(CONFIG, policy.texts.config.as_bytes())?;
-    put(WAIVERS, policy.texts.waivers.as_bytes())?;
-    for (name, text) in &policy.texts.rules {
+    put(CONFIG, texts.config.as_bytes())?;
+    put(WAIVERS, texts.waivers.as_bytes())?;
+    for (name, text) in &texts.rules {
         put(&format!("{OWN_RULES}{name}"), text.as_bytes())?;
     }
     for (name, text) in crate::rules::texts() {
@@ -120,6 +143,15 @@ pub fn build(
         if chain.entries().is_empty() {
             return Err(AppError::usage(format!("`{}` has no entries", path.display())));
         }
+        let (bytes, chain) = match &mut masking {
+            None => (bytes, chain),
+            Some(with) => {
+                let bytes = with.ledger(&chain)?;
+                let chain = Chain::read(&bytes)
+                    .map_err(|e| AppError::internal(format!("the masked ledger does not hold: {e}")))?;
+                (bytes, chain)
+            }
+        };
         ledger_head = Some(chain.head().to_owned());
         put(LEDGER, &bytes)?;
     }
@@ -136,17 +168,13 @@ pub fn build(
     let manifest = Manifest {
         schema: SCHEMA.to_owned(),
         tool: derived::tool(catalog),
-        run: Run {
-            by: terms.by.clone(),
-            arguments: terms.arguments.clone(),
-            target: terms.target.clone(),
-            notes,
-        },
+        run: Run { by, arguments, target: terms.target.clone(), notes },
         origin,
         snapshot_sha256: digest,
         derived,
         ledger_head,
         previous: before.as_ref().map(|(_, head)| head.clone()),
+        masked,
         files: files
             .iter()
             .map(|(path, (sha256, bytes))| Listed {

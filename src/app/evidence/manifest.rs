@@ -100,6 +100,27 @@ pub(super) struct Derived {
     pub(super) sample: Sampled,
 }
 
+/// What a rule found, judged by names and by pseudonyms.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct JudgedTwice {
+    pub(super) rule: String,
+    pub(super) named: u64,
+    pub(super) masked: u64,
+}
+
+/// That names are pseudonyms.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Masked {
+    /// Bundles with the same have the same pseudonyms.
+    pub(super) salt_id: String,
+    /// The digest of the snapshot with names, which whoever made this has.
+    pub(super) of_snapshot_sha256: String,
+    /// Rules that find more or fewer than they do by names.
+    pub(super) differs: Vec<JudgedTwice>,
+}
+
 /// A bundle.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -114,6 +135,9 @@ pub(super) struct Manifest {
     pub(super) ledger_head: Option<String>,
     /// The digest of `SHA256SUMS` of the bundle before.
     pub(super) previous: Option<String>,
+    /// Where names are pseudonyms, what is to be known of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) masked: Option<Masked>,
     /// Every other file.
     pub(super) files: Vec<Listed>,
 }

@@ -7,6 +7,7 @@
 mod build;
 mod derived;
 mod manifest;
+mod mask;
 mod replay;
 mod sample;
 mod seal;

@@ -76,6 +76,13 @@ pub fn verify(
                 )),
                 (None, Some(_)) => {}
             }
+            if let Some(masked) = &manifest.masked {
+                let differs = match masked.differs.len() {
+                    0 => "every rule finds as many as by names, as it says".to_owned(),
+                    n => format!("{n} rule(s) find more or fewer than by names: see {MANIFEST}"),
+                };
+                check.notes.push(format!("pseudonyms stand for names (salt {}); {differs}", masked.salt_id));
+            }
             check.signature(allowed.as_deref());
             if terms.replay && check.problems.is_empty() {
                 check.replay(manifest, catalog, progress)?;

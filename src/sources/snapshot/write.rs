@@ -4,17 +4,19 @@ use super::SCHEMA;
 use crate::model::{
     Assignment, Estate, GrantState, IdentityBlock, Permission, PrincipalType, RoleKind, Sym, Tags,
 };
+use crate::sources::mask::Mask;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 use std::io::Write;
 
-struct Lines<W: Write> {
+struct Lines<'m, W: Write> {
     out: W,
     hasher: Sha256,
     records: u64,
+    mask: Option<&'m mut Mask>,
 }
 
-impl<W: Write> Lines<W> {
+impl<W: Write> Lines<'_, W> {
     fn line(&mut self, value: &Value) -> std::io::Result<()> {
         let mut bytes = serde_json::to_vec(value)?;
         bytes.push(b'\n');
@@ -24,7 +26,10 @@ impl<W: Write> Lines<W> {
 
     fn section(&mut self, name: &str, rows: impl ExactSizeIterator<Item = Value>) -> std::io::Result<()> {
         self.line(&json!({"section": name, "count": rows.len()}))?;
-        for row in rows {
+        for mut row in rows {
+            if let Some(mask) = &mut self.mask {
+                mask.record(name, &mut row);
+            }
             self.records += 1;
             self.line(&row)?;
         }
@@ -37,11 +42,27 @@ impl<W: Write> Lines<W> {
 /// # Errors
 /// If the destination fails.
 pub fn write(estate: &Estate, to: &mut dyn Write) -> std::io::Result<String> {
+    write_as(estate, None, to)
+}
+
+/// Writes pseudonyms in place of names. Its records lie in the order of what they stood for: read and write it once more.
+///
+/// # Errors
+/// If the destination fails.
+pub fn write_masked(estate: &Estate, mask: &mut Mask, to: &mut dyn Write) -> std::io::Result<String> {
+    write_as(estate, Some(mask), to)
+}
+
+fn write_as(estate: &Estate, mask: Option<&mut Mask>, to: &mut dyn Write) -> std::io::Result<String> {
     let mut encoder = zstd::Encoder::new(to, 3)?;
     encoder.include_checksum(true)?;
-    let mut lines = Lines { out: encoder, hasher: Sha256::new(), records: 0 };
+    let mut lines = Lines { out: encoder, hasher: Sha256::new(), records: 0, mask };
     let w = Writer(estate);
-    lines.line(&w.header())?;
+    let mut header = w.header();
+    if let Some(mask) = &mut lines.mask {
+        mask.header(&mut header);
+    }
+    lines.line(&header)?;
     w.containers(&mut lines)?;
     w.things(&mut lines)?;
     w.access(&mut lines)?;
@@ -105,7 +126,7 @@ impl Writer<'_> {
         ])
     }
 
-    fn containers<W: Write>(&self, lines: &mut Lines<W>) -> std::io::Result<()> {
+    fn containers<W: Write>(&self, lines: &mut Lines<'_, W>) -> std::io::Result<()> {
         let e = self.0;
         lines.section(
             "management-groups",
@@ -168,7 +189,7 @@ impl Writer<'_> {
         created.map_or(Value::Null, |t| json!({"createdAt": t.to_string()}))
     }
 
-    fn things<W: Write>(&self, lines: &mut Lines<W>) -> std::io::Result<()> {
+    fn things<W: Write>(&self, lines: &mut Lines<'_, W>) -> std::io::Result<()> {
         let e = self.0;
         // Vaults are resources too: the same line says both, so that reading it once gives both again.
         let vaults: std::collections::HashMap<Sym, &crate::model::Vault> =
@@ -270,7 +291,7 @@ impl Writer<'_> {
         )
     }
 
-    fn local<W: Write>(&self, lines: &mut Lines<W>) -> std::io::Result<()> {
+    fn local<W: Write>(&self, lines: &mut Lines<'_, W>) -> std::io::Result<()> {
         lines.section(
             "local-grants",
             self.0.local_grants.iter().map(|l| {
@@ -344,7 +365,7 @@ impl Writer<'_> {
         object(vec![("id", self.id(a.id)), ("type", kind.into()), ("properties", object(properties))])
     }
 
-    fn access<W: Write>(&self, lines: &mut Lines<W>) -> std::io::Result<()> {
+    fn access<W: Write>(&self, lines: &mut Lines<'_, W>) -> std::io::Result<()> {
         let e = self.0;
         lines.section(
             "role-definitions",
@@ -435,7 +456,7 @@ impl Writer<'_> {
         )
     }
 
-    fn directory<W: Write>(&self, lines: &mut Lines<W>) -> std::io::Result<()> {
+    fn directory<W: Write>(&self, lines: &mut Lines<'_, W>) -> std::io::Result<()> {
         let e = self.0;
         lines.section(
             "principals",
