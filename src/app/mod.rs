@@ -13,6 +13,7 @@ mod error;
 pub mod estate;
 pub mod evidence;
 mod git;
+pub mod history;
 pub mod init;
 mod inline;
 mod journal;

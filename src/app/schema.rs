@@ -5,7 +5,7 @@ use crate::rules::facts::{Type, roots, vocabulary};
 use serde_json::{Value, json};
 
 /// The names of all schemas.
-pub const NAMES: [&str; 5] = ["findings", "snapshot", "config", "rule", "waivers"];
+pub const NAMES: [&str; 6] = ["findings", "snapshot", "config", "rule", "waivers", "history"];
 
 /// A schema by name, as JSON text.
 ///
@@ -13,6 +13,8 @@ pub const NAMES: [&str; 5] = ["findings", "snapshot", "config", "rule", "waivers
 /// If there is none of that name.
 pub fn schema(name: &str) -> Result<String, AppError> {
     let (title, body) = match name {
+        // Of a database, in its own language.
+        "history" => return Ok(super::history::SCHEMA.trim_end().to_owned()),
         "findings" => ("leastwise.findings/1", findings()),
         "snapshot" => ("leastwise.snapshot/1: one line", snapshot()),
         "config" => ("leastwise.toml", config()),

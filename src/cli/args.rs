@@ -163,6 +163,11 @@ pub(super) enum Command {
         after_help = "Examples:\n  leastwise diff before.lwsnap after.lwsnap\n  leastwise diff before.lwsnap after.lwsnap --format html --format csv -o changes"
     )]
     Diff(Box<super::history::Diff>),
+    /// Make a SQLite database of findings, snapshots and ledgers, for history, trends and SQL of one's own.
+    #[command(
+        after_help = "Examples:\n  leastwise history evidence/2026-Q3 evidence/2026-Q4 -o history.db\n  leastwise history runs/*.json snapshots/*.lwsnap ledger.jsonl -o history.db\n\nIts tables and views: leastwise schema history"
+    )]
+    History(super::history::History),
     /// Hold access reviews: grants of identities, decided by their owners, in a ledger.
     #[command(subcommand)]
     Review(Box<super::reviews::Review>),
@@ -187,7 +192,7 @@ pub(super) enum Command {
     /// Print a JSON Schema.
     #[command(after_help = "Example:\n  leastwise schema config")]
     Schema {
-        /// findings, snapshot, config, rule or waivers.
+        /// findings, snapshot, config, rule or waivers; history is SQL.
         name: String,
     },
     /// Write a first leastwise.toml, with naming that fits the estate if one is given.

@@ -97,6 +97,7 @@ pub(super) fn run(args: Args, terminal: &Terminal) -> Result<Code, AppError> {
         }
         Command::Evidence(command) => super::evidence::run(*command, catalog, &mut out, terminal)?,
         Command::Review(command) => super::reviews::run(*command, catalog, &mut out, terminal)?,
+        Command::History(args) => super::history::history(&args, terminal)?,
         Command::Diff(args) => super::history::diff(&args, catalog, &mut out, terminal)?,
         Command::Roles(Roles::Show { role }) => {
             put(&mut out, &show_role(catalog, &roles::find(catalog, &role)?))?

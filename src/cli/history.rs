@@ -1,11 +1,11 @@
-//! Commands over time: what changed.
+//! Commands over time: what changed, and the database of many runs.
 
 use super::args::Policy;
 use super::commands::{instant, now, places, put};
 use super::exit::{self, Code};
 use super::terminal::Terminal;
 use crate::app::estate::{Input, Times};
-use crate::app::{AppError, Progress as _, diff, policy};
+use crate::app::{AppError, Progress as _, diff, history as database, policy};
 use crate::render::CsvOptions;
 use clap::{Args as ClapArgs, ValueEnum};
 use std::io::Write;
@@ -28,6 +28,26 @@ pub(super) struct Diff {
     as_of: Option<String>,
     #[command(flatten)]
     policy: Policy,
+}
+
+#[derive(ClapArgs, Debug)]
+pub(super) struct History {
+    /// findings.json of runs, snapshots, ledgers, and bundles of evidence.
+    #[arg(required = true, value_name = "PATH")]
+    inputs: Vec<PathBuf>,
+    /// The database. It is made anew.
+    #[arg(short, long, value_name = "FILE", default_value = "history.db")]
+    out: PathBuf,
+}
+
+pub(super) fn history(args: &History, terminal: &Terminal) -> Result<Code, AppError> {
+    terminal.step("starting");
+    let made = database::make(&args.inputs, &args.out, terminal)?;
+    terminal.done();
+    let (runs, snapshots, ledgers) = (made.runs, made.snapshots, made.ledgers);
+    let shown = args.out.display();
+    terminal.say(&format!("wrote {shown}: {runs} run(s), {snapshots} snapshot(s), {ledgers} ledger(s)"));
+    Ok(exit::DONE)
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]

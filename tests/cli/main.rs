@@ -15,6 +15,7 @@ mod commands;
 mod deny;
 mod diff;
 mod evidence;
+mod history;
 mod mask;
 mod path;
 mod pipelines;

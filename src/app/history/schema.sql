@@ -1,0 +1,172 @@
+-- leastwise.history/1: what many runs found, tenants held and reviews decided, to be asked in SQL.
+-- It is made anew from findings.json, snapshots and ledgers, which remain the truth. Instants are RFC 3339 in UTC, so that they sort.
+
+PRAGMA application_id = 0x4c574849;
+PRAGMA user_version = 1;
+
+-- A file that was read.
+CREATE TABLE source (
+  id INTEGER PRIMARY KEY,
+  kind TEXT NOT NULL,           -- findings, snapshot or ledger
+  file TEXT NOT NULL,           -- its name, without folders
+  sha256 TEXT NOT NULL,
+  tenant TEXT NOT NULL,
+  at TEXT NOT NULL,             -- judged_at, collected_at, or the last entry
+  verdict TEXT NOT NULL         -- of findings: clean, findings or incomplete
+) STRICT;
+
+-- A finding of a run.
+CREATE TABLE finding (
+  source INTEGER NOT NULL REFERENCES source,
+  fingerprint TEXT NOT NULL,
+  rule TEXT NOT NULL,
+  severity TEXT NOT NULL,
+  confidence TEXT NOT NULL,
+  disposition TEXT NOT NULL,    -- open, waived, baseline, existing or subsumed
+  message TEXT NOT NULL,
+  subject_kind TEXT NOT NULL,
+  subject_id TEXT NOT NULL,
+  identity TEXT NOT NULL,
+  principal_id TEXT NOT NULL,
+  owner TEXT NOT NULL,
+  environment TEXT NOT NULL,
+  role TEXT NOT NULL,
+  role_id TEXT NOT NULL,
+  scope TEXT NOT NULL,
+  scope_level TEXT NOT NULL,
+  waiver TEXT NOT NULL,
+  PRIMARY KEY (source, fingerprint)
+) STRICT, WITHOUT ROWID;
+
+-- How a rule went in a run.
+CREATE TABLE rule_run (
+  source INTEGER NOT NULL REFERENCES source,
+  rule TEXT NOT NULL,
+  status TEXT NOT NULL,         -- evaluated, not-applicable, inconclusive or disabled
+  subjects INTEGER NOT NULL,
+  findings INTEGER NOT NULL,
+  inconclusive INTEGER NOT NULL,
+  PRIMARY KEY (source, rule)
+) STRICT, WITHOUT ROWID;
+
+-- What a run could not read.
+CREATE TABLE gap (
+  source INTEGER NOT NULL REFERENCES source,
+  what TEXT NOT NULL,
+  scope TEXT NOT NULL,
+  reason TEXT NOT NULL,
+  detail TEXT NOT NULL,
+  blocking INTEGER NOT NULL,
+  count INTEGER NOT NULL
+) STRICT;
+
+-- A role assignment of a snapshot.
+CREATE TABLE assignment (
+  source INTEGER NOT NULL REFERENCES source,
+  id TEXT NOT NULL,
+  principal_id TEXT NOT NULL,
+  role_id TEXT NOT NULL,
+  scope TEXT NOT NULL,
+  condition TEXT NOT NULL,
+  state TEXT NOT NULL,          -- active, time-bound or eligible
+  created_on TEXT NOT NULL,
+  created_by TEXT NOT NULL
+) STRICT;
+
+-- A user-assigned identity of a snapshot.
+CREATE TABLE identity (
+  source INTEGER NOT NULL REFERENCES source,
+  id TEXT NOT NULL,
+  principal_id TEXT NOT NULL,
+  client_id TEXT NOT NULL
+) STRICT;
+
+-- A campaign of a ledger.
+CREATE TABLE campaign (
+  source INTEGER NOT NULL REFERENCES source,
+  name TEXT NOT NULL,
+  opened_at TEXT NOT NULL,
+  due TEXT NOT NULL,
+  grants INTEGER NOT NULL,
+  closed_at TEXT NOT NULL,      -- empty while it is open
+  undecided INTEGER NOT NULL,   -- when it was closed
+  acknowledged_by TEXT NOT NULL,
+  PRIMARY KEY (source, name)
+) STRICT, WITHOUT ROWID;
+
+-- A grant in a campaign.
+CREATE TABLE item (
+  source INTEGER NOT NULL REFERENCES source,
+  campaign TEXT NOT NULL,
+  item TEXT NOT NULL,
+  identity TEXT NOT NULL,
+  principal_id TEXT NOT NULL,
+  owner TEXT NOT NULL,
+  role TEXT NOT NULL,
+  role_id TEXT NOT NULL,
+  scope TEXT NOT NULL,
+  via TEXT NOT NULL,
+  privileged INTEGER NOT NULL,
+  risk TEXT NOT NULL,
+  recommendation TEXT NOT NULL,
+  PRIMARY KEY (source, campaign, item)
+) STRICT, WITHOUT ROWID;
+
+-- A decision, in the order in which they were recorded; the last one of an item counts. Who decided is as the file said.
+CREATE TABLE decision (
+  source INTEGER NOT NULL REFERENCES source,
+  seq INTEGER NOT NULL,
+  at TEXT NOT NULL,
+  campaign TEXT NOT NULL,
+  item TEXT NOT NULL,
+  verdict TEXT NOT NULL,        -- approve, deny, narrow or dont-know
+  reviewer TEXT NOT NULL,
+  second TEXT NOT NULL,
+  justification TEXT NOT NULL,
+  expires TEXT NOT NULL,
+  PRIMARY KEY (source, seq)
+) STRICT, WITHOUT ROWID;
+
+-- Open findings run by run.
+CREATE VIEW run AS
+SELECT s.id, s.tenant, s.at, s.verdict,
+  count(*) FILTER (WHERE f.disposition = 'open' AND f.severity = 'critical') AS critical,
+  count(*) FILTER (WHERE f.disposition = 'open' AND f.severity = 'high') AS high,
+  count(*) FILTER (WHERE f.disposition = 'open' AND f.severity = 'medium') AS medium,
+  count(*) FILTER (WHERE f.disposition = 'open' AND f.severity = 'low') AS low,
+  count(*) FILTER (WHERE f.disposition = 'open' AND f.severity = 'info') AS info
+FROM source s LEFT JOIN finding f ON f.source = s.id
+WHERE s.kind = 'findings' GROUP BY s.id ORDER BY s.tenant, s.at;
+
+-- The life of a finding: first and last run that had it open, and the first run after those in which it was gone. A run that could
+-- not judge its rule does not count as one without it, nor does one in which it was waived.
+CREATE VIEW finding_life AS
+WITH open AS (
+  SELECT s.tenant, f.fingerprint, f.rule, min(s.at) AS first_seen, max(s.at) AS last_seen, count(*) AS runs
+  FROM finding f JOIN source s ON s.id = f.source
+  WHERE f.disposition = 'open' GROUP BY s.tenant, f.fingerprint, f.rule)
+SELECT o.*, (
+  SELECT min(s.at) FROM source s JOIN rule_run r ON r.source = s.id AND r.rule = o.rule
+  WHERE s.tenant = o.tenant AND s.at > o.last_seen AND r.status = 'evaluated'
+  AND NOT EXISTS (SELECT 1 FROM finding f WHERE f.source = s.id AND f.fingerprint = o.fingerprint)) AS gone_at
+FROM open o;
+
+-- How long findings of a rule take to be fixed, in days, from the first run that had them to the first that did not.
+CREATE VIEW time_to_fix AS
+SELECT tenant, rule, count(gone_at) AS fixed, count(*) - count(gone_at) AS still_open,
+  round(avg(julianday(gone_at) - julianday(first_seen)), 1) AS mean_days,
+  round(max(julianday(gone_at) - julianday(first_seen)), 1) AS longest_days
+FROM finding_life GROUP BY tenant, rule ORDER BY tenant, rule;
+
+-- The life of a grant, by who holds what where and under which condition: ids and dates of assignments do not count.
+CREATE VIEW grant_life AS
+SELECT s.tenant, lower(a.principal_id) AS principal_id, lower(a.role_id) AS role_id, lower(a.scope) AS scope, a.condition,
+  min(s.at) AS first_seen, max(s.at) AS last_seen, count(DISTINCT s.id) AS snapshots
+FROM assignment a JOIN source s ON s.id = a.source
+GROUP BY s.tenant, lower(a.principal_id), lower(a.role_id), lower(a.scope), a.condition;
+
+-- The decision that counts for each grant of each campaign.
+CREATE VIEW last_decision AS
+SELECT d.* FROM decision d JOIN (
+  SELECT source, campaign, item, max(seq) AS seq FROM decision GROUP BY source, campaign, item) l
+ON l.source = d.source AND l.seq = d.seq;
