@@ -163,6 +163,10 @@ pub(super) fn judge(
         progress.step("looking for the grants that most ways need");
         report.power = power_row(&graph);
     }
+    if source != "check" {
+        progress.step("looking for smaller roles and scopes");
+        report.right_size = super::right_size::rows(&graph, catalog);
+    }
     report.proposed = proposed;
     if let Some(files) = &loaded.code {
         report.excerpts = excerpts(&judged.findings, files);

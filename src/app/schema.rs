@@ -100,12 +100,22 @@ fn findings() -> Value {
         "verdict": {"enum": ["clean", "findings", "incomplete"]},
         "coverage": whole(json!({"complete": {"type": "boolean"}, "counts": counts, "gaps": list(gap)})),
         "rules": list(whole(json!({"rule": text(), "status": text(), "subjects": count(), "findings": count(), "inconclusive": count(), "needs": texts()}))),
-        "change": or_null(change()), "power": or_null(power()), "trend": or_null(trend()), "new_waivers": texts(),
+        "change": or_null(change()), "power": or_null(power()), "right_size": list(right_size()), "trend": or_null(trend()), "new_waivers": texts(),
         "findings": list(finding),
     }))
 }
 
-/// Ways to more power, and the grants that most of them need.
+/// What an identity should have instead of what it holds.
+fn right_size() -> Value {
+    let grants = || list(whole(json!({"role": text(), "scope": text(), "assignment": text()})));
+    whole(json!({
+        "identity": text(), "id": text(), "principal_id": text(), "basis": {"enum": ["activity", "topology"]},
+        "create": grants(), "delete": grants(), "resources_before": count(), "resources_after": count(),
+        "removed": list(whole(json!({"class": text(), "operations": count()}))),
+    }))
+}
+
+/// How findings went from run to run.
 fn trend() -> Value {
     let number = || json!({"type": "integer"});
     let open = whole(
@@ -116,6 +126,7 @@ fn trend() -> Value {
     whole(json!({"runs": list(run), "rules": list(rule)}))
 }
 
+/// Ways to more power, and the grants that most of them need.
 fn power() -> Value {
     let flag = || json!({"type": "boolean"});
     let grant = whole(json!({

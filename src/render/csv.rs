@@ -7,6 +7,7 @@ use crate::report::Report;
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::io::Write;
 use std::rc::Rc;
 
@@ -52,7 +53,7 @@ impl CsvTable {
 }
 
 const FINDINGS: &str = "rule,severity,confidence,disposition,identity,identity_id,principal_id,role,role_id,scope,scope_level,subscription,environment,owner,message,fix,waiver,first_seen,controls,fingerprint,subject_kind,subject_id,tenant,collected_at,path,line";
-const IDENTITIES: &str = "name,kind,id,principal_id,client_id,subscription,resource_group,environment,owner,hosts,host_names,federated_credentials,grants,groups,highest_risk,last_activity,last_activity_source,unused_verdict,name_verdict,findings,tags,tenant,collected_at,escalates_to,escalation_steps,escalation_confidence,used_percent,denied_operations,log_days";
+const IDENTITIES: &str = "name,kind,id,principal_id,client_id,subscription,resource_group,environment,owner,hosts,host_names,federated_credentials,grants,groups,highest_risk,last_activity,last_activity_source,unused_verdict,name_verdict,findings,tags,tenant,collected_at,escalates_to,escalation_steps,escalation_confidence,used_percent,denied_operations,log_days,right_size_basis,right_size_create,right_size_delete";
 const ASSIGNMENTS: &str = "assignment_id,identity,identity_id,principal_id,principal_type,via,role,role_id,role_kind,scope,scope_level,subscription,condition,state,created_on,created_by,risk,findings,description,tenant,collected_at";
 const CONTROLS: &str = "framework,version,control_id,title,automation,population,strength,status,subjects,failed,waived,inconclusive,rules,evidence,reason";
 
@@ -245,6 +246,8 @@ fn findings(report: &Report<'_>, options: &CsvOptions, to: &mut dyn Write) -> Re
 fn identities(report: &Report<'_>, options: &CsvOptions, to: &mut dyn Write) -> Result<(), RenderError> {
     let (tenant, collected) = (report.tenant().unwrap_or(""), collected(report));
     let mut out = Table::new(IDENTITIES, options, to)?;
+    let smaller: HashMap<&str, &crate::report::RightSizeRow> =
+        report.right_size.iter().map(|r| (r.principal_id.as_str(), r)).collect();
     for row in report.identities() {
         out.fields(&[row.name, row.kind, row.id, row.principal_id, row.client_id])?;
         out.kept(&[row.subscription, row.resource_group, row.environment, row.owner])?;
@@ -268,6 +271,9 @@ fn identities(report: &Report<'_>, options: &CsvOptions, to: &mut dyn Write) -> 
             }
             None => out.kept(&["", "", ""])?,
         }
+        out.fields(
+            &super::right_size::cells(smaller.get(row.principal_id).copied()).each_ref().map(String::as_str),
+        )?;
         out.end()?;
     }
     Ok(())

@@ -172,6 +172,7 @@ fn frame(report: &Report<'_>, context: &mut tera::Context) {
     let gaps: Vec<PlainGap<'_>> = gaps.collect();
     context.insert("proposed", &report.proposed);
     context.insert("power", &report.power.as_ref().map(super::power::Page::new));
+    context.insert("right_size", &super::right_size::Page::new(&report.right_size));
     context.insert("trend", &report.trend.as_ref().map(super::trend::Page::new));
     context.insert("change", &report.change.map(super::overlay::Page::new));
     context.insert("gap_total", &gaps.len());

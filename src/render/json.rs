@@ -296,6 +296,8 @@ pub(super) fn write(report: &Report<'_>, to: &mut dyn Write) -> Result<(), Rende
     put(to, &report.change.map(super::overlay_json::Json::new))?;
     to.write_all(b",\n\"power\":")?;
     put(to, &report.power.as_ref().map(super::power::power_json))?;
+    to.write_all(b",\n\"right_size\":")?;
+    list(to, report.right_size.iter(), |row, to| put(to, &super::right_size::right_size_json(row)))?;
     to.write_all(b",\n\"trend\":")?;
     put(to, &report.trend.as_ref().map(super::trend::trend_json))?;
     to.write_all(b",\n\"new_waivers\":")?;

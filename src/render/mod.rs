@@ -23,6 +23,7 @@ mod page;
 mod paths;
 mod power;
 pub mod remedy;
+mod right_size;
 mod sarif;
 mod text;
 mod trend;

@@ -9,6 +9,7 @@ mod paths;
 mod power;
 mod remedy;
 mod reviews;
+mod right_size;
 mod rows;
 mod sheet;
 mod totals;
@@ -20,6 +21,7 @@ pub use paths::{BlastRow, GrantRow, OpenRow, PathRow, StepRow, blast_row, open_r
 pub use power::{ChokeRow, PowerRow, power_row};
 pub use remedy::{Remedy, RemedyGrant, RemedyRole, RoleRef};
 pub use reviews::ReviewRow;
+pub use right_size::{HeldRow, RightSizeRow};
 pub use rows::{AssignmentRow, EvidenceRow, FindingRow, GapRow, RuleRow};
 pub use sheet::{Sheet, SheetGrant};
 pub use totals::{HeatRow, Queue, Totals};
@@ -91,6 +93,8 @@ pub struct Report<'a> {
     pub workloads: bool,
     /// Ways to more power, where there are any.
     pub power: Option<PowerRow>,
+    /// Identities that could do with less, those that take most away first.
+    pub right_size: Vec<RightSizeRow>,
     /// What a change adds to the policy that it is judged by, in words: it does not count yet.
     pub proposed: Vec<String>,
     /// Lines of code that open findings are about, by path and line.
@@ -133,6 +137,7 @@ impl<'a> Report<'a> {
             trend: None,
             workloads: false,
             power: None,
+            right_size: Vec::new(),
             proposed: Vec::new(),
             excerpts: std::collections::BTreeMap::new(),
             open_by_grant,

@@ -3,16 +3,26 @@
 //! That a workload uses what lies beside it is taken for granted here, and said. What applies nowhere near keeps its scope.
 
 use crate::graph::{AccessGraph, Grant, Identity, ScopeNode};
-use crate::model::{Ix, Level};
+use crate::model::{Ix, Level, Sym};
 use crate::rbac::Class;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::rc::Rc;
+
+/// A resource of a group: where it is, and its type by number, unless it belongs to another one.
+type Thing = (Ix<ScopeNode>, Option<usize>);
 
 /// Where resources are, by resource group.
 #[derive(Debug)]
 pub struct Topology<'g> {
     graph: &'g AccessGraph,
-    by_group: BTreeMap<Ix<ScopeNode>, Vec<(Ix<ScopeNode>, String)>>,
+    by_group: BTreeMap<Ix<ScopeNode>, Vec<Thing>>,
+    /// Groups of each subscription.
+    groups: HashMap<Ix<ScopeNode>, Vec<Ix<ScopeNode>>>,
+    /// Types, lower-case, by number.
+    kinds: HashMap<String, usize>,
+    /// The types that each role is for, once it was asked for; none where it is too wide to say.
+    meant: RefCell<HashMap<usize, Option<Rc<BTreeSet<usize>>>>>,
     /// How many resources a role applies to below a scope, once it was asked for.
     counted: RefCell<HashMap<(usize, usize), usize>>,
 }
@@ -32,13 +42,28 @@ impl<'g> Topology<'g> {
     /// Looks where resources are.
     pub fn new(graph: &'g AccessGraph) -> Topology<'g> {
         let estate = graph.estate();
-        let mut by_group: BTreeMap<Ix<ScopeNode>, Vec<(Ix<ScopeNode>, String)>> = BTreeMap::new();
+        let mut by_group: BTreeMap<Ix<ScopeNode>, Vec<Thing>> = BTreeMap::new();
+        let mut kinds: HashMap<String, usize> = HashMap::new();
+        let mut numbers: HashMap<Sym, Option<usize>> = HashMap::new();
         for resource in &estate.resources {
             let Some(at) = graph.scopes().find(estate, resource.id) else { continue };
             let Some(group) = graph.scopes().nodes()[at].resource_group else { continue };
-            by_group.entry(group).or_default().push((at, graph.text(resource.kind).to_ascii_lowercase()));
+            let number = *numbers.entry(resource.kind).or_insert_with(|| {
+                let kind = graph.text(resource.kind).to_ascii_lowercase();
+                let next = kinds.len();
+                // A child is reached with what it belongs to.
+                (kind.matches('/').count() == 1).then(|| *kinds.entry(kind).or_insert(next))
+            });
+            by_group.entry(group).or_default().push((at, number));
         }
-        Topology { graph, by_group, counted: RefCell::default() }
+        let mut groups: HashMap<Ix<ScopeNode>, Vec<Ix<ScopeNode>>> = HashMap::new();
+        for group in by_group.keys() {
+            if let Some(subscription) = graph.scopes().nodes()[*group].subscription {
+                groups.entry(subscription).or_default().push(*group);
+            }
+        }
+        let (meant, counted) = (RefCell::default(), RefCell::default());
+        Topology { graph, by_group, groups, kinds, meant, counted }
     }
 
     /// The resource groups that an identity's hosts are in.
@@ -47,17 +72,25 @@ impl<'g> Topology<'g> {
         hosts.filter_map(|s| self.graph.scopes().nodes()[s].resource_group).collect()
     }
 
+    fn meant(&self, grant: &Grant) -> Option<Rc<BTreeSet<usize>>> {
+        let key = grant.role.index();
+        if let Some(known) = self.meant.borrow().get(&key) {
+            return known.clone();
+        }
+        let types = &self.graph.roles()[grant.role].profile.resource_types;
+        let numbers = || types.iter().filter_map(|t| self.kinds.get(t).copied()).collect();
+        let meant = (!types.is_empty()).then(|| Rc::new(numbers()));
+        self.meant.borrow_mut().insert(key, meant.clone());
+        meant
+    }
+
     /// The resources of a group that a role can change, see the data of or get secrets of; all where it is too wide to say.
     fn applicable(&self, grant: &Grant, group: Ix<ScopeNode>) -> Vec<Ix<ScopeNode>> {
-        let types = &self.graph.roles()[grant.role].profile.resource_types;
+        let meant = self.meant(grant);
         let all = self.by_group.get(&group).map(Vec::as_slice).unwrap_or_default();
-        let within = all.iter().filter(|(at, _)| self.graph.scopes().contains(grant.scope, *at));
-        // A child is reached with what it belongs to.
-        let top = |kind: &str| kind.matches('/').count() == 1;
-        within
-            .filter(|(_, kind)| types.is_empty() || (top(kind) && types.contains(kind)))
-            .map(|(at, _)| *at)
-            .collect()
+        let fits = |kind: &Option<usize>| meant.as_ref().is_none_or(|m| kind.is_some_and(|k| m.contains(&k)));
+        let within = |at: Ix<ScopeNode>| self.graph.scopes().contains(grant.scope, at);
+        all.iter().filter(|(at, kind)| fits(kind) && within(*at)).map(|(at, _)| *at).collect()
     }
 
     /// How many resources a grant applies to.
@@ -66,7 +99,14 @@ impl<'g> Topology<'g> {
         if let Some(known) = self.counted.borrow().get(&key) {
             return *known;
         }
-        let count = self.by_group.keys().map(|group| self.applicable(grant, *group).len()).sum();
+        let node = &self.graph.scopes().nodes()[grant.scope];
+        let count = match node.subscription {
+            Some(subscription) => {
+                let groups = self.groups.get(&subscription).map(Vec::as_slice).unwrap_or_default();
+                groups.iter().map(|group| self.applicable(grant, *group).len()).sum()
+            }
+            None => self.by_group.keys().map(|group| self.applicable(grant, *group).len()).sum(),
+        };
         self.counted.borrow_mut().insert(key, count);
         count
     }

@@ -1,6 +1,6 @@
 //! The database of many runs, asked in SQL.
 
-use crate::reviews::{import, ok, saved, usual};
+use crate::reviews::{first_quarter, ok, saved};
 use crate::support::{folder, run, write};
 use leastwise::sources::demo;
 use rusqlite::Connection;
@@ -32,25 +32,7 @@ fn two_quarters_in_sql() {
         let strings = e.strings.clone();
         e.assignments.retain(|a| strings.text(a.scope).starts_with("/subscriptions/"));
     });
-    let at = "2026-01-06T08:00:00Z";
-    ok(
-        &dir,
-        &[
-            "review",
-            "open",
-            "--campaign",
-            "2026-Q1",
-            "--snapshot",
-            "q1.lwsnap",
-            "--due",
-            "2026-01-20",
-            "--as-of",
-            at,
-        ],
-    );
-    usual(&dir, "2026-Q1");
-    assert_eq!(import(&dir, "2026-Q1", "2026-01-10T08:00:00Z").code, 0);
-    ok(&dir, &["review", "close", "--acknowledged-by", "A. Manager", "--as-of", "2026-01-21T08:00:00Z"]);
+    first_quarter(&dir);
     for (quarter, at) in [("q1", "2026-01-22T08:00:00Z"), ("q2", "2026-04-06T08:00:00Z")] {
         let snapshot = format!("{quarter}.lwsnap");
         ok(&dir, &["audit", "--snapshot", &snapshot, "--as-of", at, "--format", "json", "-o", quarter]);

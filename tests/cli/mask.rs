@@ -1,6 +1,6 @@
 //! Bundles under pseudonyms: nothing of a name is left in them, they still can be replayed, and rules say the same.
 
-use crate::reviews::{import, ok, saved, usual};
+use crate::reviews::{first_quarter, ok, saved};
 use crate::support::{folder, json, run, write};
 use leastwise::sources::demo;
 use std::fs;
@@ -160,25 +160,7 @@ fn reviews_are_sealed_under_pseudonyms_and_still_hold() {
     let dir = folder("mask-reviews");
     write(&dir.join("leastwise.toml"), demo::CONFIG);
     saved(&dir, "q1.lwsnap", "2026-01-05T08:00:00Z", |_| {});
-    let at = "2026-01-06T08:00:00Z";
-    ok(
-        &dir,
-        &[
-            "review",
-            "open",
-            "--campaign",
-            "2026-Q1",
-            "--snapshot",
-            "q1.lwsnap",
-            "--due",
-            "2026-01-20",
-            "--as-of",
-            at,
-        ],
-    );
-    usual(&dir, "2026-Q1");
-    assert_eq!(import(&dir, "2026-Q1", "2026-01-10T08:00:00Z").code, 0);
-    ok(&dir, &["review", "close", "--acknowledged-by", "A. Manager", "--as-of", "2026-01-21T08:00:00Z"]);
+    first_quarter(&dir);
     let build = |to: &str, more: &[&str]| {
         let args = [
             "evidence",

@@ -117,14 +117,35 @@ fn what_an_identity_did_is_what_it_needs_and_no_more() {
     assert!(place["removed"]["authorization"].as_u64().unwrap() > 0);
     assert_eq!(answer["denied"], serde_json::json!(["microsoft.web/sites/delete"]));
     assert_eq!(answer["delete_after"].as_array().unwrap().len(), 1);
+    // A log of one day takes nothing away in the report: there the scope alone is narrower.
+    let ran = run(&dir, &["audit", "--demo", "--activity", "log.json", "--format", "json", "-o", "out"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let rows = crate::support::json(&dir.join("out/findings.json"))["right_size"].clone();
+    let installer = |rows: &Value| {
+        let mut all = rows.as_array().unwrap().iter();
+        all.find(|r| r["identity"] == "id-crm-installer-prod-weu").unwrap().clone()
+    };
+    assert_eq!(installer(&rows)["basis"], "topology");
+    // One of months does.
+    let mut long = log.clone();
+    long[1]["eventTimestamp"] = "2026-01-15T00:00:00Z".into();
+    crate::support::write(&dir.join("long.json"), long.to_string());
+    let ran = run(&dir, &["audit", "--demo", "--activity", "long.json", "-o", "long"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let row = installer(&crate::support::json(&dir.join("long/findings.json"))["right_size"]);
+    assert_eq!((&row["basis"], &row["create"][0]["scope"]), (&"activity".into(), &site.into()), "{row}");
+    assert_eq!((&row["delete"][0]["role"], row["delete"].as_array().unwrap().len()), (&"Owner".into(), 1));
+    assert_eq!(row["removed"][0]["class"], "authorization");
+    let page = std::fs::read_to_string(dir.join("long/report.html")).unwrap();
+    assert!(page.contains("operations that go: ") && page.contains("applies to "), "both bases are shown");
     // How little of Owner that is, weighed by harm, and what was refused.
     let ran = run(&dir, &["audit", "--demo", "--activity", "log.json", "--format", "csv", "-o", "out"]);
     assert_eq!(ran.code, 0, "{}", ran.err);
     let table = std::fs::read_to_string(dir.join("out/identities.csv")).unwrap();
     let row = table.lines().find(|l| l.starts_with("id-crm-installer-prod-weu,")).unwrap();
-    assert!(row.ends_with(",1,1,0"), "{row}");
+    assert!(row.contains(",1,1,0,topology,Owner on "), "{row}");
     let idle = table.lines().find(|l| l.starts_with("id-crm-packer-prod-weu,")).unwrap();
-    assert!(idle.ends_with(",0,0,0"), "{idle}");
+    assert!(idle.contains(",0,0,0,"), "{idle}");
     // What is given as code reads back as the same grant.
     let code = |form: &str, more: &[&str]| {
         let ran = run(&dir, &[&args[..], &["--format", form], more].concat());

@@ -74,7 +74,7 @@ fn fill(
 }
 
 /// Approves all but what the administrator's identity holds.
-pub(crate) fn usual(dir: &Path, campaign: &str) {
+fn usual(dir: &Path, campaign: &str) {
     fill(dir, campaign, |row, at| {
         let deny = &row[at("identity")] == ADMIN;
         let word = if deny { "Deny" } else { "approve" };
@@ -92,11 +92,34 @@ fn packets(dir: &Path, campaign: &str) -> Vec<String> {
     all
 }
 
-pub(crate) fn import(dir: &Path, campaign: &str, at: &str) -> Ran {
+fn import(dir: &Path, campaign: &str, at: &str) -> Ran {
     let files = packets(dir, campaign);
     let mut args = vec!["review", "import", "--by", "ci", "--as-of", at, "--campaign", campaign];
     args.extend(files.iter().map(String::as_str));
     run(dir, &args)
+}
+
+/// A campaign over `q1.lwsnap`, from its packets to its end.
+pub(crate) fn first_quarter(dir: &Path) {
+    let at = "2026-01-06T08:00:00Z";
+    ok(
+        dir,
+        &[
+            "review",
+            "open",
+            "--campaign",
+            "2026-Q1",
+            "--snapshot",
+            "q1.lwsnap",
+            "--due",
+            "2026-01-20",
+            "--as-of",
+            at,
+        ],
+    );
+    usual(dir, "2026-Q1");
+    assert_eq!(import(dir, "2026-Q1", "2026-01-10T08:00:00Z").code, 0);
+    ok(dir, &["review", "close", "--acknowledged-by", "A. Manager", "--as-of", "2026-01-21T08:00:00Z"]);
 }
 
 fn counts(dir: &Path, campaign: &str, now: &str, at: &str) -> serde_json::Value {

@@ -6,7 +6,8 @@ use crate::graph::{AccessGraph, Grant, Identity, Party, ScopeNode};
 use crate::model::{GrantState, Ix, Level, Operation, Plane, Source, Usage, UsageLog};
 use crate::rbac::{Access, Candidate, Catalog, Class, CompiledRole, OpSet, Suggestion, classify, suggest};
 use crate::report::{Remedy, RemedyGrant, RemedyRole, RoleRef};
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// What stands in one place of what is held.
 pub(super) struct Instead {
@@ -20,10 +21,137 @@ pub(super) struct Instead {
 }
 
 /// In days: below that, logs say little.
-const ENOUGH: i64 = 30;
+pub(super) const ENOUGH: i64 = 30;
+
+/// What identities did, by their ids in lower case.
+pub(super) struct Rows<'l>(HashMap<String, Vec<&'l Usage>>);
+
+impl<'l> Rows<'l> {
+    pub(super) fn new(graph: &AccessGraph, log: &'l UsageLog) -> Rows<'l> {
+        let mut rows: HashMap<String, Vec<&Usage>> = HashMap::new();
+        for row in &log.rows {
+            rows.entry(graph.text(row.principal).to_ascii_lowercase()).or_default().push(row);
+        }
+        Rows(rows)
+    }
+
+    /// Logs name an identity by its object id or its application's.
+    pub(super) fn of(&self, graph: &AccessGraph, from: &Identity, party: Ix<Party>) -> Vec<&'l Usage> {
+        let ids = [Some(graph.parties()[party].principal), from.client].into_iter().flatten();
+        let rows = ids.filter_map(|id| self.0.get(&graph.text(id).to_ascii_lowercase()));
+        rows.flatten().copied().collect()
+    }
+}
 
 /// The resources of a group that something was done to, and what.
 type Used = (BTreeSet<Ix<ScopeNode>>, Vec<Operation>);
+
+/// What a place gets depends on roles that are held there, what was done, and custom roles that can be assigned there.
+type Case = (Vec<usize>, Vec<Operation>, Vec<String>);
+
+/// A role with all that it gives.
+type Known = (Candidate, String, OpSet);
+
+/// Answers for places, each worked out once.
+pub(super) struct Places<'g> {
+    graph: &'g AccessGraph,
+    catalog: &'static Catalog,
+    built_in: Vec<Known>,
+    custom: Vec<(Vec<Ix<ScopeNode>>, Known)>,
+    answers: RefCell<HashMap<Case, Answer>>,
+}
+
+/// Of a place, all but where it is.
+#[derive(Clone)]
+struct Answer {
+    found: Suggestion,
+    roles: Vec<(String, String)>,
+    removed: Vec<(Class, usize)>,
+}
+
+impl<'g> Places<'g> {
+    pub(super) fn new(graph: &'g AccessGraph, catalog: &'static Catalog) -> Places<'g> {
+        let known = |key: &str, name: &str, permissions: Vec<crate::model::Permission>| -> Known {
+            let gives = CompiledRole::compile(&permissions, catalog.operations()).most;
+            (Candidate { key: key.to_owned(), permissions }, name.to_owned(), gives)
+        };
+        let roles = catalog.guids().into_iter().filter_map(|guid| catalog.role(guid));
+        let built_in = roles
+            .filter(|role| role.assignable_scopes.iter().any(|s| s == "/"))
+            .map(|r| known(&r.guid, &r.name, r.permissions))
+            .collect();
+        let scope = |s: &String| {
+            let sym = graph.estate().strings.find(s)?;
+            graph.scopes().find(graph.estate(), sym)
+        };
+        let own = graph.roles().iter().filter(|(_, r)| r.defined && catalog.role(&r.key).is_none());
+        let custom = own.map(|(_, role)| {
+            let permissions = role.compiled.blocks.iter().map(|b| b.permission.clone()).collect();
+            let scopes = role.assignable_scopes.iter().filter_map(scope).collect();
+            (scopes, known(&role.key, &role.name, permissions))
+        });
+        let custom = custom.collect();
+        Places { graph, catalog, built_in, custom, answers: RefCell::default() }
+    }
+
+    fn at(&self, party: Ix<Party>, scope: Ix<ScopeNode>, needs: Vec<Operation>) -> Instead {
+        let graph = self.graph;
+        let in_force = |g: &Grant| g.state != GrantState::Eligible && graph.scopes().contains(g.scope, scope);
+        let grants = graph.held_by(party).into_iter().map(|h| &graph.grants()[h.grant]);
+        let mut held: Vec<usize> = grants.filter(|g| in_force(g)).map(|g| g.role.index()).collect();
+        held.sort_unstable();
+        held.dedup();
+        let there = |scopes: &[Ix<ScopeNode>]| scopes.iter().any(|at| graph.scopes().contains(*at, scope));
+        let custom: Vec<&Known> = self.custom.iter().filter(|(s, _)| there(s)).map(|(_, k)| k).collect();
+        let case = (held, needs, custom.iter().map(|k| k.0.key.clone()).collect());
+        let known = self.answers.borrow().get(&case).cloned();
+        let Answer { found, roles, removed } = known.unwrap_or_else(|| {
+            let answer = self.answer(&case.0, &custom, &case.1);
+            self.answers.borrow_mut().insert(case.clone(), answer.clone());
+            answer
+        });
+        Instead { scope, needs: case.1, found, roles, removed }
+    }
+
+    fn answer(&self, roles: &[usize], custom: &[&Known], needs: &[Operation]) -> Answer {
+        let operations = self.catalog.operations();
+        let mut held = OpSet::new();
+        for (at, role) in self.graph.roles().iter() {
+            if roles.contains(&at.index()) {
+                held.union(&role.compiled.most);
+            }
+        }
+        // Never wider than today.
+        let offered: Vec<&Known> =
+            self.built_in.iter().chain(custom.iter().copied()).filter(|k| held.covers(&k.2)).collect();
+        let candidates: Vec<Candidate> = offered.iter().map(|k| k.0.clone()).collect();
+        let found = suggest(needs, &candidates, operations);
+        let mut gives = OpSet::new();
+        for known in found.roles.iter().filter_map(|at| offered.get(*at)) {
+            gives.union(&known.2);
+        }
+        if found.roles.is_empty() {
+            for need in needs {
+                if let Some(at) = operations.find(need.plane, &need.name) {
+                    gives.insert(need.plane, at);
+                }
+            }
+        }
+        held.subtract(&gives);
+        let mut removed: Vec<(Class, usize)> = Class::ALL.iter().rev().map(|c| (*c, 0)).collect();
+        for plane in Plane::ALL {
+            for at in held.iter(plane) {
+                let class = classify(plane, operations.name(plane, at));
+                if let Some((_, count)) = removed.iter_mut().find(|(c, _)| *c == class) {
+                    *count += 1;
+                }
+            }
+        }
+        removed.retain(|(_, count)| *count > 0);
+        let named = |at: &usize| offered.get(*at).map(|k| (k.1.clone(), k.0.key.clone()));
+        Answer { roles: found.roles.iter().filter_map(named).collect(), found, removed }
+    }
+}
 
 /// What was found.
 pub(super) struct Found {
@@ -37,24 +165,15 @@ pub(super) struct Found {
     pub(super) unheld: BTreeSet<String>,
     /// Tried and refused.
     pub(super) denied: BTreeSet<String>,
+    /// Held, and its use would not show.
+    unseen: BTreeSet<String>,
     pub(super) remedy: Remedy,
 }
 
 impl Found {
-    pub(super) fn new(
-        graph: &AccessGraph,
-        catalog: &'static Catalog,
-        from: &Identity,
-        party: Ix<Party>,
-        log: &UsageLog,
-    ) -> Found {
-        let ids: Vec<&str> = [Some(graph.parties()[party].principal), from.client]
-            .into_iter()
-            .flatten()
-            .map(|s| graph.text(s))
-            .collect();
-        let own = |u: &&Usage| ids.iter().any(|id| id.eq_ignore_ascii_case(graph.text(u.principal)));
-        let rows: Vec<&Usage> = log.rows.iter().filter(own).collect();
+    /// `rows` are the identity's own.
+    pub(super) fn new(all: &Places, from: &Identity, party: Ix<Party>, rows: &[&Usage]) -> Found {
+        let (graph, catalog) = (all.graph, all.catalog);
         let denied = rows.iter().filter(|r| r.denied > 0);
         let mut found = Found {
             name: graph.identity_name(from).to_owned(),
@@ -63,6 +182,7 @@ impl Found {
             unknown: BTreeSet::new(),
             unheld: BTreeSet::new(),
             denied: denied.map(|r| graph.text(r.operation).to_owned()).collect(),
+            unseen: BTreeSet::new(),
             remedy: Remedy::default(),
         };
         let mut places: BTreeMap<Ix<ScopeNode>, Used> = BTreeMap::new();
@@ -93,9 +213,10 @@ impl Found {
             needs.sort();
             // One resource alone is the narrower scope.
             let one = resources.first().copied().filter(|_| resources.len() == 1);
-            found.places.push(place(graph, catalog, party, one.unwrap_or(group), needs));
+            found.places.push(all.at(party, one.unwrap_or(group), needs));
         }
         found.remedy = found.remedy(graph, from, party);
+        found.keep_what_does_not_show(graph, party, rows);
         found
     }
 
@@ -133,6 +254,34 @@ impl Found {
         remedy
     }
 
+    /// Reads are not in the activity log, and the data plane only in logs of the service: a grant that gives nothing whose use would
+    /// show stays.
+    fn keep_what_does_not_show(&mut self, graph: &AccessGraph, party: Ix<Party>, rows: &[&Usage]) {
+        let operations = graph.catalog().operations();
+        let mut shows = BTreeSet::new();
+        for held in graph.held_by(party) {
+            let grant = &graph.grants()[held.grant];
+            let gives = &graph.roles()[grant.role].compiled.most;
+            let harm =
+                |at: usize| classify(Plane::Control, operations.name(Plane::Control, at)) != Class::Read;
+            let data_logged = rows.iter().any(|r| r.data && graph.reaches(grant, graph.text(r.scope)));
+            let data = gives.iter(Plane::Data).next().is_some();
+            let seen = if data { data_logged } else { gives.iter(Plane::Control).any(harm) };
+            if seen && let Some(record) = graph.record(grant) {
+                shows.insert(graph.estate().strings.show_id(record.id));
+            }
+        }
+        let (delete, keep) = std::mem::take(&mut self.remedy.delete)
+            .into_iter()
+            .partition::<Vec<_>, _>(|old| shows.contains(&old.assignment));
+        self.remedy.delete = delete;
+        let told = |old: RemedyGrant| {
+            let name = if let RoleRef::Known(_, name) = &old.role { name.as_str() } else { "" };
+            format!("{name} on {}", old.scope)
+        };
+        self.unseen = keep.into_iter().map(told).collect();
+    }
+
     pub(super) fn notes(&self, graph: &AccessGraph, catalog: &Catalog, log: &UsageLog) -> Vec<String> {
         let days = log.until.days_since(log.from);
         let mut notes = vec![format!(
@@ -152,6 +301,7 @@ impl Found {
             catalog.date()
         );
         say(&self.unknown, &unknown, 5);
+        say(&self.unseen, "kept, since its use would not show in these logs", 5);
         say(&self.denied, "tried and refused, which is no need", 5);
         if days < ENOUGH {
             notes.push(format!("{days} days are too few to take anything away: jobs may run less often"));
@@ -170,77 +320,6 @@ fn list(all: &BTreeSet<String>, most: usize) -> String {
     let more = all.len().saturating_sub(most);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     format!("{}{more}", shown.join(", "))
-}
-
-fn place(
-    graph: &AccessGraph,
-    catalog: &'static Catalog,
-    party: Ix<Party>,
-    scope: Ix<ScopeNode>,
-    needs: Vec<Operation>,
-) -> Instead {
-    let mut held = OpSet::new();
-    let in_force = |g: &Grant| g.state != GrantState::Eligible && graph.scopes().contains(g.scope, scope);
-    for h in graph.held_by(party) {
-        let grant = &graph.grants()[h.grant];
-        if in_force(grant) {
-            held.union(&graph.roles()[grant.role].compiled.most);
-        }
-    }
-    let mut names: Vec<(String, String)> = Vec::new();
-    let mut candidates = Vec::new();
-    let mut offer = |key: &str, name: &str, permissions: Vec<crate::model::Permission>| {
-        // Never wider than today.
-        if held.covers(&CompiledRole::compile(&permissions, catalog.operations()).most) {
-            names.push((name.to_owned(), key.to_owned()));
-            candidates.push(Candidate { key: key.to_owned(), permissions });
-        }
-    };
-    for guid in catalog.guids() {
-        if let Some(role) = catalog.role(guid)
-            && role.assignable_scopes.iter().any(|s| s == "/")
-        {
-            offer(&role.guid, &role.name, role.permissions);
-        }
-    }
-    for (_, role) in graph.roles().iter() {
-        let there = |s: &String| {
-            let known = graph.estate().strings.find(s);
-            let at = known.and_then(|s| graph.scopes().find(graph.estate(), s));
-            at.is_some_and(|at| graph.scopes().contains(at, scope))
-        };
-        if role.defined && catalog.role(&role.key).is_none() && role.assignable_scopes.iter().any(there) {
-            let permissions = role.compiled.blocks.iter().map(|b| b.permission.clone()).collect();
-            offer(&role.key, &role.name, permissions);
-        }
-    }
-    let found = suggest(&needs, &candidates, catalog.operations());
-    let mut gives = OpSet::new();
-    for at in &found.roles {
-        if let Some(candidate) = candidates.get(*at) {
-            gives.union(&CompiledRole::compile(&candidate.permissions, catalog.operations()).most);
-        }
-    }
-    if found.roles.is_empty() {
-        for need in &needs {
-            if let Some(at) = catalog.operations().find(need.plane, &need.name) {
-                gives.insert(need.plane, at);
-            }
-        }
-    }
-    held.subtract(&gives);
-    let mut removed: Vec<(Class, usize)> = Class::ALL.iter().rev().map(|c| (*c, 0)).collect();
-    for plane in Plane::ALL {
-        for at in held.iter(plane) {
-            let class = classify(plane, catalog.operations().name(plane, at));
-            if let Some((_, count)) = removed.iter_mut().find(|(c, _)| *c == class) {
-                *count += 1;
-            }
-        }
-    }
-    removed.retain(|(_, count)| *count > 0);
-    let roles = found.roles.iter().filter_map(|at| names.get(*at).cloned()).collect();
-    Instead { scope, needs, found, roles, removed }
 }
 
 /// A custom role of just what was used.

@@ -120,7 +120,7 @@ pub(super) fn topology(form: Form, found: &topology::Found, notes: &[String]) ->
         crate::report::RoleRef::Made(_) => Default::default(),
     };
     if form == Form::Json {
-        let grant = |n: &topology::Narrowed| {
+        let grant = |n: &topology::Told| {
             let (guid, name) = role(&n.grant);
             json!({"assignment": n.grant.assignment, "role": name, "role_id": guid, "scope": n.grant.scope,
                 "applies_to": n.applies_to, "beside_hosts": n.near, "scopes": n.scopes, "why": n.why})

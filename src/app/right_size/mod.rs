@@ -3,9 +3,11 @@
 
 mod activity;
 mod answer;
+mod rows;
 mod topology;
 
 pub(super) use answer::as_code;
+pub(super) use rows::rows;
 
 use super::Progress;
 use super::error::AppError;
@@ -50,7 +52,8 @@ pub fn for_identity(
     progress.step("looking for the smallest roles");
     let text = match &graph.estate().usage {
         Some(log) => {
-            let found = activity::Found::new(&graph, catalog, from, party, log);
+            let own = activity::Rows::new(&graph, log).of(&graph, from, party);
+            let found = activity::Found::new(&activity::Places::new(&graph, catalog), from, party, &own);
             notes.extend(found.notes(&graph, catalog, log));
             answer::activity(&graph, form, &found, log, &notes)
         }
