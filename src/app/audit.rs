@@ -12,6 +12,7 @@ use crate::render::{CsvOptions, Format, Options, RenderError};
 use crate::report::{Overlay, Report, power_row};
 use crate::review::{diff, sort_findings};
 use crate::rules::run;
+use std::collections::HashMap;
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -130,7 +131,10 @@ pub(super) fn judge(
         [] => None,
         paths => Some(previous::apply(paths, &mut judged.findings, &judged_at.to_string())?),
     };
-    let (new, trend) = earlier.map_or((None, None), |e| (Some(e.new), Some(e.trend)));
+    let (new, trend, used) = match earlier {
+        Some(e) => (Some(e.new), Some(e.trend), e.used),
+        None => (None, None, HashMap::new()),
+    };
     let mut proposed = policy.proposed.clone();
     if let Some(path) = &request.baseline {
         proposed.extend(previous::baseline(path, policy.from.as_ref(), &mut judged.findings)?);
@@ -154,6 +158,11 @@ pub(super) fn judge(
     report.change = change.as_ref();
     report.workloads = policy.config.workloads;
     report.trend = trend;
+    report.used_before = used;
+    let used_now = report.use_row().map(|u| u.percent);
+    if let Some(last) = report.trend.as_mut().and_then(|t| t.points.last_mut()) {
+        last.used_percent = used_now;
+    }
     if let Some(path) = &request.ledger {
         progress.step("reading the ledger of reviews");
         report.reviews = Some(super::review::reviewed(path, &graph, &judged, decided_at)?);

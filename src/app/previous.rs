@@ -13,7 +13,21 @@ use std::path::{Path, PathBuf};
 struct File {
     schema: String,
     source: Source,
+    #[serde(default)]
+    usage: Option<Usage>,
     findings: Vec<Row>,
+}
+
+#[derive(Deserialize)]
+struct Usage {
+    used_percent: u64,
+    identities: Vec<Used>,
+}
+
+#[derive(Deserialize)]
+struct Used {
+    principal_id: String,
+    used_percent: u64,
 }
 
 #[derive(Deserialize)]
@@ -39,12 +53,15 @@ pub(super) struct Earlier {
     pub(super) new: usize,
     /// How it went from run to run.
     pub(super) trend: TrendRow,
+    /// How much identities used of what they held, by object id, in the last run that knew.
+    pub(super) used: HashMap<String, u64>,
 }
 
 /// A run, for what comes of several.
 struct Run {
     at: String,
     open: [usize; 5],
+    usage: Option<Usage>,
     /// By fingerprint: the rule, and since when it is known.
     known: HashMap<String, (String, Option<String>)>,
 }
@@ -54,6 +71,7 @@ impl Run {
         let mut run = Run {
             at: file.source.judged_at.unwrap_or_default(),
             open: [0; 5],
+            usage: file.usage,
             known: HashMap::with_capacity(file.findings.len()),
         };
         for row in file.findings {
@@ -122,14 +140,24 @@ pub(super) fn apply(paths: &[PathBuf], findings: &mut [Finding], now: &str) -> R
             }
         }
     }
-    let mut points: Vec<TrendPoint> =
-        runs.iter().map(|r| TrendPoint { at: r.at.clone(), open: r.open }).collect();
-    points.push(TrendPoint { at: now.to_owned(), open });
+    let mut points: Vec<TrendPoint> = runs
+        .iter()
+        .map(|r| TrendPoint {
+            at: r.at.clone(),
+            open: r.open,
+            used_percent: r.usage.as_ref().map(|u| u.used_percent),
+        })
+        .collect();
+    points.push(TrendPoint { at: now.to_owned(), open, used_percent: None });
     let rules = fixed.into_iter().map(|(rule, mut days)| {
         days.sort_unstable();
         TrendRule { rule, fixed: days.len(), median_days: days.get(days.len() / 2).copied().unwrap_or(0) }
     });
-    Ok(Earlier { new, trend: TrendRow { points, rules: rules.collect() } })
+    let trend = TrendRow { points, rules: rules.collect() };
+    let last = runs.into_iter().rev().find_map(|r| r.usage);
+    let used = last.map(|u| u.identities).unwrap_or_default();
+    let used = used.into_iter().map(|i| (i.principal_id, i.used_percent)).collect();
+    Ok(Earlier { new, trend, used })
 }
 
 fn sorted(known: &HashMap<String, (String, Option<String>)>) -> Vec<(&str, &(String, Option<String>))> {

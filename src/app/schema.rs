@@ -100,7 +100,7 @@ fn findings() -> Value {
         "verdict": {"enum": ["clean", "findings", "incomplete"]},
         "coverage": whole(json!({"complete": {"type": "boolean"}, "counts": counts, "gaps": list(gap)})),
         "rules": list(whole(json!({"rule": text(), "status": text(), "subjects": count(), "findings": count(), "inconclusive": count(), "needs": texts()}))),
-        "change": or_null(change()), "power": or_null(power()), "right_size": list(right_size()), "trend": or_null(trend()), "new_waivers": texts(),
+        "change": or_null(change()), "power": or_null(power()), "right_size": list(right_size()), "usage": or_null(usage()), "trend": or_null(trend()), "new_waivers": texts(),
         "findings": list(finding),
     }))
 }
@@ -115,13 +115,19 @@ fn right_size() -> Value {
     }))
 }
 
+/// How much of what identities hold they used, where an activity log was given.
+fn usage() -> Value {
+    let one = json!({"principal_id": text(), "used_percent": count(), "denied_operations": count()});
+    whole(json!({"used_percent": count(), "log_days": {"type": "integer"}, "identities": list(whole(one))}))
+}
+
 /// How findings went from run to run.
 fn trend() -> Value {
     let number = || json!({"type": "integer"});
     let open = whole(
         json!({"critical": number(), "high": number(), "medium": number(), "low": number(), "info": number()}),
     );
-    let run = whole(json!({"at": text(), "open": open}));
+    let run = whole(json!({"at": text(), "open": open, "used_percent": maybe("integer")}));
     let rule = whole(json!({"rule": text(), "fixed": number(), "median_days": number()}));
     whole(json!({"runs": list(run), "rules": list(rule)}))
 }

@@ -298,6 +298,8 @@ pub(super) fn write(report: &Report<'_>, to: &mut dyn Write) -> Result<(), Rende
     put(to, &report.power.as_ref().map(super::power::power_json))?;
     to.write_all(b",\n\"right_size\":")?;
     list(to, report.right_size.iter(), |row, to| put(to, &super::right_size::right_size_json(row)))?;
+    to.write_all(b",\n\"usage\":")?;
+    usage(report, to)?;
     to.write_all(b",\n\"trend\":")?;
     put(to, &report.trend.as_ref().map(super::trend::trend_json))?;
     to.write_all(b",\n\"new_waivers\":")?;
@@ -306,5 +308,24 @@ pub(super) fn write(report: &Report<'_>, to: &mut dyn Write) -> Result<(), Rende
     let mut parts = Parts::default();
     list(to, report.findings(), |row, to| parts.write(&row, to))?;
     to.write_all(b"}\n")?;
+    Ok(())
+}
+
+/// How much of what identities hold they used; null without an activity log.
+fn usage(report: &Report<'_>, to: &mut dyn Write) -> Result<(), RenderError> {
+    let Some(all) = report.use_row() else {
+        to.write_all(b"null")?;
+        return Ok(());
+    };
+    write!(to, "{{\"used_percent\":{},\"log_days\":{},\"identities\":", all.percent, all.days)?;
+    let told = report.identities().iter().filter_map(|i| Some((i.principal_id, i.use_index?)));
+    list(to, told, |(principal, index), to| {
+        let used = index.percent();
+        put(
+            to,
+            &serde_json::json!({"principal_id": principal, "used_percent": used, "denied_operations": index.denied}),
+        )
+    })?;
+    to.write_all(b"}")?;
     Ok(())
 }

@@ -25,8 +25,11 @@ pub(super) fn trend_json(trend: &TrendRow) -> Value {
             .collect::<serde_json::Map<_, _>>()
             .into()
     };
-    let runs: Vec<Value> =
-        trend.points.iter().map(|p| json!({"at": p.at, "open": counts(&p.open)})).collect();
+    let runs: Vec<Value> = trend
+        .points
+        .iter()
+        .map(|p| json!({"at": p.at, "open": counts(&p.open), "used_percent": p.used_percent}))
+        .collect();
     let rules: Vec<Value> = trend
         .rules
         .iter()
@@ -54,6 +57,7 @@ struct Tick {
 struct Run {
     at: String,
     open: [usize; 5],
+    used: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -75,6 +79,8 @@ pub(super) struct Page {
     most: usize,
     top: usize,
     runs: Vec<Run>,
+    /// Whether any run knew how much was used.
+    used: bool,
     rules: Vec<Fixed>,
 }
 
@@ -105,7 +111,12 @@ impl Page {
             most,
             lines: NAMES.iter().enumerate().map(line).collect(),
             days: days.map(|(n, p)| Tick { at: across(n), text: day(&p.at) }).collect(),
-            runs: trend.points.iter().map(|p| Run { at: day(&p.at), open: p.open }).collect(),
+            runs: trend
+                .points
+                .iter()
+                .map(|p| Run { at: day(&p.at), open: p.open, used: p.used_percent })
+                .collect(),
+            used: trend.points.iter().any(|p| p.used_percent.is_some()),
             rules: trend
                 .rules
                 .iter()

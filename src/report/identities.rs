@@ -162,3 +162,25 @@ impl<'a> Report<'a> {
         if searched && identity.kind == IdentityKind::UserAssigned { "unused" } else { "inconclusive" }
     }
 }
+
+/// How much of what all identities hold they used.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct UseRow {
+    /// In percent, weighed as for one.
+    pub percent: u64,
+    /// In days, what the log covers.
+    pub days: i64,
+}
+
+impl Report<'_> {
+    /// How much of what all identities hold they used; none without an activity log.
+    pub fn use_row(&self) -> Option<UseRow> {
+        let mut sum: Option<UseIndex> = None;
+        for index in self.identities.iter().filter_map(|i| i.use_index) {
+            let all = sum.get_or_insert(UseIndex { days: index.days, ..UseIndex::default() });
+            all.granted += index.granted;
+            all.used += index.used;
+        }
+        sum.map(|s| UseRow { percent: s.percent(), days: s.days })
+    }
+}

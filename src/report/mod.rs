@@ -16,7 +16,7 @@ mod totals;
 mod trend;
 
 pub use controls::ControlRow;
-pub use identities::IdentityRow;
+pub use identities::{IdentityRow, UseRow};
 pub use paths::{BlastRow, GrantRow, OpenRow, PathRow, StepRow, blast_row, open_row, path_row};
 pub use power::{ChokeRow, PowerRow, power_row};
 pub use remedy::{Remedy, RemedyGrant, RemedyRole, RoleRef};
@@ -89,6 +89,8 @@ pub struct Report<'a> {
     pub reviews: Option<Vec<ReviewRow>>,
     /// How findings went from run to run, where earlier ones were given.
     pub trend: Option<TrendRow>,
+    /// How much identities used of what they held in the run before this one, in percent, by object id.
+    pub used_before: HashMap<String, u64>,
     /// Whether principals of applications are judged too.
     pub workloads: bool,
     /// Ways to more power, where there are any.
@@ -135,6 +137,7 @@ impl<'a> Report<'a> {
             change: None,
             reviews: None,
             trend: None,
+            used_before: HashMap::new(),
             workloads: false,
             power: None,
             right_size: Vec::new(),

@@ -7,6 +7,8 @@ pub struct TrendPoint {
     pub at: String,
     /// Open findings, the worst severity first.
     pub open: [usize; 5],
+    /// How much of what identities hold they used, in percent, where an activity log was given.
+    pub used_percent: Option<u64>,
 }
 
 /// A rule whose findings ended.

@@ -138,6 +138,22 @@ fn what_an_identity_did_is_what_it_needs_and_no_more() {
     assert_eq!(row["removed"][0]["class"], "authorization");
     let page = std::fs::read_to_string(dir.join("long/report.html")).unwrap();
     assert!(page.contains("operations that go: ") && page.contains("applies to "), "both bases are shown");
+    // How much was used goes from run to run, for everybody and for each.
+    let more = ["--activity", "long.json", "--previous", "out/findings.json", "-o", "next"];
+    let ran = run(&dir, &[&["audit", "--demo"][..], &more].concat());
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let next = crate::support::json(&dir.join("next/findings.json"));
+    let runs = next["trend"]["runs"].as_array().unwrap();
+    let used: Vec<_> = runs.iter().map(|r| r["used_percent"].as_u64()).collect();
+    assert_eq!(used.len(), 2);
+    assert!(
+        used.iter().all(Option::is_some) && next["usage"]["used_percent"].as_u64() == used[1],
+        "{runs:?}"
+    );
+    let table = std::fs::read_to_string(dir.join("next/identities.csv")).unwrap();
+    let before: Vec<&str> = table.lines().filter(|l| l.starts_with("id-crm-installer-prod-weu,")).collect();
+    assert!(before[0].ends_with(",1") && table.lines().next().unwrap().ends_with(",used_percent_before"));
+    assert!(std::fs::read_to_string(dir.join("next/report.html")).unwrap().contains("rights used"));
     // How little of Owner that is, weighed by harm, and what was refused.
     let ran = run(&dir, &["audit", "--demo", "--activity", "log.json", "--format", "csv", "-o", "out"]);
     assert_eq!(ran.code, 0, "{}", ran.err);
