@@ -36,6 +36,8 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("ssh_key", &["app"]),
     ("getrandom", &["app"]),
     ("rust_xlsxwriter", &["render"]),
+    ("calamine", &["sources"]),
+    ("zip", &["sources"]),
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),
     ("clap_mangen", &["cli"]),

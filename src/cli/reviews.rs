@@ -88,7 +88,7 @@ pub(super) enum Review {
     },
     /// Import packets that came back: every row of every file, or nothing.
     #[command(
-        after_help = "Example:\n  leastwise review import 2026-Q4/packets/*.csv --by ci@contoso.com\n\nExits with 1 if anything is refused; then nothing is imported."
+        after_help = "Example:\n  leastwise review import 2026-Q4/packets/*.csv --by ci@contoso.com\n  leastwise review import crm-filled-in.xlsx --by ci@contoso.com\n\nExits with 1 if anything is refused; then nothing is imported."
     )]
     Import {
         /// The packets.

@@ -11,6 +11,7 @@ pub mod catalog;
 pub mod demo;
 pub mod iac;
 mod usage;
+mod workbook;
 
 mod files;
 mod log_tables;

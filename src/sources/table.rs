@@ -1,5 +1,5 @@
 //! Tables that people send back: CSV as spreadsheets save it, with a byte-order mark, another delimiter, columns in another
-//! order, and the guard against formulas that we put in front of some fields.
+//! order, and the guard against formulas that we put in front of some fields; or workbooks.
 //!
 //! Not here: what the rows say (`review`).
 
@@ -14,9 +14,9 @@ pub enum TableError {
     /// It is not text.
     #[error("line {0}: it is not UTF-8: save it as `CSV UTF-8`")]
     NotText(usize),
-    /// It is a workbook.
-    #[error("it is a workbook or another archive: save it as `CSV UTF-8`")]
-    Archive,
+    /// It is an archive, and no workbook that can be read.
+    #[error("it is no workbook that can be read: {0}: save it as `.xlsx` or `CSV UTF-8`")]
+    Workbook(String),
     /// It has no columns.
     #[error("it has no header: the first line names the columns")]
     Empty,
@@ -57,7 +57,7 @@ impl Table {
             return Err(TableError::Large(MOST >> 20));
         }
         if bytes.starts_with(b"PK\x03\x04") {
-            return Err(TableError::Archive);
+            return Table::of_workbook(bytes);
         }
         let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
         let text = std::str::from_utf8(bytes).map_err(|e| {
@@ -81,16 +81,7 @@ impl Table {
             let line = e.position().map_or(1, csv::Position::line);
             TableError::Row(line, "the quotes of a field do not close".to_owned())
         };
-        let mut columns = HashMap::new();
-        for (at, name) in reader.headers().map_err(failed)?.iter().enumerate() {
-            let name = name.trim().to_ascii_lowercase();
-            if !name.is_empty() && columns.insert(name.clone(), at).is_some() {
-                return Err(TableError::Twice(name));
-            }
-        }
-        if columns.is_empty() {
-            return Err(TableError::Empty);
-        }
+        let columns = columns(reader.headers().map_err(failed)?.iter())?;
         let mut rows = Vec::new();
         let width = reader.headers().map_or(0, csv::StringRecord::len);
         for (at, record) in reader.records().enumerate() {
@@ -110,6 +101,22 @@ impl Table {
         Ok(Table { columns, rows })
     }
 
+    fn of_workbook(bytes: &[u8]) -> Result<Table, TableError> {
+        let mut all = super::workbook::rows(bytes)?;
+        let (_, header) = all.pop_first().ok_or(TableError::Empty)?;
+        let columns = columns(header.iter().map(String::as_str))?;
+        let mut rows = Vec::with_capacity(all.len());
+        for (line, fields) in all {
+            if fields.iter().skip(header.len()).any(|f| !f.trim().is_empty()) {
+                return Err(TableError::Row(line, "it has more fields than there are columns".to_owned()));
+            }
+            if fields.iter().any(|f| !f.trim().is_empty()) {
+                rows.push(TableRow { line, fields: fields.iter().map(|f| unguarded(f)).collect() });
+            }
+        }
+        Ok(Table { columns, rows })
+    }
+
     /// Whether a column is there.
     pub fn has(&self, column: &str) -> bool {
         self.columns.contains_key(column)
@@ -120,6 +127,18 @@ impl Table {
         let at = self.columns.get(column)?;
         Some(row.fields.get(*at).map_or("", String::as_str))
     }
+}
+
+/// Where each column is, by its name in lower case.
+fn columns<'n>(names: impl Iterator<Item = &'n str>) -> Result<HashMap<String, usize>, TableError> {
+    let mut columns = HashMap::new();
+    for (at, name) in names.enumerate() {
+        let name = name.trim().to_ascii_lowercase();
+        if !name.is_empty() && columns.insert(name.clone(), at).is_some() {
+            return Err(TableError::Twice(name));
+        }
+    }
+    if columns.is_empty() { Err(TableError::Empty) } else { Ok(columns) }
 }
 
 /// How many rows a table of ours has, without holding them.
@@ -246,7 +265,7 @@ mod tests {
 
     #[test]
     fn what_is_no_table_is_refused() {
-        assert_eq!(Table::read(b"PK\x03\x04x"), Err(TableError::Archive));
+        assert!(matches!(Table::read(b"PK\x03\x04x"), Err(TableError::Workbook(_))));
         assert_eq!(Table::read(b""), Err(TableError::Empty));
         assert_eq!(Table::read(b"a,A\n"), Err(TableError::Twice("a".to_owned())));
         assert_eq!(Table::read(b"a\n\xff\n"), Err(TableError::NotText(2)));

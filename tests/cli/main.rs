@@ -25,3 +25,4 @@ mod secrets;
 mod snapshot;
 mod support;
 mod unread;
+mod workbooks;

@@ -83,7 +83,7 @@ fn usual(dir: &Path, campaign: &str) {
     });
 }
 
-fn packets(dir: &Path, campaign: &str) -> Vec<String> {
+pub(crate) fn packets(dir: &Path, campaign: &str) -> Vec<String> {
     let folder = dir.join(campaign).join("packets");
     let names = fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
     let mut all: Vec<String> =

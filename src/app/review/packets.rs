@@ -137,7 +137,7 @@ impl<'c> Packet<'c> {
             lead: vec![
                 format!("decisions are due on {} (UTC); the estate is {}", opened.due, opened.estate),
                 format!(
-                    "fill in {}.csv beside this page, its last {} columns, and send it back; or the workbook, saved as `CSV UTF-8`",
+                    "fill in {}.csv beside this page, its last {} columns, and send it back; or the workbook of that name",
                     self.name,
                     FILLED.len()
                 ),

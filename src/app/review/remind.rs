@@ -31,7 +31,7 @@ pub fn remind(ledger: &Path, campaign: Option<&str>, to: &Path, times: Times) ->
             if late { format!("were due on {}", opened.due) } else { format!("are due on {}", opened.due) };
         let (owner, name) = (clean(packet.owner), clean(&opened.campaign));
         let body = format!(
-            "Access review {name}: decisions {due} (end of day, UTC).\n\n{open} grant(s) of identities of {owner} wait for a decision, {pending} for a second approver.\n\nFill in packets/{}.csv, its last columns, and send it back. {}.html beside it shows the same rows to read, and what each decision means.\n",
+            "Access review {name}: decisions {due} (end of day, UTC).\n\n{open} grant(s) of identities of {owner} wait for a decision, {pending} for a second approver.\n\nFill in packets/{}.csv or the workbook of that name, its last columns, and send it back. {}.html beside it shows the same rows to read, and what each decision means.\n",
             packet.name, packet.name
         );
         // An address is taken as one only if it could not hold another header.
