@@ -96,7 +96,7 @@ fn findings() -> Value {
     whole(json!({
         "schema": {"const": "leastwise.findings/1"},
         "tool": whole(json!({"name": text(), "version": text(), "catalog": text()})),
-        "source": whole(json!({"kind": text(), "name": text(), "tenant": maybe("string"), "collected_at": maybe("string"), "judged_at": maybe("string"), "decided_at": maybe("string")})),
+        "source": whole(json!({"kind": text(), "name": text(), "tenant": maybe("string"), "part": maybe("string"), "collected_at": maybe("string"), "judged_at": maybe("string"), "decided_at": maybe("string")})),
         "verdict": {"enum": ["clean", "findings", "incomplete"]},
         "coverage": whole(json!({"complete": {"type": "boolean"}, "counts": counts, "gaps": list(gap)})),
         "rules": list(whole(json!({"rule": text(), "status": text(), "subjects": count(), "findings": count(), "inconclusive": count(), "needs": texts()}))),

@@ -46,6 +46,9 @@ pub(super) fn history(args: &History, terminal: &Terminal) -> Result<Code, AppEr
     terminal.done();
     let (runs, snapshots, ledgers) = (made.runs, made.snapshots, made.ledgers);
     let shown = args.out.display();
+    if made.twice > 0 {
+        terminal.say(&format!("{} file(s) came more than once, and count once", made.twice));
+    }
     terminal.say(&format!("wrote {shown}: {runs} run(s), {snapshots} snapshot(s), {ledgers} ledger(s)"));
     Ok(exit::DONE)
 }

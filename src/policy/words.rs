@@ -1,6 +1,7 @@
 //! Words of names that say what something is, where it runs and in which environment: everybody's words, not one's own.
 
 use super::config::{Config, Owners};
+use super::environment::Environments;
 use super::naming::{MADE_BY_AZURE, PREFIXES, REGIONS};
 use std::collections::BTreeSet;
 
@@ -9,7 +10,7 @@ use std::collections::BTreeSet;
 const KINDS: &[&str] = &[
     "mg", "sub", "rg", "vm", "vmss", "app", "func", "asp", "aks", "acr", "cr", "ca", "cae", "kv", "st",
     "sql", "sqldb", "cosmos", "redis", "sb", "evh", "logic", "apim", "vnet", "snet", "nsg", "pip", "log",
-    "appi", "aa", "ci", "dep", "role", "grp", "sp", "team",
+    "appi", "aa", "ci", "dep", "role", "grp", "sp", "team", "mc",
 ];
 
 /// Quarters, as campaigns are named.
@@ -17,10 +18,13 @@ const QUARTERS: &[&str] = &["q1", "q2", "q3", "q4", "h1", "h2"];
 
 /// Words that tell nobody whose something is, lower-case.
 pub fn common_words(config: &Config) -> BTreeSet<String> {
+    // What an estate calls its environments is kept where it is one word; tag keys are its own, but for those that everybody has.
     let environments = &config.environments;
+    let one = |text: &&String| text.chars().all(char::is_alphanumeric);
     let named = environments.names.iter().flat_map(|(name, words)| std::iter::once(name).chain(words));
-    let default = Owners::default();
-    let own = named.chain(&environments.neutral).chain(&environments.tags).chain(&default.tags);
+    let named = named.chain(&environments.neutral).filter(one);
+    let (tags, owners) = (Environments::default().tags, Owners::default().tags);
+    let own = named.chain(&tags).chain(&owners);
     let fixed = [REGIONS, PREFIXES, MADE_BY_AZURE, KINDS, QUARTERS].into_iter().flatten().copied();
     own.map(String::as_str)
         .chain(fixed)

@@ -24,6 +24,8 @@ struct Source<'a> {
     kind: &'a str,
     name: &'a str,
     tenant: Option<&'a str>,
+    /// Which part of the tenant was asked for, where it was not all of it.
+    part: Option<&'a str>,
     collected_at: Option<String>,
     judged_at: Option<String>,
     decided_at: Option<String>,
@@ -255,6 +257,7 @@ pub(super) fn write(report: &Report<'_>, to: &mut dyn Write) -> Result<(), Rende
             kind: &p.kind,
             name: &p.name,
             tenant: report.tenant(),
+            part: report.part(),
             collected_at: time(p.collected_at),
             judged_at: time(p.judged_at),
             decided_at: time(p.decided_at),

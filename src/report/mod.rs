@@ -167,6 +167,11 @@ impl<'a> Report<'a> {
         self.graph.estate().tenant.map(|t| self.graph.text(t))
     }
 
+    /// Which part of the tenant was asked for, in words, where it was not all of it.
+    pub fn part(&self) -> Option<&str> {
+        self.graph.estate().part.map(|p| self.graph.text(p))
+    }
+
     /// What was read, in numbers.
     pub fn counts(&self) -> Counts {
         let estate = self.graph.estate();

@@ -91,6 +91,9 @@ const FEDERATION: &[&str] = &[
     "master",
 ];
 
+/// Begins names that Azure itself makes, and that rules know by it.
+const AZURE_MADE: &str = "defaultazuremonitoring";
+
 /// What is kept, and what was given for the rest.
 pub struct Mask {
     salt: Vec<u8>,
@@ -167,7 +170,13 @@ impl Mask {
     }
 
     fn segment(&mut self, segment: &str) -> String {
-        if self.azure.contains(&segment.to_ascii_lowercase()) || segment.chars().all(|c| c == '*') {
+        let folded = segment.to_ascii_lowercase();
+        // A pattern that fits something of the catalogue's must go on doing so.
+        let fits = |known: &String| crate::rbac::matches(&crate::model::ActionPattern::new(&folded), known);
+        if self.azure.contains(&folded)
+            || folded.chars().all(|c| c == '*')
+            || folded.contains('*') && self.azure.iter().any(fits)
+        {
             segment.to_owned()
         } else {
             self.words(segment, false)
@@ -222,6 +231,11 @@ impl Mask {
                 rest = rest.get(first.len_utf8()..).unwrap_or_default();
                 continue;
             }
+            if let Some(run) = numbers(rest) {
+                out.push_str(&self.digits(run));
+                rest = rest.get(run.len()..).unwrap_or_default();
+                continue;
+            }
             let end = rest.find(|c| !part_of_word(c)).unwrap_or(rest.len());
             let (word, after) = rest.split_at_checked(end).unwrap_or((rest, ""));
             out.push_str(&self.word(word, federated));
@@ -245,9 +259,12 @@ impl Mask {
         if self.kept.contains(&folded) || federated && self.federation.contains(&folded) {
             return word.to_owned();
         }
+        if let Some(rest) = folded.strip_prefix(AZURE_MADE).filter(|r| !r.is_empty()) {
+            let rest = self.word(rest, federated);
+            return format!("{}{rest}", word.get(..AZURE_MADE.len()).unwrap_or_default());
+        }
         if word.bytes().all(|b| b.is_ascii_digit()) {
-            let year = word.len() == 4 && (word.starts_with("19") || word.starts_with("20"));
-            return if word.len() <= 3 || year { word.to_owned() } else { self.digits(word) };
+            return if word.len() <= 3 || is_year(word) { word.to_owned() } else { self.digits(word) };
         }
         let given = match self.given.get(&folded) {
             Some(given) => given.clone(),
@@ -259,16 +276,52 @@ impl Mask {
         };
         // Naming rules look at case.
         let lower = |c: char| c.is_ascii_lowercase();
-        match (word.chars().any(lower), word.starts_with(|c: char| c.is_ascii_uppercase())) {
-            (true, true) => given.replacen('x', "X", 1),
-            (false, _) => given.to_ascii_uppercase(),
+        let upper = |c: char| c.is_ascii_uppercase();
+        match (word.chars().any(lower), word.starts_with(upper), word.chars().any(upper)) {
+            (true, true, _) => given.replacen('x', "X", 1),
+            (true, false, true) => {
+                let (head, last) = given.split_at_checked(given.len() - 1).unwrap_or((&given, ""));
+                format!("{head}{}", last.to_ascii_uppercase())
+            }
+            (false, _, true) => given.to_ascii_uppercase(),
             _ => given,
         }
     }
 
-    fn digits(&self, word: &str) -> String {
-        let digest = self.digest("digits", word);
-        word.bytes().zip(digest.iter().cycle()).map(|(_, byte)| char::from(b'0' + byte % 10)).collect()
+    /// A number becomes another of as many digits, and no two become one; what stands between its digits stays.
+    fn digits(&self, text: &str) -> String {
+        let own: Vec<u8> = text.bytes().filter(u8::is_ascii_digit).map(|b| b - b'0').collect();
+        let mut shuffled = self.shuffled(&own);
+        // A year stays, so nothing else becomes one: the walk ends, since it comes back to where it began.
+        while is_year(&shown(&shuffled)) && own.len() == text.len() {
+            shuffled = self.shuffled(&shuffled);
+        }
+        let mut digits = shuffled.into_iter();
+        let put =
+            |c: char| if c.is_ascii_digit() { digits.next().map_or(c, |d| char::from(b'0' + d)) } else { c };
+        text.chars().map(put).collect()
+    }
+
+    /// A permutation of all numbers of a length: both halves are shifted in turn by what the other gives.
+    fn shuffled(&self, digits: &[u8]) -> Vec<u8> {
+        let (head, tail) = digits.split_at(digits.len() / 2);
+        let (mut head, mut tail) = (head.to_vec(), tail.to_vec());
+        for round in 0..8u8 {
+            let (from, to) = if round % 2 == 0 { (&tail, &mut head) } else { (&head, &mut tail) };
+            let mut key = vec![round, u8::try_from(digits.len()).unwrap_or(u8::MAX)];
+            key.extend(from);
+            let mut stream = Vec::new();
+            let mut block = 0u32;
+            while stream.len() < to.len() {
+                let text: Vec<String> = key.iter().chain(&block.to_be_bytes()).map(u8::to_string).collect();
+                stream.extend(self.digest("digits", &text.join(".")));
+                block += 1;
+            }
+            for (digit, shift) in to.iter_mut().zip(stream) {
+                *digit = (*digit + shift % 10) % 10;
+            }
+        }
+        [head, tail].concat()
     }
 
     fn digest(&self, what: &str, text: &str) -> [u8; 32] {
@@ -279,6 +332,36 @@ impl Mask {
         }
         hash.finalize().into()
     }
+}
+
+/// Whether a word stays as a year.
+fn is_year(word: &str) -> bool {
+    word.len() == 4 && (word.starts_with("19") || word.starts_with("20"))
+}
+
+fn shown(digits: &[u8]) -> String {
+    digits.iter().map(|d| char::from(b'0' + d)).collect()
+}
+
+/// An address or a number written in groups: `203.0.113.77`, `612 345 678`. One that is short or of one group is none.
+fn numbers(text: &str) -> Option<&str> {
+    let bytes = text.as_bytes();
+    let (mut end, mut digits, mut groups) = (0, 0, 0);
+    loop {
+        let own = bytes.get(end..)?.iter().take_while(|b| b.is_ascii_digit()).count();
+        if own == 0 {
+            break;
+        }
+        (end, digits, groups) = (end + own, digits + own, groups + 1);
+        let next = (bytes.get(end), bytes.get(end + 1));
+        match next {
+            (Some(b' ' | b'.' | b'-' | b'/' | b':'), Some(b)) if b.is_ascii_digit() => end += 1,
+            _ => break,
+        }
+    }
+    let run = text.get(..end)?;
+    let ends = text.get(end..).is_none_or(|after| !after.starts_with(part_of_word));
+    (groups > 1 && digits >= 7 && ends).then_some(run)
 }
 
 fn part_of_word(c: char) -> bool {
@@ -294,4 +377,61 @@ fn is_guid(text: &str) -> bool {
 /// Letters that no name's pattern refuses.
 fn letters(digest: &[u8], count: usize) -> String {
     digest.iter().take(count).map(|byte| char::from(b'a' + byte % 26)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    fn mask() -> Mask {
+        Mask::new(b"salt", ["prod".to_owned(), "id".to_owned()], Catalog::embedded())
+    }
+
+    #[test]
+    fn no_two_numbers_become_one() {
+        let mut mask = mask();
+        let all: HashSet<String> = (0..10_000).map(|n| mask.text(&format!("{n:04}"))).collect();
+        assert_eq!(all.len(), 10_000);
+        let some: HashSet<String> = (0..20_000).map(|n| mask.text(&format!("id-{n:05}"))).collect();
+        assert_eq!(some.len(), 20_000);
+        assert!(some.iter().all(|t| t.len() == 8));
+        assert_eq!(
+            (mask.text("2026-01"), mask.text("rg-007")),
+            ("2026-01".to_owned(), mask.text("rg") + "-007")
+        );
+    }
+
+    #[test]
+    fn numbers_in_groups_go_whole() {
+        let mut mask = mask();
+        for text in ["+31 612 345 678", "10.20.30.40", "https://203.0.113.77/", "123-45-6789"] {
+            let masked = mask.text(text);
+            assert_ne!(masked, text);
+            for group in text.split(|c: char| !c.is_ascii_digit()).filter(|g| g.len() > 2) {
+                assert!(!masked.contains(group), "{text} gives {masked}");
+            }
+        }
+    }
+
+    #[test]
+    fn case_is_kept_as_far_as_rules_look_at_it() {
+        let mut mask = mask();
+        let words = ["payroll", "PAYROLL", "Payroll", "payRoll"].map(|w| mask.text(w));
+        assert!(words.iter().all(|w| w.eq_ignore_ascii_case(&words[0])));
+        assert_eq!(words.iter().collect::<HashSet<_>>().len(), 4, "{words:?}");
+    }
+
+    #[test]
+    fn ids_keep_their_types_and_lose_their_names() {
+        let mut mask = mask();
+        let masked = mask.text("/subscriptions/s1/resourceGroups/Pay/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-pay-prod");
+        assert!(
+            masked.contains("/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-"),
+            "{masked}"
+        );
+        assert!(masked.ends_with("-prod") && !masked.to_ascii_lowercase().contains("pay"), "{masked}");
+        assert_eq!(mask.kind("Microsoft.Compute/virtual*/read"), "Microsoft.Compute/virtual*/read");
+        assert!(!mask.kind("Canary.Own/canary*/read").to_ascii_lowercase().contains("canary"));
+    }
 }

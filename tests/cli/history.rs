@@ -97,3 +97,85 @@ fn what_is_none_of_these_is_refused_and_leaves_nothing() {
     assert_eq!(run(&dir, &["history", "other.json", "-o", "history.db"]).code, 2);
     assert_eq!(fs::read(dir.join("history.db")).unwrap(), b"mine");
 }
+
+/// A run of nothing but one rule, with the fingerprints that it found.
+fn run_of(tenant: &str, part: &str, at: &str, status: &str, found: &[(&str, &str)]) -> String {
+    let finding = |(fingerprint, disposition): &(&str, &str)| {
+        serde_json::json!({"rule": "r", "severity": "high", "confidence": "high", "disposition": disposition,
+            "message": "m", "subject": {"kind": "identity", "id": "/i"}, "identity": null, "role": null, "scope": null,
+            "scope_level": null, "waiver": null, "fingerprint": fingerprint})
+    };
+    let part = if part.is_empty() { serde_json::Value::Null } else { part.into() };
+    let all = serde_json::json!({"schema": "leastwise.findings/1",
+        "source": {"kind": "azure", "name": "n", "tenant": tenant, "part": part, "judged_at": format!("2026-{at}T00:00:00Z")},
+        "verdict": "findings", "coverage": {"gaps": []},
+        "rules": [{"rule": "r", "status": status, "subjects": 1, "findings": found.len(), "inconclusive": 0}],
+        "findings": found.iter().map(finding).collect::<Vec<_>>()});
+    // The schema comes first, as in every file of ours.
+    let rest = all.as_object().unwrap().iter().filter(|(k, _)| *k != "schema");
+    let rest: Vec<String> = rest.map(|(k, v)| format!("\"{k}\": {v}")).collect();
+    format!("{{\n  \"schema\": \"leastwise.findings/1\",\n{}\n}}", rest.join(",\n"))
+}
+
+#[test]
+fn findings_live_as_often_as_they_come() {
+    let dir = folder("history-lives");
+    let runs = [
+        run_of("t", "", "01-01", "evaluated", &[("back", "open"), ("waived", "open"), ("stays", "open")]),
+        run_of("T", "", "02-01", "evaluated", &[("waived", "waived"), ("stays", "open")]),
+        run_of("t", "", "03-01", "evaluated", &[("back", "open"), ("waived", "open"), ("stays", "open")]),
+        // What a run could not judge, or was of another part, is not gone.
+        run_of("t", "", "04-01", "inconclusive", &[("stays", "open")]),
+        run_of("t", "management group a", "04-15", "evaluated", &[]),
+        run_of("t", "", "05-01", "evaluated", &[("stays", "open")]),
+    ];
+    let names: Vec<String> = (0..runs.len()).map(|n| format!("{n}.json")).collect();
+    runs.iter().zip(&names).for_each(|(text, name)| write(&dir.join(name), text));
+    let mut args = vec!["history"];
+    args.extend(names.iter().map(String::as_str));
+    // The same file once more counts once.
+    args.push("0.json");
+    let made = ok(&dir, &args);
+    assert!(
+        made.err.contains("6 run(s)") && made.err.contains("1 file(s) came more than once"),
+        "{}",
+        made.err
+    );
+    let lives = asked(&dir.join("history.db"), "SELECT fingerprint, first_seen FROM finding_life");
+    assert_eq!(lives.len(), 4, "{lives:?}");
+    let database = dir.join("history.db");
+    let gone = |fingerprint: &str, first: &str| {
+        let sql = format!(
+            "SELECT coalesce(gone_at, 'no') FROM finding_life WHERE fingerprint = '{fingerprint}' AND first_seen LIKE '2026-{first}%'"
+        );
+        Connection::open(&database).unwrap().query_row(&sql, [], |row| row.get::<_, String>(0)).unwrap()
+    };
+    assert_eq!(gone("back", "01-01"), "2026-02-01T00:00:00Z");
+    assert_eq!(gone("back", "03-01"), "2026-05-01T00:00:00Z");
+    assert_eq!(gone("waived", "01-01"), "2026-05-01T00:00:00Z");
+    assert_eq!(gone("stays", "01-01"), "no");
+    assert_eq!(number(&database, "SELECT fixed FROM time_to_fix WHERE rule = 'r' AND series = 't'"), 3);
+}
+
+#[test]
+fn nothing_else_is_written_over_and_ledgers_count_once() {
+    let dir = folder("history-care");
+    write(&dir.join("leastwise.toml"), demo::CONFIG);
+    saved(&dir, "q1.lwsnap", "2026-01-05T08:00:00Z", |_| {});
+    first_quarter(&dir);
+    let whole = fs::read_to_string(dir.join("ledger.jsonl")).unwrap();
+    let ran = run(&dir, &["history", "ledger.jsonl", "-o", "ledger.jsonl"]);
+    assert_eq!((ran.code, fs::read_to_string(dir.join("ledger.jsonl")).unwrap()), (2, whole.clone()));
+    // An earlier state of the ledger says nothing of its own; one that was changed is refused.
+    let lines: Vec<&str> = whole.lines().collect();
+    let cut = |keep: usize| lines[..keep].iter().map(|l| format!("{l}\n")).collect::<String>();
+    write(&dir.join("early.jsonl"), cut(lines.len() - 1));
+    let made = ok(&dir, &["history", "early.jsonl", "ledger.jsonl"]);
+    assert!(made.err.contains("1 ledger(s)"), "{}", made.err);
+    let database = dir.join("history.db");
+    assert_eq!(number(&database, "SELECT count(*) FROM campaign"), 1);
+    // What a program left behind would be taken for a part of the new one.
+    write(&dir.join("history.db-wal"), "");
+    let ran = run(&dir, &["history", "ledger.jsonl"]);
+    assert!(ran.code == 2 && ran.err.contains("history.db-wal"), "{}", ran.err);
+}

@@ -197,3 +197,70 @@ fn reviews_are_sealed_under_pseudonyms_and_still_hold() {
     );
     assert_eq!(a.lines().count(), b.lines().count());
 }
+
+/// An identity in a resource group, with Owner on the subscription.
+fn identity(name: &str, group: &str, n: usize) -> String {
+    let sub = "/subscriptions/c0ffee00-0000-4000-8000-000000000001";
+    format!(
+        r#"{{"id":"{sub}/resourceGroups/{group}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{name}","type":"Microsoft.ManagedIdentity/userAssignedIdentities","location":"canaryland","tags":{{"owner":"+31 612 345 678"}},"properties":{{"principalId":"c0ffee00-0000-4000-8001-{n:012}","clientId":"c0ffee00-0000-4000-8002-{n:012}","isolationScope":"canary"}}}},
+{{"id":"{sub}/providers/Microsoft.Authorization/roleAssignments/c0ffee00-0000-4000-8003-{n:012}","type":"Microsoft.Authorization/roleAssignments","properties":{{"principalId":"c0ffee00-0000-4000-8001-{n:012}","principalType":"ServicePrincipal","roleDefinitionId":"/providers/Microsoft.Authorization/roleDefinitions/8e3af657-a8ff-443c-a75c-2fe8c4bcb635","scope":"{sub}"}}}},
+{{"id":"{sub}/resourceGroups/{group}","type":"Microsoft.Resources/resourceGroups"}},
+{{"id":"{sub}/resourceGroups/{group}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{name}/federatedIdentityCredentials/f","type":"Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials","properties":{{"issuer":"https://token.actions.githubusercontent.com","subject":"repo:Azure/canary:environment:prod","audiences":["api://AzureADTokenExchange"]}}}}"#
+    )
+}
+
+#[test]
+fn rules_say_of_pseudonyms_what_they_say_of_names() {
+    let dir = folder("mask-rules-agree");
+    let mut world: Vec<String> =
+        (1000..1300).map(|n| identity(&format!("id-canary-prod-{n}"), &format!("rg-{n}"), n)).collect();
+    let names =
+        ["id-canaryzone-prod", "id-canRy-prod", "DefaultAzureMonitoringCanary", "id-canary-land-prod"];
+    world.extend(names.iter().enumerate().map(|(n, name)| identity(name, "MC_canary_aks_westeurope", n)));
+    world.push(r#"{"id":"/subscriptions/c0ffee00-0000-4000-8000-000000000001/providers/Microsoft.Authorization/roleDefinitions/c0ffee00-0000-4000-8004-000000000001","type":"Microsoft.Authorization/roleDefinitions","properties":{"roleName":"Canary","type":"BuiltInRole","assignableScopes":["/"],"permissions":[{"actions":["Canary.Own/canary/read","Microsoft.Compute/virtual*/read"],"dataActions":["Canary.Own/canary*/write"]}]}}"#.to_owned());
+    write(&dir.join("in/all.json"), format!("{{\"value\":[{}]}}", world.join(",\n")));
+    write(
+        &dir.join("leastwise.toml"),
+        "[environments]\ntags = [\"canary-env\"]\nnames = { prod = [\"prod\", \"canary-live\"], dev = [\"dev\"] }\n[identities.platform]\nnames = [\"id-canaryz*\"]\n[federation]\ntrusted = [\"Azure\"]\n",
+    );
+    // A first run tells the fingerprint that a waiver is for.
+    ok(
+        &dir,
+        &[
+            "audit",
+            "--arm-export",
+            "in",
+            "--as-of",
+            "2026-06-01T08:00:00Z",
+            "--format",
+            "json",
+            "-o",
+            "named",
+        ],
+    );
+    let findings = json(&dir.join("named/findings.json"));
+    let owner = |f: &&serde_json::Value| {
+        f["rule"] == "owner-equivalent-grant" && f["identity"]["name"] == "id-canary-land-prod"
+    };
+    let fingerprint =
+        findings["findings"].as_array().unwrap().iter().find(owner).unwrap()["fingerprint"].clone();
+    let waiver = |id: &str, target: &str| {
+        format!(
+            "[[waiver]]\nid = \"{id}\"\nrules = [\"owner-equivalent-grant\"]\ntarget = {{ {target} }}\ncategory = \"waiver\"\nreason = \"the canary will get less\"\nrequested_by = \"canary keeper\"\napproved_by = \"canary board\"\napproved_on = 2026-05-20\nexpires = 2026-08-01\n"
+        )
+    };
+    let waivers = [
+        waiver("EX-1001", &format!("fingerprint = {fingerprint}")),
+        waiver("EX-1002", "identity = \"id-canR*\""),
+    ];
+    write(&dir.join("leastwise-waivers.toml"), waivers.concat());
+    let more = ["bundle", "--arm-export", "in", "--seed", "canary", "-ocanary"];
+    ok(&dir, &[&BUILD[..5], &["--mask-salt", "salt"], &more[1..5], &["-ocanary"]].concat()[..]);
+    let bundle = dir.join("canary");
+    let word = fingerprint.as_str().unwrap();
+    nothing_of(&["canar", "c0ffee", "612 345", word], &bundle);
+    let manifest = json(&bundle.join("manifest.json"));
+    assert_eq!(manifest["masked"]["differs"], serde_json::json!([]));
+    assert_eq!(json(&bundle.join("findings.json"))["coverage"]["counts"]["identities"], 304);
+    ok(&dir, &["evidence", "verify", "canary", "--replay"]);
+}

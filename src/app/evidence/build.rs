@@ -97,13 +97,15 @@ pub fn build(
     }
     let (mut estate, mut texts) = (loaded.estate, policy.texts.clone());
     let (mut by, mut arguments) = (terms.by.clone(), terms.arguments.clone());
+    let mut seed = terms.seed.clone();
     let mut masking = None;
     if let Some(salt) = &terms.mask {
         progress.step("giving pseudonyms");
         let (mut with, masked) = Masking::new(salt, estate, &provenance, policy, catalog)?;
         estate = masked;
-        texts = with.policy(&texts)?;
+        texts = with.policy(&texts, &provenance)?;
         by = with.text(&by);
+        seed = seed.map(|s| with.text(&s));
         arguments = arguments.iter().map(|a| with.text(a)).collect();
         provenance.name = with.text(&provenance.name);
         masking = Some(with);
@@ -161,7 +163,7 @@ pub fn build(
     let outcome = conclusions(estate, provenance, &sealed, ledger.as_deref(), catalog, &beside, progress)?;
 
     progress.step("writing the manifest");
-    let seed = terms.seed.clone().unwrap_or_else(|| digest.clone());
+    let seed = seed.unwrap_or_else(|| digest.clone());
     let (derived, table) = read.with_tables(&beside, seed)?;
     put("sample.csv", &table)?;
     let mut files = sums::digests(&beside)?;

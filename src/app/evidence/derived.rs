@@ -119,7 +119,7 @@ fn limits(estate: &Estate, policy: &Policy) -> Vec<String> {
 fn counted(estate: &Estate) -> BTreeMap<String, u64> {
     let count = |name: &str, n: usize| (name.to_owned(), n as u64);
     BTreeMap::from([
-        count("subscriptions", estate.subscriptions.len()),
+        count("subscriptions", estate.subscription_count()),
         count("management_groups", estate.management_groups.len()),
         count("resources", estate.resources.len()),
         count("user_assigned_identities", estate.identities.len()),

@@ -105,6 +105,7 @@ pub(super) struct Derived {
 #[serde(deny_unknown_fields)]
 pub(super) struct JudgedTwice {
     pub(super) rule: String,
+    pub(super) severity: String,
     pub(super) named: u64,
     pub(super) masked: u64,
 }

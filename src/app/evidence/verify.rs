@@ -78,8 +78,8 @@ pub fn verify(
             }
             if let Some(masked) = &manifest.masked {
                 let differs = match masked.differs.len() {
-                    0 => "every rule finds as many as by names, as it says".to_owned(),
-                    n => format!("{n} rule(s) find more or fewer than by names: see {MANIFEST}"),
+                    0 => "rules find as many of each severity as by names, as it says".to_owned(),
+                    n => format!("rules find more or fewer than by names in {n} place(s): see {MANIFEST}"),
                 };
                 check.notes.push(format!("pseudonyms stand for names (salt {}); {differs}", masked.salt_id));
             }

@@ -8,6 +8,7 @@ use rusqlite::{Connection, Transaction, params};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// What a file is.
@@ -33,6 +34,12 @@ struct Findings<'a> {
 
 #[derive(Deserialize)]
 struct Source<'a> {
+    #[serde(borrow)]
+    kind: Cow<'a, str>,
+    #[serde(borrow)]
+    name: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    part: Option<Cow<'a, str>>,
     #[serde(borrow)]
     tenant: Option<Cow<'a, str>>,
     #[serde(borrow)]
@@ -130,55 +137,157 @@ fn or_empty<'t>(text: &'t Option<Cow<'_, str>>) -> &'t str {
     text.as_deref().unwrap_or("")
 }
 
-/// Takes a file in, whole or not at all.
-pub(super) fn one(database: &mut Connection, path: &Path, bytes: &[u8]) -> Result<Kind, AppError> {
-    let shown = path.display();
-    let failed = |e: rusqlite::Error| AppError::usage(format!("`{shown}` cannot be taken in: {e}"));
-    let rows = Rows {
-        to: database.transaction().map_err(failed)?,
-        file: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
-        sha256: crate::model::hex(&Sha256::digest(bytes)),
-    };
-    let kind = if bytes.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
-        let estate = snapshot::read(bytes).map_err(|e| AppError::usage(format!("`{shown}`: {e}")))?;
-        rows.snapshot(&estate).map_err(failed)?;
-        Kind::Snapshot
-    } else if bytes.starts_with(b"{\"schema\":\"leastwise.ledger/1\"") {
-        let chain = Chain::read(bytes).map_err(|e| AppError::usage(format!("`{shown}`: {e}")))?;
-        rows.ledger(&chain).map_err(failed)?;
-        Kind::Ledger
-    } else if bytes.starts_with(b"{\"schema\":\"leastwise.findings/1\"") {
-        let findings: Findings =
-            serde_json::from_slice(bytes).map_err(|e| AppError::usage(format!("`{shown}`: {e}")))?;
-        rows.findings(&findings).map_err(failed)?;
-        Kind::Findings
-    } else {
-        return Err(AppError::usage(format!("`{shown}` is neither findings, nor a snapshot, nor a ledger"))
-            .help("give findings.json, snapshots, ledgers, or bundles that `evidence build` made"));
-    };
-    rows.to.commit().map_err(failed)?;
-    Ok(kind)
+/// When a bundle was judged, by its manifest.
+pub(super) fn judged_at(manifest: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Manifest {
+        origin: Origin,
+    }
+    #[derive(Deserialize)]
+    struct Origin {
+        judged_at: String,
+    }
+    serde_json::from_slice::<Manifest>(manifest).ok().map(|m| m.origin.judged_at)
+}
+
+/// What can be compared: a tenant, a part of one, or the same code.
+fn series(tenant: &str, part: &str, code: &str) -> String {
+    match (tenant.is_empty(), part.is_empty()) {
+        (true, _) => format!("code: {code}"),
+        (false, true) => tenant.to_owned(),
+        (false, false) => format!("{tenant}: {part}"),
+    }
+}
+
+/// The schema that JSON names first, whatever stands between its signs.
+fn schema(bytes: &[u8]) -> Option<String> {
+    let head: String =
+        String::from_utf8_lossy(bytes.get(..200).unwrap_or(bytes)).split_whitespace().collect();
+    let rest = head.strip_prefix("{\"schema\":\"")?;
+    Some(rest.split('"').next().unwrap_or_default().to_owned())
+}
+
+/// What came so far.
+#[derive(Default)]
+pub(super) struct Fill {
+    seen: BTreeSet<String>,
+    /// Ledgers with their lines' digests: of two that begin alike the longer one counts.
+    ledgers: Vec<(Chain, Named)>,
+}
+
+/// A file by its name and digest.
+#[derive(Clone)]
+struct Named {
+    file: String,
+    sha256: String,
+}
+
+impl Fill {
+    /// Takes a file in, whole or not at all; none if it came before. Ledgers wait until all are known.
+    pub(super) fn one(
+        &mut self,
+        database: &mut Connection,
+        path: &Path,
+        judged_at: Option<&str>,
+        bytes: &[u8],
+    ) -> Result<Option<Kind>, AppError> {
+        let shown = path.display();
+        let failed = |e: rusqlite::Error| AppError::usage(format!("`{shown}` cannot be taken in: {e}"));
+        let sha256 = crate::model::hex(&Sha256::digest(bytes));
+        if !self.seen.insert(sha256.clone()) {
+            return Ok(None);
+        }
+        let named =
+            Named { file: path.file_name().unwrap_or_default().to_string_lossy().into_owned(), sha256 };
+        let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
+        if bytes.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
+            let estate = snapshot::read(bytes).map_err(|e| AppError::usage(format!("`{shown}`: {e}")))?;
+            let at = estate.collected_at.map(|t| t.to_string()).or(judged_at.map(str::to_owned));
+            let at = at.ok_or_else(|| {
+                AppError::usage(format!("`{shown}` does not say when it was read"))
+                    .help("give the bundle that `evidence build` made of it: that says when it was judged")
+            })?;
+            let rows = Rows { to: database.transaction().map_err(failed)?, named };
+            rows.snapshot(&estate, &at).and_then(|()| rows.to.commit()).map_err(failed)?;
+            return Ok(Some(Kind::Snapshot));
+        }
+        match schema(bytes).as_deref() {
+            Some("leastwise.ledger/1") => {
+                let chain = Chain::read(bytes).map_err(|e| AppError::usage(format!("`{shown}`: {e}")))?;
+                self.ledgers.push((chain, named));
+                Ok(Some(Kind::Ledger))
+            }
+            Some("leastwise.findings/1") => {
+                let findings: Findings =
+                    serde_json::from_slice(bytes).map_err(|e| AppError::usage(format!("`{shown}`: {e}")))?;
+                let rows = Rows { to: database.transaction().map_err(failed)?, named };
+                rows.findings(&findings).and_then(|()| rows.to.commit()).map_err(failed)?;
+                Ok(Some(Kind::Findings))
+            }
+            _ => Err(AppError::usage(format!("`{shown}` is neither findings, nor a snapshot, nor a ledger"))
+                .help("give findings.json, snapshots, ledgers, or bundles that `evidence build` made")),
+        }
+    }
+
+    /// Takes the ledgers in: one that another goes on from says nothing of its own. Gives how many there are.
+    pub(super) fn ledgers(self, database: &mut Connection) -> Result<usize, AppError> {
+        let mut taken: Vec<(Chain, Named)> = Vec::new();
+        let mut all = self.ledgers;
+        all.sort_by_key(|(chain, _)| std::cmp::Reverse(chain.entries().len()));
+        for (chain, named) in all {
+            let own = chain.entries();
+            let first = |other: &&(Chain, Named)| other.0.entries().first() == own.first();
+            match taken.iter().find(first) {
+                Some((longer, _)) if longer.entries().starts_with(own) => {}
+                Some((_, other)) => {
+                    let (one, other) = (&named.file, &other.file);
+                    return Err(AppError::usage(format!(
+                        "the ledgers `{one}` and `{other}` begin alike and then differ"
+                    ))
+                    .help("one of them was changed: take the one that is kept in git"));
+                }
+                None => taken.push((chain, named)),
+            }
+        }
+        for (chain, named) in &taken {
+            let failed =
+                |e: rusqlite::Error| AppError::usage(format!("`{}` cannot be taken in: {e}", named.file));
+            let rows = Rows { to: database.transaction().map_err(failed)?, named: named.clone() };
+            rows.ledger(chain).and_then(|()| rows.to.commit()).map_err(failed)?;
+        }
+        Ok(taken.len())
+    }
 }
 
 /// Where the rows of a file go.
 struct Rows<'d> {
     to: Transaction<'d>,
-    file: String,
-    sha256: String,
+    named: Named,
 }
 
 impl Rows<'_> {
-    fn source(&self, kind: &str, tenant: &str, at: &str, verdict: &str) -> rusqlite::Result<i64> {
+    fn source(
+        &self,
+        kind: &str,
+        tenant: &str,
+        series: &str,
+        at: &str,
+        verdict: &str,
+    ) -> rusqlite::Result<i64> {
+        let (file, sha256) = (&self.named.file, &self.named.sha256);
         self.to.execute(
-            "INSERT INTO source (kind, file, sha256, tenant, at, verdict) VALUES (?, ?, ?, ?, ?, ?)",
-            params![kind, self.file, self.sha256, tenant, at, verdict],
+            "INSERT INTO source (kind, file, sha256, tenant, series, at, verdict) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            params![kind, file, sha256, tenant, series, at, verdict],
         )?;
         Ok(self.to.last_insert_rowid())
     }
 
     fn findings(&self, all: &Findings) -> rusqlite::Result<()> {
-        let (tenant, at) = (or_empty(&all.source.tenant), or_empty(&all.source.judged_at));
-        let source = self.source("findings", tenant, at, &all.verdict)?;
+        let tenant = or_empty(&all.source.tenant).to_ascii_lowercase();
+        let code = format!("{} {}", all.source.kind, or_empty(&all.source.name));
+        let series = series(&tenant, or_empty(&all.source.part), &code);
+        let at = or_empty(&all.source.judged_at);
+        let source = self.source("findings", &tenant, &series, at, &all.verdict)?;
         let mut put = self.to.prepare("INSERT INTO rule_run VALUES (?, ?, ?, ?, ?, ?)")?;
         for r in &all.rules {
             put.execute(params![source, r.rule, r.status, r.subjects, r.findings, r.inconclusive])?;
@@ -217,11 +326,13 @@ impl Rows<'_> {
         Ok(())
     }
 
-    fn snapshot(&self, estate: &Estate) -> rusqlite::Result<()> {
+    fn snapshot(&self, estate: &Estate, at: &str) -> rusqlite::Result<()> {
         let text = |sym: Sym| estate.strings.text(sym);
         let maybe = |sym: Option<Sym>| estate.strings.text_or_empty(sym);
         let time = |t: Option<Instant>| t.map(|t| t.to_string()).unwrap_or_default();
-        let source = self.source("snapshot", maybe(estate.tenant), &time(estate.collected_at), "")?;
+        let tenant = maybe(estate.tenant).to_ascii_lowercase();
+        let series = series(&tenant, maybe(estate.part), &self.named.file);
+        let source = self.source("snapshot", &tenant, &series, at, "")?;
         let mut put = self.to.prepare("INSERT INTO assignment VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")?;
         for a in estate.assignments.iter().chain(&estate.schedules) {
             put.execute(params![
@@ -250,7 +361,8 @@ impl Rows<'_> {
             Some(Body::Opened(o)) => o.tenant.as_str(),
             _ => "",
         };
-        let source = self.source("ledger", tenant, &last, "")?;
+        let tenant = tenant.to_ascii_lowercase();
+        let source = self.source("ledger", &tenant, &tenant, &last, "")?;
         let mut open = self.to.prepare("INSERT INTO campaign VALUES (?, ?, ?, ?, ?, '', 0, '')")?;
         let mut close = self.to.prepare(
             "UPDATE campaign SET closed_at = ?, undecided = ?, acknowledged_by = ? WHERE source = ? AND name = ?",

@@ -10,7 +10,8 @@ CREATE TABLE source (
   kind TEXT NOT NULL,           -- findings, snapshot or ledger
   file TEXT NOT NULL,           -- its name, without folders
   sha256 TEXT NOT NULL,
-  tenant TEXT NOT NULL,
+  tenant TEXT NOT NULL,         -- lower-case; empty for code
+  series TEXT NOT NULL,         -- what it can be compared with: the tenant, with the part of it that was read, or the code
   at TEXT NOT NULL,             -- judged_at, collected_at, or the last entry
   verdict TEXT NOT NULL         -- of findings: clean, findings or incomplete
 ) STRICT;
@@ -129,41 +130,47 @@ CREATE TABLE decision (
 
 -- Open findings run by run.
 CREATE VIEW run AS
-SELECT s.id, s.tenant, s.at, s.verdict,
+SELECT s.id, s.tenant, s.series, s.at, s.verdict,
   count(*) FILTER (WHERE f.disposition = 'open' AND f.severity = 'critical') AS critical,
   count(*) FILTER (WHERE f.disposition = 'open' AND f.severity = 'high') AS high,
   count(*) FILTER (WHERE f.disposition = 'open' AND f.severity = 'medium') AS medium,
   count(*) FILTER (WHERE f.disposition = 'open' AND f.severity = 'low') AS low,
   count(*) FILTER (WHERE f.disposition = 'open' AND f.severity = 'info') AS info
 FROM source s LEFT JOIN finding f ON f.source = s.id
-WHERE s.kind = 'findings' GROUP BY s.id ORDER BY s.tenant, s.at;
+WHERE s.kind = 'findings' GROUP BY s.id ORDER BY s.series, s.at;
 
--- The life of a finding: first and last run that had it open, and the first run after those in which it was gone. A run that could
--- not judge its rule does not count as one without it, nor does one in which it was waived.
+-- The lives of a finding: one for each time that it was there, from the first run that had it to the last, and the run after that, in
+-- which it was gone. A run that could not judge its rule ends none, nor does one in which it was waived.
 CREATE VIEW finding_life AS
-WITH open AS (
-  SELECT s.tenant, f.fingerprint, f.rule, min(s.at) AS first_seen, max(s.at) AS last_seen, count(*) AS runs
-  FROM finding f JOIN source s ON s.id = f.source
-  WHERE f.disposition = 'open' GROUP BY s.tenant, f.fingerprint, f.rule)
-SELECT o.*, (
-  SELECT min(s.at) FROM source s JOIN rule_run r ON r.source = s.id AND r.rule = o.rule
-  WHERE s.tenant = o.tenant AND s.at > o.last_seen AND r.status = 'evaluated'
-  AND NOT EXISTS (SELECT 1 FROM finding f WHERE f.source = s.id AND f.fingerprint = o.fingerprint)) AS gone_at
-FROM open o;
+WITH ran AS (
+  SELECT s.series, s.id AS source, s.at, r.rule, r.status = 'evaluated' AS sure,
+    sum(r.status = 'evaluated') OVER (PARTITION BY s.series, r.rule ORDER BY s.at, s.id) AS done
+  FROM source s JOIN rule_run r ON r.source = s.id),
+there AS (
+  SELECT ran.*, f.fingerprint, f.disposition,
+    ran.done - sum(ran.sure) OVER (PARTITION BY ran.series, f.fingerprint ORDER BY ran.at, ran.source) AS missed
+  FROM finding f JOIN ran ON ran.source = f.source AND ran.rule = f.rule),
+life AS (
+  SELECT series, fingerprint, rule, min(at) AS first_seen, max(at) AS last_seen, count(*) AS runs, max(done) AS done
+  FROM there GROUP BY series, fingerprint, rule, missed HAVING sum(disposition = 'open') > 0)
+SELECT l.series, l.fingerprint, l.rule, l.first_seen, l.last_seen, l.runs, (
+  SELECT min(n.at) FROM ran n
+  WHERE n.series = l.series AND n.rule = l.rule AND n.sure AND n.done = l.done + 1) AS gone_at
+FROM life l;
 
 -- How long findings of a rule take to be fixed, in days, from the first run that had them to the first that did not.
 CREATE VIEW time_to_fix AS
-SELECT tenant, rule, count(gone_at) AS fixed, count(*) - count(gone_at) AS still_open,
+SELECT series, rule, count(gone_at) AS fixed, count(*) - count(gone_at) AS still_open,
   round(avg(julianday(gone_at) - julianday(first_seen)), 1) AS mean_days,
   round(max(julianday(gone_at) - julianday(first_seen)), 1) AS longest_days
-FROM finding_life GROUP BY tenant, rule ORDER BY tenant, rule;
+FROM finding_life GROUP BY series, rule ORDER BY series, rule;
 
 -- The life of a grant, by who holds what where and under which condition: ids and dates of assignments do not count.
 CREATE VIEW grant_life AS
-SELECT s.tenant, lower(a.principal_id) AS principal_id, lower(a.role_id) AS role_id, lower(a.scope) AS scope, a.condition,
+SELECT s.series, lower(a.principal_id) AS principal_id, lower(a.role_id) AS role_id, lower(a.scope) AS scope, a.condition,
   min(s.at) AS first_seen, max(s.at) AS last_seen, count(DISTINCT s.id) AS snapshots
 FROM assignment a JOIN source s ON s.id = a.source
-GROUP BY s.tenant, lower(a.principal_id), lower(a.role_id), lower(a.scope), a.condition;
+GROUP BY s.series, lower(a.principal_id), lower(a.role_id), lower(a.scope), a.condition;
 
 -- The decision that counts for each grant of each campaign.
 CREATE VIEW last_decision AS

@@ -17,20 +17,66 @@ const KEPT: &[&str] = &[
     "updatedOn",
     "endDateTime",
     "last",
-    "location",
-    "isolationScope",
     "denyAssignmentEffect",
-    "actions",
-    "notActions",
-    "dataActions",
-    "notDataActions",
     "system",
     "source",
     "reason",
+];
+
+/// Roles of the directory that rules know, by their public ids.
+/// Source: Microsoft Entra documentation, "Microsoft Entra built-in roles".
+const DIRECTORY_ROLES: &[&str] = &[
+    "62e90394-69f5-4237-9190-012177145e10",
+    "e8611ab8-c189-46e8-94e1-60213ab1f814",
+    "7be44c8a-adaf-4e2a-84d6-ab2649e08a13",
+    "9b895d92-2cd3-44c7-9d02-a6ac2d5ea5c3",
+    "158c047a-c907-4556-b7ef-446551a6b5f7",
+    "8ac3fc64-6eca-42ea-9e69-59f4c7b60eb2",
+    "e00e864a-17c5-4a4b-9c06-f5b95a8d5bd8",
+    "fdd7a751-b60b-444a-984c-02652fe8fa1c",
+    "fe930be7-5e62-47db-91af-98c3a49a38b1",
+    "88d8e3e3-8f55-4a1e-953a-9b9898b8876b",
+];
+
+/// Rights of access policies, and what they are on.
+const POLICIES: &[&str] = &[
     "secrets",
     "keys",
     "certificates",
     "storage",
+    "all",
+    "get",
+    "list",
+    "set",
+    "delete",
+    "recover",
+    "backup",
+    "restore",
+    "purge",
+    "create",
+    "update",
+    "import",
+    "encrypt",
+    "decrypt",
+    "sign",
+    "verify",
+    "wrapkey",
+    "unwrapkey",
+    "release",
+    "rotate",
+    "getrotationpolicy",
+    "setrotationpolicy",
+    "managecontacts",
+    "manageissuers",
+    "getissuers",
+    "listissuers",
+    "setissuers",
+    "deleteissuers",
+    "regeneratekey",
+    "getsas",
+    "listsas",
+    "setsas",
+    "deletesas",
 ];
 
 /// Kinds of principals.
@@ -58,9 +104,11 @@ impl Mask {
         let builtin = members.get("properties").and_then(|p| p.get("type")).and_then(Value::as_str)
             == Some("BuiltInRole");
         let is = |key: &str, value: &str| members.get(key).and_then(Value::as_str) == Some(value);
-        // Permissions of Microsoft Graph and roles of the directory go by public ids.
-        let public = section == "local-grants" && !is("system", "lighthouse") && !is("system", "cosmos-db");
-        let graph = public && is("scope", "Microsoft Graph");
+        // Permissions of Microsoft Graph and the directory's own roles go by public ids; those of one's own do not.
+        let local = section == "local-grants";
+        let graph = local && is("system", "app-role") && is("scope", "Microsoft Graph");
+        let known = DIRECTORY_ROLES.iter().any(|r| is("role", r)) || is("role", "administrator");
+        let public = graph || local && known;
         for (key, value) in members.iter_mut() {
             match key.as_str() {
                 "role" if public => {}
@@ -99,11 +147,15 @@ impl Mask {
                     self.member(under, key, item, builtin);
                 }
             }
-            Value::Object(members) if matches!(key, "tags" | "userAssignedIdentities") => {
+            Value::Object(members)
+                if matches!(key, "tags" | "userAssignedIdentities")
+                    || (under, key) == ("accessPolicies", "permissions") =>
+            {
                 let named = std::mem::take(members);
                 for (name, mut value) in named {
                     self.member(key, "", &mut value, builtin);
-                    members.insert(self.text(&name), value);
+                    let known = key == "permissions" && POLICIES.contains(&name.as_str());
+                    members.insert(if known { name } else { self.text(&name) }, value);
                 }
             }
             Value::Object(members) => {
@@ -115,7 +167,12 @@ impl Mask {
                 let masked = match key {
                     // `SystemAssigned`, `CustomRole`.
                     "type" if matches!(under, "identity" | "properties") => return,
-                    "roleName" if builtin => return,
+                    "roleName" if builtin => self.role(text),
+                    "actions" | "notActions" | "dataActions" | "notDataActions" => self.kind(text),
+                    "isolationScope" if matches!(text.as_str(), "None" | "Regional") => return,
+                    _ if under == "permissions" && POLICIES.contains(&text.to_ascii_lowercase().as_str()) => {
+                        return;
+                    }
                     "principalType" | "servicePrincipalType" if PRINCIPALS.contains(&text.as_str()) => return,
                     "type" | "providers" => self.kind(text),
                     "condition" => self.condition(text),

@@ -1,0 +1,95 @@
+//! A ledger over pseudonyms.
+
+use super::{Masking, unread};
+use crate::app::error::AppError;
+use crate::model::Instant;
+use crate::review::{Body, Chain, Entry};
+use serde_json::Value;
+use std::collections::HashMap;
+
+impl Masking {
+    /// The ledger over pseudonyms, chained anew: the same entries at the same times.
+    pub(in crate::app::evidence) fn ledger(&mut self, chain: &Chain) -> Result<Vec<u8>, AppError> {
+        let mut out = Vec::new();
+        let mut anew = Chain::default();
+        let mut items: HashMap<String, String> = HashMap::new();
+        for entry in chain.entries() {
+            let mut value = serde_json::to_value(entry).map_err(unread)?;
+            if let Value::Object(members) = &mut value {
+                let role_id = members.get("role_id").and_then(Value::as_str).unwrap_or_default().to_owned();
+                for (key, value) in members.iter_mut() {
+                    self.entry(key, value, &role_id);
+                }
+            }
+            let mut masked: Entry = serde_json::from_value(value).map_err(unread)?;
+            let renamed = |items: &HashMap<String, String>, item: &String| {
+                items.get(item).cloned().unwrap_or_else(|| item.clone())
+            };
+            match &mut masked.body {
+                Body::Item(item) => {
+                    let id = item.id();
+                    items.insert(std::mem::replace(&mut item.item, id.clone()), id);
+                }
+                Body::Decided(decision) => decision.item = renamed(&items, &decision.item),
+                Body::Closed(closed) => {
+                    for item in &mut closed.undecided {
+                        *item = renamed(&items, item);
+                    }
+                }
+                Body::Opened(_) | Body::Imported(_) => {}
+            }
+            let at = Instant::parse(&entry.at).ok_or_else(|| unread(format!("`{}` is no time", entry.at)))?;
+            out.extend(anew.lines(at, vec![masked.body]).map_err(unread)?);
+        }
+        Ok(out)
+    }
+
+    fn entry(&mut self, key: &str, value: &mut Value, role_id: &str) {
+        const KEPT: [&str; 29] = [
+            "schema",
+            "at",
+            "previous",
+            "kind",
+            "due",
+            "collected_at",
+            "second_approver",
+            "sha256",
+            "item",
+            "verdict",
+            "expires",
+            "undecided",
+            "identity_kind",
+            "environment",
+            "role_kind",
+            "scope_level",
+            "state",
+            "created_on",
+            "last_used",
+            "last_used_source",
+            "findings",
+            "risk",
+            "previous_decision",
+            "previous_date",
+            "recommendation",
+            "suggested_role_kind",
+            "seq",
+            "privileged",
+            "new_privileged",
+        ];
+        let Value::String(text) = value else { return };
+        if KEPT.contains(&key) || key == "via" && text == "direct" {
+            return;
+        }
+        // The digest of a file is a name of it, not its text.
+        if key == "file" && text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return;
+        }
+        *text = match key {
+            "condition" => self.mask.condition(text),
+            "recommendation_reason" | "justification" | "exceptions" | "statement" => self.mask.prose(text),
+            "role" if !role_id.is_empty() && self.mask.role(role_id) == role_id => return,
+            "role" | "role_id" | "new_role" | "suggested_role" => self.mask.role(text),
+            _ => self.mask.text(text),
+        };
+    }
+}
