@@ -45,12 +45,10 @@ pub(super) fn write(report: &Report<'_>, to: &mut dyn Write) -> Result<(), Rende
             let _ = writeln!(out, "\n{} more are in the report.", open.len() - ROWS);
         }
         out.push('\n');
-        if report.change.is_none() {
-            gains(&mut out, &open);
-        }
     }
-    if let Some(change) = report.change {
-        super::overlay::markdown(&mut out, change);
+    match report.change {
+        Some(change) => super::overlay::markdown(&mut out, change),
+        None => gains(&mut out, report),
     }
     for (disposition, title) in [
         ("existing", "Left as they are by this change"),
@@ -95,25 +93,36 @@ fn place(row: &FindingRow<'_>) -> String {
     }
 }
 
-/// What each identity gets that a finding is about.
-fn gains(out: &mut String, open: &[FindingRow<'_>]) {
-    let mut by_identity: BTreeMap<(&str, &str), Vec<String>> = BTreeMap::new();
-    for row in open {
-        let (Some(identity), Some(role), Some(scope)) = (row.identity(), row.role(), row.scope()) else {
-            continue;
-        };
-        let gains = by_identity.entry((identity, row.principal_id().unwrap_or_default())).or_default();
-        let text = format!("{} on {}", escape(role), escape(scope));
-        if !gains.contains(&text) {
-            gains.push(text);
-        }
+/// What each identity gets by the code: every grant that it makes or changes, the riskiest first, with or without a finding.
+fn gains(out: &mut String, report: &Report<'_>) {
+    let mut by_identity: BTreeMap<(&str, &str), Vec<(bool, String)>> = BTreeMap::new();
+    for (grant, place) in report.declared_grants() {
+        let place = place.map(|(path, line)| format!(" ({}:{line})", escape(path))).unwrap_or_default();
+        let state = if grant.state == "eligible" { ", if activated" } else { "" };
+        let condition = if grant.condition.is_empty() { "" } else { ", under a condition" };
+        let (role, scope) = (escape(grant.role), escape(grant.scope));
+        let text = format!("{role} on {scope}: {}{state}{condition}{place}", grant.risk);
+        let gains = by_identity.entry((grant.identity, grant.principal_id)).or_default();
+        gains.push((grant.findings == 0, text));
     }
     if by_identity.is_empty() {
         return;
     }
     let _ = writeln!(out, "### What identities get\n");
-    for ((identity, _), gains) in by_identity.iter().take(ROWS) {
-        let _ = writeln!(out, "- **{}**: {}", escape(identity), gains.join("; "));
+    let mut all: Vec<_> = by_identity.into_iter().collect();
+    all.iter_mut().for_each(|(_, gains)| gains.sort());
+    all.sort_by_key(|(_, gains)| gains.iter().all(|(fine, _)| *fine));
+    for ((identity, _), gains) in all.iter().take(ROWS) {
+        let _ = writeln!(out, "- **{}**", escape(identity));
+        for (_, gain) in gains.iter().take(ROWS) {
+            let _ = writeln!(out, "  - {gain}");
+        }
+        if gains.len() > ROWS {
+            let _ = writeln!(out, "  - and {} more", gains.len() - ROWS);
+        }
+    }
+    if all.len() > ROWS {
+        let _ = writeln!(out, "- and {} more identities", all.len() - ROWS);
     }
     out.push('\n');
 }

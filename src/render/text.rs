@@ -80,14 +80,17 @@ pub(crate) fn summary(report: &Report<'_>) -> String {
         format!("open findings: {}", open.join(", "))
     };
     let blocked = report.gaps().filter(|g| g.blocking).count();
-    let missing = if blocked > 0 { format!("; {blocked} gap(s) could hide more") } else { String::new() };
-    format!(
-        "verdict {}: {found}{missing} ({} assignments, {} identities, {} subscriptions)",
-        report.verdict(),
-        counts.assignments,
-        counts.identities,
-        counts.subscriptions
-    )
+    let many = |n: usize, one: &str, more: &str| format!("{n} {}", if n == 1 { one } else { more });
+    let missing = match blocked {
+        0 => String::new(),
+        n => format!("; {} could hide more", many(n, "gap", "gaps")),
+    };
+    let read = [
+        many(counts.assignments, "assignment", "assignments"),
+        many(counts.identities, "identity", "identities"),
+        many(counts.subscriptions, "subscription", "subscriptions"),
+    ];
+    format!("verdict {}: {found}{missing} ({})", report.verdict(), read.join(", "))
 }
 
 /// What an identity can do, for a terminal.

@@ -272,6 +272,17 @@ impl<'a> Report<'a> {
         direct.chain(through)
     }
 
+    /// Grants that code declares and that the change does not leave as they were, each with its file and line.
+    pub fn declared_grants(&self) -> impl Iterator<Item = (AssignmentRow<'a>, Option<(&'a str, u64)>)> + '_ {
+        let graph = self.graph;
+        graph.grants().iter().filter_map(move |(at, grant)| {
+            let id = graph.estate().strings.show_id(graph.record(grant)?.id).to_ascii_lowercase();
+            let declared = graph.estate().declarations.get(&id).filter(|d| !d.kept)?;
+            let place = declared.location.as_ref().map(|l| (l.path.as_str(), l.line));
+            Some((self.assignment(at, None), place))
+        })
+    }
+
     fn assignment(&self, at: Ix<Grant>, held: Option<(Ix<crate::graph::Party>, &Held)>) -> AssignmentRow<'a> {
         let graph = self.graph;
         let grant = &graph.grants()[at];

@@ -715,3 +715,26 @@ fn sensitive_values_are_not_shown() {
         assert!((ran.code == 1 || format == "csv") && !(ran.out + &ran.err).contains("hunter2"), "{format}");
     }
 }
+
+#[test]
+fn a_comment_says_what_identities_get_even_where_nothing_is_found() {
+    let grant = |name: &str, role: &str| {
+        format!(
+            "resource \"azurerm_role_assignment\" \"{name}\" {{\n  scope = azurerm_resource_group.rg.id\n  role_definition_name = \"{role}\"\n  principal_id = azurerm_user_assigned_identity.app.principal_id\n}}\n"
+        )
+    };
+    let code = [
+        "resource \"azurerm_resource_group\" \"rg\" {\n  name = \"rg-shop-prod\"\n  location = \"westeurope\"\n}\nresource \"azurerm_user_assigned_identity\" \"app\" {\n  name = \"id-shop-prod-weu\"\n  location = \"westeurope\"\n  resource_group_name = azurerm_resource_group.rg.name\n}\n".to_owned(),
+        grant("read", "Reader"),
+        grant("own", "Owner"),
+    ];
+    let dir = checkout("pipelines-gains", &[("main.tf", &code.concat())]);
+    let ran = run(&dir, &["check", ".", "--format", "markdown"]);
+    let (_, gains) = ran.out.split_once("### What identities get").unwrap();
+    let lines: Vec<&str> = gains.lines().filter(|l| l.contains("rg-shop-prod")).collect();
+    assert!(gains.contains("- **id-shop-prod-weu**") && lines.len() == 2, "{gains}");
+    // What a finding is about comes first, each with its line.
+    assert!(lines[0].contains("Owner on") && lines[0].ends_with(": authorization (main.tf:15)"), "{gains}");
+    assert!(lines[1].contains("Reader on") && lines[1].ends_with(": read (main.tf:10)"), "{gains}");
+    assert!(ran.out.contains("(2 assignments, 1 identity, 1 subscription)"), "{}", ran.out);
+}
