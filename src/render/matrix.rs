@@ -9,6 +9,8 @@ struct Line {
     id: String,
     title: String,
     status: &'static str,
+    /// The status as a sign, since not everybody sees colours.
+    sign: &'static str,
     population: &'static str,
     reason: String,
     rules: String,
@@ -26,11 +28,19 @@ pub(super) struct FrameworkLines {
 pub(super) fn frameworks(report: &Report<'_>) -> Vec<FrameworkLines> {
     let mut all: BTreeMap<String, Vec<Line>> = BTreeMap::new();
     for row in report.controls() {
-        let name = format!("{} {}", row.framework, row.version);
+        let name = format!("{} {}", row.name, row.version);
         all.entry(name).or_default().push(Line {
             id: row.control_id,
             title: row.title,
             status: row.status,
+            sign: match row.status {
+                "not-satisfied" => "\u{2717}",
+                "inconclusive" => "?",
+                "satisfied" | "satisfied-with-exceptions" => "\u{2713}",
+                "partial" => "\u{25d0}",
+                "manual" => "\u{270e}",
+                _ => "\u{2013}",
+            },
             population: row.population,
             reason: row.reason,
             rules: row.rules.join(", "),

@@ -241,6 +241,7 @@ mod tests {
     #[test]
     fn identifiers_are_tokens_and_uuids() {
         let control = |id: &str, oscal| ControlRow {
+            name: String::new(),
             framework: "cis-azure".to_owned(),
             version: "6.0".to_owned(),
             control_id: id.to_owned(),

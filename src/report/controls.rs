@@ -12,6 +12,8 @@ use std::collections::{BTreeMap, HashMap};
 /// A control.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ControlRow {
+    /// What people call the framework, without its version.
+    pub name: String,
     /// The framework, without its version.
     pub framework: String,
     /// Its version.
@@ -158,6 +160,7 @@ impl Report<'_> {
         let review = control.review.map(|every| self.reviewed(every));
         let (status, reason) = self.concluded(control, &sum, rules.is_empty(), review);
         ControlRow {
+            name: framework.name.clone(),
             framework: framework.framework.clone(),
             version: framework.version.clone(),
             control_id: control.id.clone(),
