@@ -64,12 +64,33 @@ impl Escalation<'_> {
     }
 }
 
+/// How something lets in, where that is known.
+#[derive(Clone, Copy, Default)]
+struct Door {
+    /// Of a vault: whether roles decide, and not its own policies.
+    uses_roles: Option<bool>,
+    /// Whether it takes what is signed with its keys.
+    shared_keys: Option<bool>,
+}
+
+impl Door {
+    /// Whether what a technique uses opens it, as far as that is known.
+    fn opens(self, only: Option<Only>) -> bool {
+        match only {
+            None => true,
+            Some(Only::AccessPolicies) => self.uses_roles != Some(true),
+            Some(Only::Roles) => self.uses_roles != Some(false),
+            Some(Only::Keys) => self.shared_keys != Some(false),
+        }
+    }
+}
+
 /// What techniques work on, by where it lies.
 struct Things {
     /// Hosts of identities, by type.
     hosts: FastMap<String, Vec<Ix<ScopeNode>>>,
     /// All resources, by type, with what is known of how they let in.
-    resources: FastMap<String, Vec<(Ix<ScopeNode>, Sym)>>,
+    resources: FastMap<String, Vec<(Ix<ScopeNode>, Door)>>,
     /// Stores that hosts with identities take their code from, by type.
     stores: FastMap<String, Vec<Ix<ScopeNode>>>,
     identities: Vec<Ix<ScopeNode>>,
@@ -93,24 +114,36 @@ impl Things {
             let assignment = identity.policy.and_then(|at| estate.policy_assignments.get(at));
             policies.extend(assignment.and_then(|p| super::wire::home(graph, p.definition?)));
         }
-        let mut resources: FastMap<String, Vec<(Ix<ScopeNode>, Sym)>> = FastMap::default();
+        let class = |id: Sym| estate.strings.class(id);
+        let mut doors: FastMap<Sym, Door> = FastMap::default();
+        for vault in &estate.vaults {
+            doors.entry(class(vault.id)).or_default().uses_roles.get_or_insert(vault.uses_roles);
+        }
+        for resource in &estate.resources {
+            if let Some(shared) = resource.settings.as_ref().and_then(|s| s.shared_keys) {
+                doors.entry(class(resource.id)).or_default().shared_keys.get_or_insert(shared);
+            }
+        }
+        let mut resources: FastMap<String, Vec<(Ix<ScopeNode>, Door)>> = FastMap::default();
+        let mut seen: FastMap<Sym, ()> = FastMap::default();
         let vaults = estate.vaults.iter().map(|v| v.id);
         for id in estate.resources.iter().map(|r| r.id).chain(vaults) {
+            if seen.insert(class(id), ()).is_some() {
+                continue;
+            }
             let place = graph.scopes().find(estate, id).or_else(|| nearest(escalation, id));
             if let (Some(kind), Some(scope)) = (kind(id), place) {
-                let all = resources.entry(kind).or_default();
-                if !all.iter().any(|(_, known)| estate.strings.class(*known) == estate.strings.class(id)) {
-                    all.push((scope, id));
-                }
+                let door = doors.get(&class(id)).copied().unwrap_or_default();
+                resources.entry(kind).or_default().push((scope, door));
             }
         }
         let mut stores: FastMap<String, Vec<Ix<ScopeNode>>> = FastMap::default();
+        let mut counted: FastMap<Ix<ScopeNode>, ()> = FastMap::default();
         for store in super::wire::supplied(graph).into_values().flatten() {
-            if let (Some(kind), Some(scope)) = (kind(store), graph.scopes().find(estate, store)) {
-                let all = stores.entry(kind).or_default();
-                if !all.contains(&scope) {
-                    all.push(scope);
-                }
+            if let (Some(kind), Some(scope)) = (kind(store), graph.scopes().find(estate, store))
+                && counted.insert(scope, ()).is_none()
+            {
+                stores.entry(kind).or_default().push(scope);
             }
         }
         let identities = graph.identities().iter().filter(|(_, i)| i.record.is_some());
@@ -148,7 +181,7 @@ impl Things {
             Gain::Credential if !technique.hosts.is_empty() => {
                 let all = technique.hosts.iter().filter_map(|h| self.resources.get(h)).flatten();
                 let all = all.filter(|(at, _)| graph.scopes().contains(scope, *at));
-                Some(all.filter(|(_, id)| lets_in(escalation, technique.only, *id)).count())
+                Some(all.filter(|(_, door)| door.opens(technique.only)).count())
             }
             _ if technique.id == "authz-deny-remove" => Some(self.denies.iter().filter(within).count()),
             _ if technique.clauses.iter().any(|c| c.on == On::Mg) && level > Level::ManagementGroup => {
@@ -171,22 +204,6 @@ fn nearest(escalation: &Escalation<'_>, id: Sym) -> Option<Ix<ScopeNode>> {
         at = scope.parent();
     }
     None
-}
-
-/// Whether something lets in by what a technique uses, as far as that is known.
-fn lets_in(escalation: &Escalation<'_>, only: Option<Only>, id: Sym) -> bool {
-    let estate = escalation.graph.estate();
-    let class = estate.strings.class(id);
-    let vault = || estate.vaults.iter().find(|v| estate.strings.class(v.id) == class);
-    match only {
-        None => true,
-        Some(Only::AccessPolicies) => vault().is_none_or(|v| !v.uses_roles),
-        Some(Only::Roles) => vault().is_none_or(|v| v.uses_roles),
-        Some(Only::Keys) => {
-            let resource = estate.resources.iter().find(|r| estate.strings.class(r.id) == class);
-            resource.and_then(|r| r.settings.as_ref()?.shared_keys).unwrap_or(true)
-        }
-    }
 }
 
 impl Holdings<'_> {

@@ -237,14 +237,17 @@ impl<'a, 'g> Wire<'a, 'g> {
     fn policies(&mut self) {
         let graph = self.graph;
         let estate = graph.estate();
+        let mut definitions: FastMap<crate::model::Sym, &crate::model::PolicyDefinition> = FastMap::default();
+        for definition in &estate.policy_definitions {
+            definitions.entry(estate.strings.class(definition.id)).or_insert(definition);
+        }
         for (_, identity) in graph.identities().iter() {
             let assignment = identity.policy.and_then(|at| estate.policy_assignments.get(at));
             let (Some(party), Some(definition)) = (identity.party, assignment.and_then(|p| p.definition))
             else {
                 continue;
             };
-            let class = estate.strings.class(definition);
-            let set = estate.policy_definitions.iter().find(|d| estate.strings.class(d.id) == class);
+            let set = definitions.get(&estate.strings.class(definition));
             let members = set.into_iter().flat_map(|s| s.members.iter().copied());
             for id in std::iter::once(definition).chain(members) {
                 let Some(place) = home(graph, id) else { continue };
