@@ -84,6 +84,9 @@ pub fn az(remedy: &Remedy) -> String {
         ("then, once all works:", az_delete(remedy), ""),
         ("and back, should something miss its right:", az_back(remedy), "# "),
     ];
+    if !remedy.create.is_empty() && !remedy.delete.is_empty() {
+        out.push_str("# what cannot be made ends this before anything is deleted\nset -e\n");
+    }
     for (title, commands, before) in parts.iter().filter(|(_, commands, _)| !commands.is_empty()) {
         let _ = writeln!(out, "# {title}");
         commands.iter().for_each(|c| {

@@ -41,18 +41,41 @@ pub fn says_something(text: &str) -> bool {
 }
 
 /// Whether two names are one person's, as far as names tell: case, spaces, signs and what stands around an address do not count.
+/// A name without a domain is that of any address which begins with it, and so is one of the tenant's first domain.
 pub(super) fn same_person(a: &str, b: &str) -> bool {
-    let (a, b) = (core(a), core(b));
-    !a.is_empty() && a == b
+    let (x, y) = (core(a), core(b));
+    if x.is_empty() || x == y {
+        return x == y && !x.is_empty();
+    }
+    let ((one, of_one), (other, of_other)) = (parts(a), parts(b));
+    let first = |domain: &str| domain.split('.').next().unwrap_or_default().to_owned();
+    let tenant = |d: &str| d.ends_with(".onmicrosoft.com");
+    let domains = match (of_one, of_other) {
+        (Some(d), Some(e)) => (tenant(&d) || tenant(&e)) && first(&d) == first(&e),
+        _ => true,
+    };
+    !one.is_empty() && one == other && domains
+}
+
+/// What stands before the domain of a name, and the domain if it has one: of `contoso\alice` it is not known well enough.
+fn parts(name: &str) -> (String, Option<String>) {
+    let own = name.rsplit('\\').next().unwrap_or(name);
+    match address(own).and_then(|a| a.split_once('@')) {
+        Some((local, domain)) => (core(local), Some(domain.to_ascii_lowercase())),
+        None => (core(own), None),
+    }
+}
+
+/// The address in a name.
+fn address(name: &str) -> Option<&str> {
+    name.split(|c: char| c.is_whitespace() || "<>()[]\"',;".contains(c))
+        .find(|word| word.contains('@') && word.chars().filter(|c| c.is_alphanumeric()).count() > 2)
+        .map(|word| word.trim_start_matches("mailto:"))
 }
 
 /// What is left of a name: of an address the address, letters and digits alone, accents left out as far as one sees them.
 fn core(name: &str) -> String {
-    let address = name
-        .split(|c: char| c.is_whitespace() || "<>()[]\"',;".contains(c))
-        .find(|word| word.contains('@') && word.chars().filter(|c| c.is_alphanumeric()).count() > 2)
-        .map(|word| word.trim_start_matches("mailto:"));
-    let whole = address.unwrap_or(name);
+    let whole = address(name).unwrap_or(name);
     whole.to_lowercase().chars().filter_map(plain).collect()
 }
 
@@ -92,12 +115,19 @@ mod tests {
             "mailto:alice@contoso.com",
             "\"alice@contoso.com\"",
             "'alice@contoso.com",
+            "Alice",
+            "CONTOSO\\alice",
+            "ALICE@contoso.onmicrosoft.com",
         ] {
             assert!(same_person("alice@contoso.com", other), "{other}");
         }
         assert!(same_person("team-finance", "Team  Finance") && same_person("team-finance", "team_finance"));
         assert!(same_person("José", "Jose\u{301}"));
         assert!(!same_person("alice@contoso.com", "alice@contoso.org") && !same_person("", ""));
+        assert!(
+            !same_person("alice@contoso.com", "alice@fabrikam.onmicrosoft.com")
+                && !same_person("alice", "bob")
+        );
     }
 
     #[test]

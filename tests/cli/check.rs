@@ -738,3 +738,16 @@ fn a_comment_says_what_identities_get_even_where_nothing_is_found() {
     assert!(lines[1].contains("Reader on") && lines[1].ends_with(": read (main.tf:10)"), "{gains}");
     assert!(ran.out.contains("(2 assignments, 1 identity, 1 subscription)"), "{}", ran.out);
 }
+
+#[test]
+fn a_role_that_nothing_defines_is_a_gap_and_no_way_to_power() {
+    let code = "resource \"azurerm_resource_group\" \"rg\" {\n  name = \"rg-shop-prod\"\n  location = \"westeurope\"\n}\nresource \"azurerm_user_assigned_identity\" \"app\" {\n  name = \"id-shop-prod-weu\"\n  location = \"westeurope\"\n  resource_group_name = azurerm_resource_group.rg.name\n}\nresource \"azurerm_role_assignment\" \"a\" {\n  scope = \"/subscriptions/11111111-2222-4333-8444-000000000001\"\n  role_definition_name = \"Contoso Log Reader\"\n  principal_id = azurerm_user_assigned_identity.app.principal_id\n}\n";
+    let dir = checkout("check-undefined-role", &[("main.tf", code)]);
+    let ran = run(&dir, &["check", ".", "--format", "json"]);
+    let all: Value = serde_json::from_str(&ran.out).unwrap();
+    let mut found = all["findings"].as_array().unwrap().iter().map(|f| f["rule"].as_str().unwrap());
+    assert!(!found.any(|rule| rule == "escalation-path"), "{}", ran.out);
+    let gaps = all["coverage"]["gaps"].as_array().unwrap();
+    assert!(gaps.iter().any(|g| g["source"] == "role-definitions" && g["blocking"] == true), "{gaps:?}");
+    assert_eq!((ran.code, &all["verdict"]), (3, &"incomplete".into()));
+}

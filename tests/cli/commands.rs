@@ -198,3 +198,15 @@ fn the_pages_of_the_rules_are_fresh() {
         assert_eq!(made, found, "{name} is stale: run UPDATE_DOCS=1 cargo test --test cli");
     }
 }
+
+#[test]
+fn the_readme_shows_what_the_demo_finds() {
+    let dir = folder("commands-readme");
+    let ran = run(&dir, &["audit", "--demo", "-o", "out"]);
+    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let line = readme.lines().find(|l| l.starts_with("verdict ")).unwrap();
+    let (head, tail) = line.split_once("\u{2026} ").unwrap();
+    let told =
+        [&ran.out, &ran.err].into_iter().flat_map(|t| t.lines()).find(|l| l.starts_with("verdict ")).unwrap();
+    assert!(told.starts_with(head.trim_end()) && told.ends_with(tail), "README.md: {line}\ndemo: {told}");
+}

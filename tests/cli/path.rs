@@ -162,6 +162,15 @@ fn what_an_identity_did_is_what_it_needs_and_no_more() {
     assert!(row.contains(",1,1,0,topology,Owner on "), "{row}");
     let idle = table.lines().find(|l| l.starts_with("id-crm-packer-prod-weu,")).unwrap();
     assert!(idle.contains(",0,0,0,"), "{idle}");
+    // The log is of one subscription: nothing is said of what lies in others, and nothing of who holds nothing to use.
+    for name in ["id-erp-nightly-prod-weu,", "deploy-backup,", "id-shop-empty"] {
+        let other = table.lines().find(|l| l.starts_with(name)).unwrap();
+        let columns: Vec<&str> = table.lines().next().unwrap().split(',').collect();
+        let at = columns.iter().position(|c| *c == "used_percent").unwrap();
+        let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(other.as_bytes());
+        let record = reader.records().next().unwrap().unwrap();
+        assert_eq!(&record[at], "", "{other}");
+    }
     // What is given as code reads back as the same grant.
     let code = |form: &str, more: &[&str]| {
         let ran = run(&dir, &[&args[..], &["--format", form], more].concat());

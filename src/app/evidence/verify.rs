@@ -118,6 +118,12 @@ pub fn verify(
 
 /// What keeps a bundle from following another.
 pub(super) fn order(earlier: &Manifest, later: &Manifest) -> Option<String> {
+    let salt = |m: &Manifest| m.masked.as_ref().map(|m| m.salt_id.clone());
+    if salt(earlier) != salt(later) {
+        return Some(format!(
+            "{MANIFEST}: only one of it and the bundle before it is under pseudonyms, or they are of two salts: keep a chain for each"
+        ));
+    }
     if !earlier.origin.tenant.eq_ignore_ascii_case(&later.origin.tenant) {
         return Some(format!("{MANIFEST}: it is of another tenant than the bundle before it"));
     }

@@ -57,7 +57,7 @@ pub fn import(
         let sha256 = hex(&Sha256::digest(&bytes));
         let table = Table::read(&bytes).map_err(|e| {
             AppError::usage(format!("`{}`: {e}", path.display()))
-                .help("a packet is one of the CSV files that leastwise review open wrote")
+                .help("a packet is one of the tables or workbooks that leastwise review open wrote")
         })?;
         let today = at.date();
         let own = Terms { reviewer: terms.reviewer.as_deref(), sha256: &sha256, today, catalog };

@@ -52,8 +52,10 @@ pub fn for_identity(
     progress.step("looking for the smallest roles");
     let text = match &graph.estate().usage {
         Some(log) => {
-            let own = activity::Rows::new(&graph, log).of(&graph, from, party);
-            let found = activity::Found::new(&activity::Places::new(&graph, catalog), from, party, &own);
+            let rows = activity::Rows::new(&graph, log);
+            let own = rows.of(&graph, from, party);
+            let found =
+                activity::Found::new(&activity::Places::new(&graph, catalog), from, party, &rows, &own);
             notes.extend(found.notes(&graph, catalog, log));
             answer::activity(&graph, form, &found, log, &notes)
         }

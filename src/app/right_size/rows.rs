@@ -22,8 +22,8 @@ pub(in crate::app) fn rows(graph: &AccessGraph, catalog: &'static Catalog) -> Ve
         let Some(party) = identity.party else { continue };
         let own = log.as_ref().map(|(rows, _)| rows.of(graph, identity, party)).unwrap_or_default();
         let found = match &log {
-            Some((_, places)) if !own.is_empty() => {
-                let found = activity::Found::new(places, identity, party, &own);
+            Some((rows, places)) if !own.is_empty() => {
+                let found = activity::Found::new(places, identity, party, rows, &own);
                 let mut removed: Vec<(Class, usize)> = Vec::new();
                 for (class, count) in found.places.iter().flat_map(|p| &p.removed) {
                     match removed.iter_mut().find(|(c, _)| c == class) {

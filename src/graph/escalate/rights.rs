@@ -146,11 +146,11 @@ impl Rights {
         }
         let role = &graph.roles()[grant.role];
         let operations = graph.catalog().operations();
+        // What nothing defines may allow anything: that is a gap, and no way that one could name.
         let powers = if role.defined {
             techniques.powers(&role.compiled, operations, graph.condition(grant).map(|c| &c.parsed))
         } else {
-            // What nothing defines may allow anything.
-            Powers { sure: 0, most: u128::MAX }
+            Powers { sure: 0, most: 0 }
         };
         let mut right = self.right(techniques, powers, &role.name);
         right.classes = classes(&role.profile);
@@ -168,7 +168,8 @@ impl Rights {
         };
         match own {
             Bound::Unbounded => right.note_authority(Certainty::High, all),
-            Bound::Unknown => right.note_authority(Certainty::Low, all),
+            Bound::Unknown if role.defined => right.note_authority(Certainty::Low, all),
+            Bound::Unknown => {}
             Bound::Escapable(roles) => {
                 let own = graph.condition(grant).map(|c| &c.parsed);
                 for key in &roles {
@@ -180,7 +181,6 @@ impl Rights {
                 let _ = some;
             }
             Bound::Harmless => {}
-            Bound::None if !role.defined => right.note_authority(Certainty::Low, all),
             Bound::None => {}
         }
         self.all.push(right);

@@ -4,7 +4,7 @@
 use super::lens::Lens;
 use super::tables::UseIndex;
 use super::{Fact, Type, Value};
-use crate::graph::{AccessGraph, Grant, Identity};
+use crate::graph::{AccessGraph, Grant, Identity, ScopeNode};
 use crate::model::{GrantState, Ix, Plane, Usage, UsageLog};
 use crate::rbac::{Class, OpSet, classify, weight};
 use std::collections::{BTreeSet, HashMap};
@@ -33,18 +33,58 @@ fn done_by<'g>(graph: &AccessGraph, log: &'g UsageLog) -> HashMap<String, Vec<&'
     all
 }
 
+/// The subscriptions that an activity log is of: those in which anybody did anything.
+struct Covered(BTreeSet<Ix<ScopeNode>>);
+
+impl Covered {
+    fn new(graph: &AccessGraph, log: &UsageLog) -> Covered {
+        let estate = graph.estate();
+        let mut known: BTreeSet<Ix<ScopeNode>> = BTreeSet::new();
+        let mut seen = BTreeSet::new();
+        for row in log.rows.iter().filter(|r| !r.data && seen.insert(r.scope)) {
+            let scope = crate::model::Scope::parse(graph.text(row.scope)).and_then(|s| s.subscription);
+            let id = scope.map(|s| format!("/subscriptions/{s}"));
+            let node = id.and_then(|id| graph.scopes().find(estate, estate.strings.find(&id)?));
+            known.extend(node);
+        }
+        Covered(known)
+    }
+
+    /// Whether all of what a grant reaches is in the log.
+    fn whole(&self, graph: &AccessGraph, grant: &Grant) -> bool {
+        match graph.scopes().nodes()[grant.scope].subscription {
+            Some(subscription) => self.0.contains(&subscription),
+            None => {
+                let below = graph
+                    .estate()
+                    .subscriptions
+                    .iter()
+                    .filter_map(|s| graph.scopes().find(graph.estate(), s.id));
+                let mut below = below.filter(|s| graph.scopes().contains(grant.scope, *s)).peekable();
+                below.peek().is_some() && below.all(|s| self.0.contains(&s))
+            }
+        }
+    }
+}
+
 impl Lens<'_> {
     /// Works out what was used of what, where a log was given.
     pub(super) fn use_facts(&mut self) {
         let graph = self.graph;
         let Some(log) = &graph.estate().usage else { return };
         let by_principal = done_by(graph, log);
+        let covered = Covered::new(graph, log);
+        let mut shown: HashMap<usize, BTreeSet<Class>> = HashMap::new();
         let direct =
             graph.grants().iter().filter_map(|(at, g)| Some((at, graph.parties()[g.party].identity?)));
         let through = self.group_grants.iter().map(|g| (g.held.grant, g.identity));
         let mut found = UseTable::new();
         for (at, whose) in direct.chain(through) {
             let (grant, identity) = (&graph.grants()[at], &graph.identities()[whose]);
+            // Where the log does not reach, nothing is known.
+            if !covered.whole(graph, grant) {
+                continue;
+            }
             let ids = [identity.party.map(|p| graph.parties()[p].principal), identity.client];
             let rows = ids
                 .into_iter()
@@ -61,7 +101,13 @@ impl Lens<'_> {
                 }
                 facts.denied += usize::from(row.denied > 0);
             }
-            let held = &graph.roles()[grant.role].profile.classes;
+            // The data plane is in other logs.
+            let held = shown.entry(grant.role.index()).or_insert_with(|| {
+                let operations = graph.catalog().operations();
+                let gives = &graph.roles()[grant.role].compiled.most;
+                let class = |at| classify(Plane::Control, operations.name(Plane::Control, at));
+                gives.iter(Plane::Control).map(class).collect()
+            });
             let unused = SHOWN.iter().filter(|c| held.contains(c) && !classes.contains(c));
             facts.unused = unused.map(|c| c.name().to_owned()).collect();
             facts.unused.sort();
@@ -75,6 +121,7 @@ impl Lens<'_> {
         let graph = self.graph;
         let Some(log) = &graph.estate().usage else { return };
         let by_principal = done_by(graph, log);
+        let covered = Covered::new(graph, log);
         let operations = graph.catalog().operations();
         let weights: Vec<u64> = operations
             .iter(Plane::Control)
@@ -89,6 +136,9 @@ impl Lens<'_> {
         for (at, identity) in graph.identities().iter() {
             let Some(party) = identity.party else { continue };
             let held = graph.held_by(party);
+            if !held.iter().all(|h| covered.whole(graph, &graph.grants()[h.grant])) {
+                continue;
+            }
             let in_force = held.iter().map(|h| &graph.grants()[h.grant]);
             let mut roles: Vec<usize> =
                 in_force.filter(|g| g.state != GrantState::Eligible).map(|g| g.role.index()).collect();
@@ -100,6 +150,10 @@ impl Lens<'_> {
                 let sum = all.iter(Plane::Control).map(weigh).sum();
                 (all, sum)
             });
+            // Nothing to use is no hundred percent.
+            if *granted == 0 {
+                continue;
+            }
             let mut index =
                 UseIndex { granted: *granted, days: log.until.days_since(log.from), ..UseIndex::default() };
             let mut seen: BTreeSet<usize> = BTreeSet::new();
