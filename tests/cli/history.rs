@@ -63,6 +63,10 @@ fn two_quarters_in_sql() {
     // The last decision of each grant, and the campaign's end.
     let items = number(&database, "SELECT count(*) FROM item");
     assert_eq!(number(&database, "SELECT count(*) FROM last_decision"), items);
+    // Names are there for people: who holds Owner, by name.
+    let owners =
+        asked(&database, "SELECT DISTINCT principal FROM grant_life WHERE role = 'Owner' ORDER BY 1");
+    assert!(owners.iter().any(|o| o.contains("Text")) && !owners.contains(&"Null".to_owned()), "{owners:?}");
     assert_eq!(number(&database, "SELECT grants FROM campaign WHERE closed_at LIKE '2026-01-21%'"), items);
     assert!(number(&database, "SELECT count(*) FROM last_decision WHERE verdict = 'deny'") > 0);
 

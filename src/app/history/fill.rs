@@ -2,7 +2,8 @@
 
 use crate::app::error::AppError;
 use crate::model::{Estate, Instant, Sym, role_key};
-use crate::review::{Body, Chain};
+use crate::rbac::Catalog;
+use crate::review::{Body, Campaign, Chain, Progress};
 use crate::sources::snapshot;
 use rusqlite::{Connection, Transaction, params};
 use serde::Deserialize;
@@ -347,6 +348,27 @@ impl Rows<'_> {
                 maybe(a.created_by),
             ])?;
         }
+        // A group that has itself as a member, or an identity that the directory names too, comes once.
+        let mut put = self.to.prepare("INSERT OR IGNORE INTO principal VALUES (?, ?, ?, ?)")?;
+        for p in &estate.principals {
+            let name = p.resource.map_or(text(p.name), |r| text(r).rsplit('/').next().unwrap_or_default());
+            put.execute(params![source, text(p.id).to_ascii_lowercase(), name, text(p.kind)])?;
+        }
+        for g in &estate.groups {
+            put.execute(params![source, text(g.id).to_ascii_lowercase(), text(g.name), "Group"])?;
+        }
+        for i in &estate.identities {
+            let name = text(i.id).rsplit('/').next().unwrap_or_default();
+            put.execute(params![source, maybe(i.principal).to_ascii_lowercase(), name, "ManagedIdentity"])?;
+        }
+        let mut put = self.to.prepare("INSERT OR IGNORE INTO role VALUES (?, ?, ?)")?;
+        for r in &estate.roles {
+            put.execute(params![source, text(r.id.name).to_ascii_lowercase(), text(r.name)])?;
+        }
+        let known = Catalog::embedded();
+        for guid in known.guids() {
+            put.execute(params![source, guid.to_ascii_lowercase(), known.role_name(guid).unwrap_or("")])?;
+        }
         let mut put = self.to.prepare("INSERT INTO identity VALUES (?, ?, ?, ?)")?;
         for i in &estate.identities {
             put.execute(params![source, text(i.id), maybe(i.principal), maybe(i.client)])?;
@@ -367,30 +389,13 @@ impl Rows<'_> {
         let mut close = self.to.prepare(
             "UPDATE campaign SET closed_at = ?, undecided = ?, acknowledged_by = ? WHERE source = ? AND name = ?",
         )?;
-        let sql = "INSERT INTO item VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-        let mut item = self.to.prepare(sql)?;
         let mut decide = self.to.prepare("INSERT INTO decision VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")?;
         for entry in chain.entries() {
             let _rows = match &entry.body {
                 Body::Opened(o) => {
                     open.execute(params![source, o.campaign, entry.at, o.due, o.grants as i64])?
                 }
-                Body::Imported(_) => 0,
-                Body::Item(i) => item.execute(params![
-                    source,
-                    i.campaign,
-                    i.item,
-                    i.identity,
-                    i.principal_id,
-                    i.owner,
-                    i.role,
-                    i.role_id,
-                    i.scope,
-                    i.via,
-                    i.privileged,
-                    i.risk,
-                    i.recommendation
-                ])?,
+                Body::Imported(_) | Body::Item(_) => 0,
                 Body::Decided(d) => decide.execute(params![
                     source,
                     entry.seq as i64,
@@ -411,6 +416,37 @@ impl Rows<'_> {
                     c.campaign
                 ])?,
             };
+        }
+        let sql = "INSERT INTO item VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        let mut put = self.to.prepare(sql)?;
+        for row in Campaign::all(chain).iter().flat_map(|c| &c.rows) {
+            let (i, progress) = (&row.item, row.progress());
+            let counts = row.decided().filter(|_| progress == Progress::Decided);
+            let decision = counts.as_ref().map(|(_, d)| d);
+            put.execute(params![
+                source,
+                i.campaign,
+                i.item,
+                i.identity,
+                i.principal_id,
+                i.owner,
+                i.role,
+                i.role_id,
+                i.scope,
+                i.via,
+                i.privileged,
+                i.risk,
+                i.recommendation,
+                match progress {
+                    Progress::Open => "open",
+                    Progress::PendingSecond => "pending-second",
+                    Progress::Decided => "decided",
+                },
+                decision.map_or("", |d| d.verdict.name()),
+                counts.as_ref().map_or("", |(at, _)| at),
+                decision.map_or("", |d| d.reviewer.as_str()),
+                decision.map_or("", |d| d.second.as_str()),
+            ])?;
         }
         Ok(())
     }

@@ -74,6 +74,23 @@ CREATE TABLE assignment (
   created_by TEXT NOT NULL
 ) STRICT;
 
+-- Whom a snapshot names: users, groups, applications and identities.
+CREATE TABLE principal (
+  source INTEGER NOT NULL REFERENCES source,
+  principal_id TEXT NOT NULL,   -- lower-case
+  name TEXT NOT NULL,
+  kind TEXT NOT NULL,           -- as the directory says
+  PRIMARY KEY (source, principal_id)
+) STRICT, WITHOUT ROWID;
+
+-- What roles are called.
+CREATE TABLE role (
+  source INTEGER NOT NULL REFERENCES source,
+  role_id TEXT NOT NULL,        -- lower-case
+  name TEXT NOT NULL,
+  PRIMARY KEY (source, role_id)
+) STRICT, WITHOUT ROWID;
+
 -- A user-assigned identity of a snapshot.
 CREATE TABLE identity (
   source INTEGER NOT NULL REFERENCES source,
@@ -110,10 +127,15 @@ CREATE TABLE item (
   privileged INTEGER NOT NULL,
   risk TEXT NOT NULL,
   recommendation TEXT NOT NULL,
+  progress TEXT NOT NULL,       -- open, pending-second (nobody else approved it who may), or decided
+  verdict TEXT NOT NULL,        -- of the decision that counts, where it is decided; the next three too
+  decided_at TEXT NOT NULL,
+  reviewer TEXT NOT NULL,
+  second TEXT NOT NULL,
   PRIMARY KEY (source, campaign, item)
 ) STRICT, WITHOUT ROWID;
 
--- A decision, in the order in which they were recorded; the last one of an item counts. Who decided is as the file said.
+-- A decision, in the order in which they were recorded, whether or not it counts (see item). Who decided is as the file said.
 CREATE TABLE decision (
   source INTEGER NOT NULL REFERENCES source,
   seq INTEGER NOT NULL,
@@ -167,13 +189,15 @@ FROM finding_life GROUP BY series, rule ORDER BY series, rule;
 
 -- The life of a grant, by who holds what where and under which condition: ids and dates of assignments do not count.
 CREATE VIEW grant_life AS
-SELECT s.series, lower(a.principal_id) AS principal_id, lower(a.role_id) AS role_id, lower(a.scope) AS scope, a.condition,
+SELECT s.series, lower(a.principal_id) AS principal_id, max(p.name) AS principal, lower(a.role_id) AS role_id,
+  max(r.name) AS role, lower(a.scope) AS scope, a.condition,
   min(s.at) AS first_seen, max(s.at) AS last_seen, count(DISTINCT s.id) AS snapshots
 FROM assignment a JOIN source s ON s.id = a.source
+LEFT JOIN principal p ON p.source = a.source AND p.principal_id = lower(a.principal_id)
+LEFT JOIN role r ON r.source = a.source AND r.role_id = lower(a.role_id)
 GROUP BY s.series, lower(a.principal_id), lower(a.role_id), lower(a.scope), a.condition;
 
--- The decision that counts for each grant of each campaign.
+-- Grants of campaigns that are decided, with the decision that counts: one that waits for a second approver does not.
 CREATE VIEW last_decision AS
-SELECT d.* FROM decision d JOIN (
-  SELECT source, campaign, item, max(seq) AS seq FROM decision GROUP BY source, campaign, item) l
-ON l.source = d.source AND l.seq = d.seq;
+SELECT source, campaign, item, identity, principal_id, role, scope, privileged, verdict, decided_at, reviewer, second
+FROM item WHERE progress = 'decided';
