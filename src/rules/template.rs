@@ -76,12 +76,15 @@ impl Template {
     }
 }
 
-/// At most five, then how many more.
+/// The most things of a list that are told: all classes of operations, so that the worst is never among the rest.
+const LISTED: usize = 8;
+
+/// As many as are told, then how many more.
 fn listed(list: &[String]) -> String {
-    let shown: Vec<&str> = list.iter().take(5).map(String::as_str).collect();
+    let shown: Vec<&str> = list.iter().take(LISTED).map(String::as_str).collect();
     let mut text = shown.join(", ");
-    if list.len() > 5 {
-        let _ = write!(text, " and {} more", list.len() - 5);
+    if list.len() > LISTED {
+        let _ = write!(text, " and {} more", list.len() - LISTED);
     }
     text
 }
@@ -110,7 +113,7 @@ mod tests {
 
     #[test]
     fn long_lists_are_cut() {
-        let list: Vec<String> = (0..7).map(|n| n.to_string()).collect();
-        assert_eq!(listed(&list), "0, 1, 2, 3, 4 and 2 more");
+        let list: Vec<String> = (0..10).map(|n| n.to_string()).collect();
+        assert_eq!(listed(&list), "0, 1, 2, 3, 4, 5, 6, 7 and 2 more");
     }
 }

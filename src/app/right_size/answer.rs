@@ -47,7 +47,14 @@ pub(super) fn activity(
     notes: &[String],
 ) -> String {
     if let Some(code) = as_code(form, &found.remedy) {
-        return code;
+        let days = log.until.days_since(log.from);
+        if days >= activity::ENOUGH || found.remedy.delete.is_empty() {
+            return code;
+        }
+        let mark = if form == Form::Bicep { "//" } else { "#" };
+        return format!(
+            "{mark} These logs cover {days} days, which are too few to take anything away: do not delete yet.\n{code}"
+        );
     }
     let of = |scope| graph.text(graph.scopes().nodes()[scope].id);
     if form == Form::Json {
