@@ -208,6 +208,9 @@ fn without_a_log_the_scope_is_what_lies_beside_the_hosts() {
     assert!(scopes[0].as_str().unwrap().ends_with("/resourceGroups/rg-crm-app-prod"));
     assert!(grant["beside_hosts"].as_u64().unwrap() < grant["applies_to"].as_u64().unwrap());
     assert_eq!(answer["delete_after"].as_array().unwrap().len(), 1);
+    // What comes through groups is said to be changed there.
+    let ran = run(&dir, &["roles", "suggest", "--identity", "id-lab-runner-prod-weu", "--demo"]);
+    assert!(ran.out.contains("it has 1 through groups"), "{}", ran.out);
     // What runs nowhere says nothing.
     let ran =
         run(&dir, &["roles", "suggest", "--identity", "deploy-diagnostics", "--demo", "--format", "json"]);

@@ -121,7 +121,7 @@ impl<'c> Packet<'c> {
         let choices = [
             (
                 "approve",
-                "The identity needs the grant as it is. Privileged ones need a justification, and somebody else's approval too: neither yours, nor that of whoever made the grant.",
+                "The identity needs the grant as it is. Privileged ones need a justification, and somebody else's approval too: neither the owner's, nor yours, nor that of whoever made the grant.",
             ),
             ("deny", "Nobody needs it: it is to go."),
             ("narrow", "Something less is enough: say which role or scope in new_role and new_scope."),
@@ -141,6 +141,7 @@ impl<'c> Packet<'c> {
                     self.name,
                     FILLED.len()
                 ),
+                "write your own name as reviewer in every row that you decide; one without a name, or a privileged grant that is kept without a justification, is refused, and nothing of the file is taken then".to_owned(),
             ],
             tiles: vec![
                 ("grants".to_owned(), self.rows.len().to_string()),

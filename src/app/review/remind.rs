@@ -9,6 +9,9 @@ use crate::render::clean;
 use crate::review::{Campaign, Progress};
 use std::path::Path;
 
+/// Rows that a mail lists.
+const LISTED: usize = 20;
+
 /// Writes reminders, and says for whom.
 ///
 /// # Errors
@@ -30,15 +33,40 @@ pub fn remind(ledger: &Path, campaign: Option<&str>, to: &Path, times: Times) ->
         let due =
             if late { format!("were due on {}", opened.due) } else { format!("are due on {}", opened.due) };
         let (owner, name) = (clean(packet.owner), clean(&opened.campaign));
+        // What waits, and who may help: the owner may not.
+        let waiting = packet.rows.iter().filter(|r| r.progress() == Progress::PendingSecond);
+        let waiting: Vec<String> = waiting
+            .take(LISTED)
+            .map(|r| {
+                format!(
+                    "- {} of {} on {}\n",
+                    clean(&r.item.role),
+                    clean(&r.item.identity),
+                    clean(&r.item.scope)
+                )
+            })
+            .collect();
+        let more = pending.saturating_sub(LISTED);
+        let rest = if more > 0 { format!("- and {more} more\n") } else { String::new() };
+        let second = if pending > 0 {
+            format!(
+                "\n\nA second approver is somebody else than the owner, the first reviewer and whoever made the grant. It is missing for:\n\n{}{rest}",
+                waiting.concat()
+            )
+        } else {
+            String::new()
+        };
         let body = format!(
-            "Access review {name}: decisions {due} (end of day, UTC).\n\n{open} grant(s) of identities of {owner} wait for a decision, {pending} for a second approver.\n\nFill in packets/{}.csv or the workbook of that name, its last columns, and send it back. {}.html beside it shows the same rows to read, and what each decision means.\n",
+            "Access review {name}: decisions {due} (end of day, UTC).\n\n{open} grant(s) of identities of {owner} wait for a decision, {pending} for a second approver.{second}\n\nFill in packets/{}.csv or the workbook of that name, its last columns, and send it back. {}.html beside it shows the same rows to read, and what each decision means.\n",
             packet.name, packet.name
         );
         // An address is taken as one only if it could not hold another header.
         let address = owner.contains('@') && !owner.contains(char::is_whitespace) && owner.is_ascii();
         let recipient = if address { format!("To: <{owner}>\r\n") } else { String::new() };
+        let seconds =
+            if pending > 0 { format!(", {pending} second approval(s) missing") } else { String::new() };
         let mail = format!(
-            "{recipient}Subject: Access review {name}: {open} decision(s) {}\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\nX-Unsent: 1\r\n\r\n{}",
+            "{recipient}Subject: Access review {name}: {open} decision(s) {}{seconds}\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\nX-Unsent: 1\r\n\r\n{}",
             if late { "overdue" } else { "due" },
             body.replace('\n', "\r\n")
         );

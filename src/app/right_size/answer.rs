@@ -159,7 +159,13 @@ pub(super) fn topology(form: Form, found: &topology::Found, notes: &[String]) ->
         });
     }
     if found.grants.is_empty() {
-        out.push_str("it holds no grant of its own\n");
+        let through = match found.through_groups {
+            0 => String::new(),
+            n => format!(
+                ": it has {n} through groups, whose grants or members are to be changed there (leastwise can shows them)"
+            ),
+        };
+        let _ = writeln!(out, "it holds no grant of its own{through}");
     }
     commands(&mut out, &found.remedy);
     out

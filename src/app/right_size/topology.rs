@@ -90,6 +90,8 @@ pub(super) struct Found {
     pub(super) name: String,
     pub(super) grants: Vec<Told>,
     pub(super) remedy: Remedy,
+    /// Grants that it has as a member of groups.
+    pub(super) through_groups: usize,
     /// Whether it is known where it runs.
     runs: bool,
 }
@@ -113,6 +115,7 @@ impl Found {
             name: graph.identity_name(from).to_owned(),
             grants: plan.grants.iter().filter_map(told).collect(),
             remedy: plan.remedy(graph, from),
+            through_groups: graph.held_by(party).iter().filter(|h| !h.via.is_empty()).count(),
             runs: !near.is_empty(),
         }
     }
