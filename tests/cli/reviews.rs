@@ -342,7 +342,7 @@ fn what_is_narrowed_is_narrower_and_stands_as_such() {
     saved(&dir, "now.lwsnap", "2026-03-05T08:00:00Z", |_| {});
     let open = ["review", "open", "--campaign", "c", "--snapshot", "now.lwsnap", "--due", "2026-03-20"];
     ok(&dir, &[&open[..], &["--as-of", "2026-03-06T08:00:00Z"]].concat());
-    let fix = |role: &'static str| {
+    let fix_at = |role: &str, below: Option<&str>, at_time: &str| {
         let path = dir.join("c/packets/team-finance.csv");
         let between = if fs::read_to_string(&path).unwrap().lines().next().unwrap().contains(';') {
             b';'
@@ -358,14 +358,16 @@ fn what_is_narrowed_is_narrower_and_stands_as_such() {
             let mut fields: Vec<String> = row.unwrap().iter().map(str::to_owned).collect();
             fields.truncate(at("decision"));
             let here = fields[at("identity")] == "id-erp-batch-dev-weu";
+            let scope = below.map(|b| format!("{}{b}", fields[at("scope")])).unwrap_or_default();
             let filled =
-                if here { ["narrow", "less", role, "", "", "ann@contoso.example", ""] } else { [""; 7] };
+                if here { ["narrow", "less", role, &scope, "", "ann@contoso.example", ""] } else { [""; 7] };
             fields.extend(filled.map(str::to_owned));
             writer.write_record(&fields).unwrap();
         }
         fs::write(&path, writer.into_inner().unwrap()).unwrap();
-        run(&dir, &["review", "import", "c/packets/team-finance.csv", "--as-of", "2026-03-10T08:00:00Z"])
+        run(&dir, &["review", "import", "c/packets/team-finance.csv", "--as-of", at_time])
     };
+    let fix = |role: &str| fix_at(role, None, "2026-03-10T08:00:00Z");
     let wider = fix("Owner");
     assert!(wider.code == 1 && wider.out.contains("gives more than"), "{}", wider.out);
     let less = fix("Storage Blob Data Reader");
@@ -373,6 +375,36 @@ fn what_is_narrowed_is_narrower_and_stands_as_such() {
     let reader = "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1";
     let plan = ok(&dir, &["review", "plan", "--format", "terraform"]).out;
     assert!(plan.contains(reader) && plan.contains("# Storage Blob Data Reader"), "{plan}");
+    // A container is in no inventory, and may be there.
+    let below = fix_at(
+        "Storage Blob Data Reader",
+        Some("/blobServices/default/containers/c"),
+        "2026-03-10T09:00:00Z",
+    );
+    assert_eq!(below.code, 0, "{}", below.out);
+    let plan = ok(&dir, &["review", "plan", "--snapshot", "now.lwsnap", "--format", "az"]).out;
+    assert!(plan.contains("/containers/c") && plan.contains("set -e"), "{plan}");
+    assert_eq!(fix_at("Storage Blob Data Reader", None, "2026-03-10T11:00:00Z").code, 0);
+    // A resource group that is not there: nothing can be made in it, and so nothing is deleted.
+    let packet = "c/packets/team-sales.csv";
+    let text = fs::read_to_string(dir.join(packet)).unwrap();
+    let row = text.lines().find(|l| l.contains("id-crm-installer-prod-weu")).unwrap();
+    let scope = "/subscriptions/f483fc56-3c93-5c86-d68f-535faf19f6ff/resourceGroups/rg-nope";
+    let filled = format!(
+        "{},narrow,less,,{scope},,team-sales,ciso@contoso.example",
+        row.trim_end_matches('\r').trim_end_matches(',')
+    );
+    let head = text.lines().next().unwrap();
+    write(&dir.join("nope.csv"), format!("{head}\n{filled}\n"));
+    let came = run(&dir, &["review", "import", "nope.csv", "--as-of", "2026-03-10T12:00:00Z"]);
+    assert_eq!(came.code, 0, "{}{}", came.out, came.err);
+    let plan = ok(&dir, &["review", "plan", "--snapshot", "now.lwsnap", "--format", "az"]).out;
+    let commands: Vec<&str> = plan.lines().filter(|l| !l.starts_with('#')).collect();
+    assert!(plan.contains("which the estate does not have"), "{plan}");
+    assert!(
+        !commands.iter().any(|c| c.contains("rg-nope")) && !plan.contains("id-crm-installer-prod-weu\n"),
+        "{plan}"
+    );
     saved(&dir, "done.lwsnap", "2026-03-12T08:00:00Z", |e| {
         let who = principal(e, "id-erp-batch-dev-weu");
         let role = e.strings.intern(&format!("/providers/Microsoft.Authorization/roleDefinitions/{reader}"));

@@ -25,11 +25,12 @@ use super::ledger::LedgerFile;
 use super::policy::Policy;
 use super::query::Ask;
 use crate::graph::AccessGraph;
-use crate::model::Instant;
+use crate::model::{Extent, Instant, Source};
 use crate::rbac::Catalog;
 use crate::report::Provenance;
 use crate::review::{Campaign, Chain, Item, Reviewers, items};
 use crate::rules::{Judged, run};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// The grants that are there now, of which tenant, and when they were read.
@@ -41,13 +42,26 @@ pub struct Present {
     pub tenant: String,
     /// When they were read.
     pub collected_at: Option<Instant>,
+    /// All scopes, lower-case; none where not all were read.
+    pub scopes: Option<BTreeSet<String>>,
 }
 
 impl Present {
     fn of(graph: &AccessGraph, items: Vec<Item>) -> Present {
         let estate = graph.estate();
         let tenant = estate.tenant.map(|t| estate.strings.text(t).to_owned()).unwrap_or_default();
-        Present { items, tenant, collected_at: estate.collected_at }
+        let read = |s| estate.coverage.of(s) == Extent::Complete;
+        let whole = [Source::ResourceGroups, Source::Resources, Source::Subscriptions].into_iter().all(read);
+        let ids = graph.scopes().nodes().iter().map(|(_, node)| graph.text(node.id).to_ascii_lowercase());
+        let scopes = whole.then(|| ids.collect());
+        Present { items, tenant, collected_at: estate.collected_at, scopes }
+    }
+
+    /// Whether a scope is there, as far as that is known.
+    fn may_have(&self, scope: &str) -> bool {
+        // `/subscriptions/S/resourceGroups/G/providers/N/T/R`: what belongs to a resource is in no inventory.
+        let top: Vec<&str> = scope.trim_end_matches('/').split('/').take(9).collect();
+        self.scopes.as_ref().is_none_or(|all| all.contains(&top.join("/").to_ascii_lowercase()))
     }
 
     /// Refuses an estate that can say nothing of a campaign.

@@ -58,6 +58,14 @@ pub fn plan(
             ));
             continue;
         }
+        let missing = now.and_then(|p| decision.new_scope.split_whitespace().find(|s| !p.may_have(s)));
+        if let Some(scope) = missing {
+            notes.push(format!(
+                "`{}` is to hold less on {scope}, which the estate does not have: nothing is planned for it, decide it anew",
+                item.identity
+            ));
+            continue;
+        }
         let key = (item.identity.clone(), item.principal_id.clone());
         let remedy = remedies
             .entry(key)
