@@ -132,16 +132,18 @@ impl Escalation<'_> {
         let owned: Vec<Vec<Node>> = self.graph.identities().rows().iter().map(|i| self.own(i)).collect();
         for certainty in Certainty::ALL.into_iter().filter(|c| *c < Certainty::Doubtful) {
             let (sets, of_node) = self.reached(&targets, certainty);
+            // Most identities lead to the same few sets.
+            let mut told: std::collections::HashMap<u32, Vec<Node>> = std::collections::HashMap::new();
             for (at, identity) in self.graph.identities().iter() {
                 let Some(slot) = found.get_mut(at.index()).filter(|f| f.is_none()) else { continue };
                 let set = self.start(identity).and_then(|start| of_node.get(start)).copied().unwrap_or(0);
                 let own = owned.get(at.index()).map_or(&[][..], Vec::as_slice);
-                let more = sets
-                    .members(set)
-                    .filter_map(|n| self.kept.net.node(*targets.get(n)?))
-                    .filter(|node| !own.iter().any(|o| self.covers(*o, *node)));
-                let mut places = 0;
-                let mut worst: Option<Node> = None;
+                let uncovered = told.entry(set).or_insert_with(|| {
+                    let nodes = sets.members(set).filter_map(|n| self.kept.net.node(*targets.get(n)?));
+                    self.uncovered(nodes.collect())
+                });
+                let more = uncovered.iter().copied().filter(|n| !own.iter().any(|o| self.covers(*o, *n)));
+                let (mut places, mut worst) = (0, None::<Node>);
                 for node in more {
                     places += 1;
                     if worst.is_none_or(|w| self.order(node) < self.order(w)) {
@@ -249,6 +251,30 @@ impl Escalation<'_> {
         }
         kept.sort_by_key(|(node, certainty)| (self.order(*node), *certainty));
         kept.into_iter().map(|(node, certainty)| (self.target(node), certainty)).collect()
+    }
+
+    /// Those places that no other of them covers: what comes with a place is no place of its own.
+    fn uncovered(&self, nodes: Vec<Node>) -> Vec<Node> {
+        let all: std::collections::HashSet<Node> = nodes.iter().copied().collect();
+        let covered = |node: &Node| {
+            let (scope, authority) = match *node {
+                Node::Authority(scope) => (scope, true),
+                Node::Write(scope) => (scope, false),
+                _ => return false,
+            };
+            let mut at = Some(scope);
+            while let Some(outer) = at {
+                let above = outer != scope;
+                if all.contains(&Node::Authority(outer)) && (above || !authority)
+                    || all.contains(&Node::Write(outer)) && above && !authority
+                {
+                    return true;
+                }
+                at = self.graph.scopes().nodes()[outer].parent;
+            }
+            false
+        };
+        nodes.into_iter().filter(|node| !covered(node)).collect()
     }
 
     /// The identities that an identity can act as, nearest first.
