@@ -218,7 +218,7 @@ impl Mask {
         let mut out = String::with_capacity(text.len());
         let mut rest = text;
         while let Some(first) = rest.chars().next() {
-            if let Some(guid) = rest.get(..36).filter(|g| is_guid(g)) {
+            if let Some(guid) = rest.get(..36).filter(|g| crate::model::is_guid(g)) {
                 let ends = rest.get(36..).unwrap_or_default();
                 if !ends.starts_with(part_of_word) {
                     out.push_str(&self.guid(guid));
@@ -366,12 +366,6 @@ fn numbers(text: &str) -> Option<&str> {
 
 fn part_of_word(c: char) -> bool {
     c.is_ascii_alphanumeric() || !c.is_ascii()
-}
-
-fn is_guid(text: &str) -> bool {
-    text.bytes()
-        .enumerate()
-        .all(|(n, b)| if matches!(n, 8 | 13 | 18 | 23) { b == b'-' } else { b.is_ascii_hexdigit() })
 }
 
 /// Letters that no name's pattern refuses.

@@ -220,17 +220,12 @@ fn who(raw: &Raw<'_>) -> Option<String> {
     let identity = raw.identity.as_ref();
     let requester = identity.and_then(|i| i.requester.as_ref());
     // A workload calls by its object id, a person by a name.
-    let caller = raw.caller.as_ref().map(Text::get).filter(|c| is_guid(c)).map(str::to_ascii_lowercase);
+    let caller =
+        raw.caller.as_ref().map(Text::get).filter(|c| crate::model::is_guid(c)).map(str::to_ascii_lowercase);
     own.or(caller).or_else(|| identity.and_then(|i| i.claims.as_ref()).and_then(of)).or_else(|| {
         let id = requester?.object_id.as_deref().or(requester?.app_id.as_deref())?;
         Some(id.to_ascii_lowercase())
     })
-}
-
-fn is_guid(text: &str) -> bool {
-    let fits =
-        |(n, b): (usize, u8)| if matches!(n, 8 | 13 | 18 | 23) { b == b'-' } else { b.is_ascii_hexdigit() };
-    text.len() == 36 && text.bytes().enumerate().all(fits)
 }
 
 /// What became of it; none of what only began.

@@ -99,24 +99,15 @@ fn import(dir: &Path, campaign: &str, at: &str) -> Ran {
     run(dir, &args)
 }
 
+/// Opens a campaign over `q1.lwsnap`.
+pub(crate) fn opened(dir: &Path, campaign: &str) {
+    let open = ["review", "open", "--campaign", campaign, "--snapshot", "q1.lwsnap", "--due", "2026-01-20"];
+    ok(dir, &[&open[..], &["--as-of", "2026-01-06T08:00:00Z"]].concat());
+}
+
 /// A campaign over `q1.lwsnap`, from its packets to its end.
 pub(crate) fn first_quarter(dir: &Path) {
-    let at = "2026-01-06T08:00:00Z";
-    ok(
-        dir,
-        &[
-            "review",
-            "open",
-            "--campaign",
-            "2026-Q1",
-            "--snapshot",
-            "q1.lwsnap",
-            "--due",
-            "2026-01-20",
-            "--as-of",
-            at,
-        ],
-    );
+    opened(dir, "2026-Q1");
     usual(dir, "2026-Q1");
     assert_eq!(import(dir, "2026-Q1", "2026-01-10T08:00:00Z").code, 0);
     ok(dir, &["review", "close", "--acknowledged-by", "A. Manager", "--as-of", "2026-01-21T08:00:00Z"]);

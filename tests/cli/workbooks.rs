@@ -1,6 +1,6 @@
 //! Packets that come back as workbooks.
 
-use crate::reviews::{ok, packets, saved};
+use crate::reviews::{self, packets, saved};
 use crate::support::{Ran, folder, run, write};
 use leastwise::sources::demo;
 use rust_xlsxwriter::{ExcelDateTime, Format, Workbook};
@@ -11,22 +11,7 @@ fn opened(name: &str) -> PathBuf {
     let dir = folder(name);
     write(&dir.join("leastwise.toml"), demo::CONFIG);
     saved(&dir, "q1.lwsnap", "2026-01-05T08:00:00Z", |_| {});
-    let at = "2026-01-06T08:00:00Z";
-    ok(
-        &dir,
-        &[
-            "review",
-            "open",
-            "--campaign",
-            "q",
-            "--snapshot",
-            "q1.lwsnap",
-            "--due",
-            "2026-01-20",
-            "--as-of",
-            at,
-        ],
-    );
+    reviews::opened(&dir, "q");
     dir
 }
 

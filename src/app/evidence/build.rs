@@ -103,7 +103,6 @@ pub fn build(
         progress.step("giving pseudonyms");
         let (mut with, masked) = Masking::new(salt, estate, &provenance, policy, catalog)?;
         estate = masked;
-        texts = with.policy(&texts, &provenance)?;
         by = with.text(&by);
         seed = seed.map(|s| with.text(&s));
         arguments = arguments.iter().map(|a| with.text(a)).collect();
@@ -115,6 +114,9 @@ pub fn build(
     let digest = snapshot::write(&estate, &mut bytes).map_err(failed)?;
     drop(estate);
     put(SNAPSHOT, &bytes)?;
+    if let Some(with) = &mut masking {
+        texts = with.policy(&texts, &provenance, &bytes)?;
+    }
     // What is judged is what is sealed.
     let unread =
         |e: snapshot::SnapshotError| AppError::internal(format!("the snapshot cannot be read back: {e}"));

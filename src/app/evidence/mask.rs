@@ -37,8 +37,6 @@ pub(super) struct Masking {
     mask: Mask,
     catalog: &'static Catalog,
     of_snapshot: String,
-    /// The masked snapshot, to be judged again.
-    sealed: Vec<u8>,
     before: Counts,
     /// What findings with names are about, by fingerprint.
     found: HashMap<String, About>,
@@ -143,11 +141,9 @@ impl Masking {
         let mut bytes = Vec::new();
         snapshot::write_masked(&estate, &mut mask, &mut bytes).map_err(unread)?;
         let masked = snapshot::read(bytes.as_slice()).map_err(unread)?;
-        let mut sealed = Vec::new();
-        snapshot::write(&masked, &mut sealed).map_err(unread)?;
         let names = names(&estate);
         let (before, found) = judged(estate, provenance, policy, catalog);
-        Ok((Masking { mask, catalog, of_snapshot, sealed, before, found, names }, masked))
+        Ok((Masking { mask, catalog, of_snapshot, before, found, names }, masked))
     }
 
     /// One text: a name, an id, an argument.

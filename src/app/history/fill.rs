@@ -172,7 +172,7 @@ fn schema(bytes: &[u8]) -> Option<String> {
 #[derive(Default)]
 pub(super) struct Fill {
     seen: BTreeSet<String>,
-    /// Ledgers with their lines' digests: of two that begin alike the longer one counts.
+    /// Of two ledgers that begin alike the longer one counts.
     ledgers: Vec<(Chain, Named)>,
 }
 

@@ -123,11 +123,7 @@ impl<'g> Places<'g> {
     fn answer(&self, roles: &[usize], custom: &[&Known], needs: &[Operation]) -> Answer {
         let operations = self.catalog.operations();
         let mut held = OpSet::new();
-        for (at, role) in self.graph.roles().iter() {
-            if roles.contains(&at.index()) {
-                held.union(&role.compiled.most);
-            }
-        }
+        roles.iter().for_each(|r| held.union(&self.graph.roles()[Ix::new(*r)].compiled.most));
         // Never wider than today.
         let offered: Vec<&Known> =
             self.built_in.iter().chain(custom.iter().copied()).filter(|k| held.covers(&k.2)).collect();

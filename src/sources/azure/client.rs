@@ -154,7 +154,7 @@ impl Client {
     /// The caller's object id, as its own token has it: for commands that people run, never for a decision.
     pub async fn caller(&self) -> Option<String> {
         let token = self.credential.get_token(&[&Cloud::audience(&self.cloud.arm)], None).await.ok()?;
-        Claims::of(token.token.secret())?.oid.filter(|oid| is_guid(oid))
+        Claims::of(token.token.secret())?.oid.filter(|oid| crate::model::is_guid(oid))
     }
 
     /// What a checkpoint belongs to: the services and, without showing them, the caller and its tenant. A token that does
@@ -301,13 +301,6 @@ impl Claims {
         let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(claims).ok()?;
         serde_json::from_slice(&bytes).ok()
     }
-}
-
-/// Whether a text is a GUID as Azure writes it.
-pub(super) fn is_guid(text: &str) -> bool {
-    let parts: Vec<&str> = text.split('-').collect();
-    let lengths = parts.iter().map(|p| p.len());
-    lengths.eq([8, 4, 4, 4, 12]) && parts.iter().all(|p| p.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
 /// An error with its causes, which the library keeps apart.

@@ -3,7 +3,7 @@
 //! Lists are read side by side, page by page; every page is written to the journal before it is taken in. Not here: what
 //! the lists are (`listing`), the pace (`scheduler`), what pages become (`gather`).
 
-use super::client::{Client, is_guid};
+use super::client::Client;
 use super::clock::Clock;
 use super::gather::Gather;
 pub use super::gather::Tracked;
@@ -11,6 +11,7 @@ use super::listing::{self, Awaited, Listing};
 use super::reader::{Event, read, read_next, write_next};
 use super::scheduler::{Refusal, Scheduler, Traffic};
 use super::target::{Target, Via};
+use crate::model::is_guid;
 use crate::model::{Estate, Gap, Instant, Reason, Source};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;

@@ -1,11 +1,11 @@
 //! What is read and in which order: what everything else hangs on, the lists of the subscriptions that are chosen, and
 //! what only those name. Not here: reading (`collect`), and what a list is (`listing`).
 
-use super::client::is_guid;
 use super::collect::{Failure, Run};
 use super::listing::{self, Awaited, BATCH, Listing};
 use super::target::{Target, Via};
 use super::{inventory, local};
+use crate::model::is_guid;
 use crate::model::{Gap, PrincipalType, Reason, Source};
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,7 +1,7 @@
 //! What is asked for: which part of the tenant, through which interface, and what is left out.
 
-use super::client::is_guid;
 use super::collect::Failure;
+use crate::model::is_guid;
 use crate::model::{Source, role_key};
 use std::collections::BTreeSet;
 

@@ -9,11 +9,12 @@ use crate::sources::snapshot;
 use std::collections::HashMap;
 
 impl Masking {
-    /// The policy over pseudonyms. Comments go.
+    /// The policy over pseudonyms, for the masked snapshot. Comments go.
     pub(in crate::app::evidence) fn policy(
         &mut self,
         texts: &Texts,
         provenance: &Provenance,
+        sealed: &[u8],
     ) -> Result<Texts, AppError> {
         let read = |text: &str| toml::from_str::<toml::Table>(text).map_err(unread);
         let (mut config, mut waivers) = (read(&texts.config)?, read(&texts.waivers)?);
@@ -47,7 +48,7 @@ impl Masking {
         }
         if !fingerprints.is_empty() {
             let policy = from_texts(&Texts { config: config.clone(), ..Texts::default() })?;
-            let estate = snapshot::read(self.sealed.as_slice()).map_err(unread)?;
+            let estate = snapshot::read(sealed).map_err(unread)?;
             let (_, now) = judged(estate, provenance, &policy, self.catalog);
             let now: HashMap<About, String> = now.into_iter().map(|(f, about)| (about, f)).collect();
             for fingerprint in fingerprints {
@@ -66,32 +67,27 @@ impl Masking {
         Ok(Texts { config, waivers: told(&waivers)?, rules: Vec::new() })
     }
 
-    /// What a pattern becomes: where a `*` cuts a word, the names that it fits, since parts of words have no pseudonym.
-    fn pattern(&mut self, text: &str) -> Vec<String> {
+    /// The names that a pattern fits, where a `*` cuts a word: parts of words have no pseudonym. None where it goes word by word.
+    fn names_of(&self, pattern: &str) -> Option<Vec<String>> {
         let letter = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
-        let cuts = text.match_indices('*').any(|(at, _)| {
-            letter(text.get(..at).and_then(|t| t.chars().next_back()))
-                || letter(text.get(at + 1..).and_then(|t| t.chars().next()))
+        let cuts = pattern.match_indices('*').any(|(at, _)| {
+            letter(pattern.get(..at).and_then(|t| t.chars().next_back()))
+                || letter(pattern.get(at + 1..).and_then(|t| t.chars().next()))
         });
-        if !cuts {
-            return vec![self.mask.text(text)];
-        }
-        let fits: Vec<String> = self.names.iter().filter(|n| glob(text, n)).cloned().collect();
-        match fits.is_empty() {
-            true => vec![self.mask.text(text)],
-            false => fits.iter().map(|name| self.mask.text(name)).collect(),
-        }
+        let fits = || self.names.iter().filter(|n| glob(pattern, n)).cloned().collect::<Vec<_>>();
+        cuts.then(fits).filter(|names| !names.is_empty())
+    }
+
+    /// What a pattern becomes.
+    fn pattern(&mut self, text: &str) -> Vec<String> {
+        let names = self.names_of(text).unwrap_or_else(|| vec![text.to_owned()]);
+        names.iter().map(|name| self.mask.text(name)).collect()
     }
 
     /// A waiver for each name that its pattern fits, where it has to be told name by name.
-    fn spread(&mut self, waiver: toml::Value) -> Vec<toml::Value> {
+    fn spread(&self, waiver: toml::Value) -> Vec<toml::Value> {
         let pattern = waiver.get("target").and_then(|t| t.get("identity")).and_then(toml::Value::as_str);
-        let Some(pattern) = pattern.map(str::to_owned) else { return vec![waiver] };
-        let masked = self.pattern(&pattern);
-        if masked == [self.mask.text(&pattern)] {
-            return vec![waiver];
-        }
-        let names: Vec<String> = self.names.iter().filter(|n| glob(&pattern, n)).cloned().collect();
+        let Some(names) = pattern.and_then(|p| self.names_of(p)) else { return vec![waiver] };
         let named = |name: String| {
             let mut one = waiver.clone();
             if let Some(slot) = one.get_mut("target").and_then(|t| t.get_mut("identity")) {
