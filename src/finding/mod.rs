@@ -165,6 +165,22 @@ impl SubjectKind {
         }
     }
 
+    /// So many of them, in words.
+    pub fn counted(self, number: usize) -> String {
+        let (one, more) = match self {
+            SubjectKind::Assignment => ("assignment", "assignments"),
+            SubjectKind::Identity => ("identity", "identities"),
+            SubjectKind::RoleDefinition => ("custom role", "custom roles"),
+            SubjectKind::FederatedCredential => ("federated credential", "federated credentials"),
+            SubjectKind::Resource => ("resource", "resources"),
+            SubjectKind::Vault => ("vault", "vaults"),
+            SubjectKind::PolicyAssignment => ("policy assignment", "policy assignments"),
+            SubjectKind::Waiver => ("waiver", "waivers"),
+            SubjectKind::File => ("estate", "estates"),
+        };
+        format!("{number} {}", if number == 1 { one } else { more })
+    }
+
     /// The kind of this name.
     pub fn named(name: &str) -> Option<SubjectKind> {
         SubjectKind::ALL.into_iter().find(|k| k.name() == name)

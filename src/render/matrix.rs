@@ -5,33 +5,33 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 
 #[derive(Serialize)]
-struct Line {
-    id: String,
-    title: String,
+struct Line<'r> {
+    id: &'r str,
+    title: &'r str,
     status: &'static str,
     /// The status as a sign, since not everybody sees colours.
     sign: &'static str,
     population: &'static str,
-    reason: String,
+    reason: &'r str,
     rules: String,
 }
 
 /// A framework with how many of its controls have each status.
 #[derive(Serialize)]
-pub(super) struct FrameworkLines {
+pub(super) struct FrameworkLines<'r> {
     name: String,
     summary: String,
-    controls: Vec<Line>,
+    controls: Vec<Line<'r>>,
 }
 
 /// All of them, by name.
-pub(super) fn frameworks(report: &Report<'_>) -> Vec<FrameworkLines> {
-    let mut all: BTreeMap<String, Vec<Line>> = BTreeMap::new();
+pub(super) fn frameworks<'r>(report: &'r Report<'_>) -> Vec<FrameworkLines<'r>> {
+    let mut all: BTreeMap<String, Vec<Line<'_>>> = BTreeMap::new();
     for row in report.controls() {
         let name = format!("{} {}", row.name, row.version);
         all.entry(name).or_default().push(Line {
-            id: row.control_id,
-            title: row.title,
+            id: &row.control_id,
+            title: &row.title,
             status: row.status,
             sign: match row.status {
                 "not-satisfied" => "\u{2717}",
@@ -42,11 +42,11 @@ pub(super) fn frameworks(report: &Report<'_>) -> Vec<FrameworkLines> {
                 _ => "\u{2013}",
             },
             population: row.population,
-            reason: row.reason,
+            reason: &row.reason,
             rules: row.rules.join(", "),
         });
     }
-    let lines = |(name, controls): (String, Vec<Line>)| {
+    let lines = |(name, controls): (String, Vec<Line<'r>>)| {
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
         controls.iter().for_each(|c| *counts.entry(c.status).or_default() += 1);
         let summary: Vec<String> = counts.iter().map(|(status, n)| format!("{n} {status}")).collect();

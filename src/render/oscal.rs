@@ -93,7 +93,7 @@ pub(super) fn write(report: &Report<'_>, to: &mut dyn Write) -> Result<(), Rende
         }
         observed.push(observation);
     }
-    for control in &controls {
+    for control in controls {
         let key = format!("{}-{}", control.framework, control.version);
         let observation = json!({
             "uuid": id("observation", &[&key, &control.control_id]),
@@ -114,7 +114,7 @@ pub(super) fn write(report: &Report<'_>, to: &mut dyn Write) -> Result<(), Rende
     risks.iter().try_for_each(|risk| list.put(to, risk))?;
     list.end(to)?;
     let mut list = List::begin("findings");
-    for control in &controls {
+    for control in controls {
         let (state, reason) = match control.status {
             "satisfied" => ("satisfied", "pass"),
             "satisfied-with-exceptions" => ("satisfied", "other"),

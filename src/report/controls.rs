@@ -5,9 +5,9 @@
 
 use super::Report;
 use super::reviews::ReviewRow;
-use crate::finding::Disposition;
+use crate::finding::{Disposition, Severity, SubjectKind};
 use crate::rules::{Automation, Control, Framework, JudgedGap, Population, ReviewEvery, Status, Strength};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// A control.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,11 +31,11 @@ pub struct ControlRow {
     /// `not-satisfied`, `inconclusive`, `satisfied-with-exceptions`, `satisfied`, `partial` (satisfied for those who are
     /// judged), `manual` or `not-applicable`.
     pub status: &'static str,
-    /// How many things its rules looked at.
+    /// How many things its rules looked at, each once however many rules did.
     pub subjects: usize,
-    /// How many open findings.
+    /// How many of them have a finding that nobody waived.
     pub failed: usize,
-    /// How many waived ones.
+    /// How many have waived ones alone.
     pub waived: usize,
     /// For how many things its rules could not tell.
     pub inconclusive: usize,
@@ -49,33 +49,98 @@ pub struct ControlRow {
     pub oscal: bool,
 }
 
-/// What rules found of one control.
+/// A thing that rules look at: its kind, and its number among those that anything was found of.
+type Thing = (SubjectKind, usize);
+
+/// What one rule found.
+struct Found {
+    kind: SubjectKind,
+    subjects: usize,
+    inconclusive: usize,
+    /// Of what, how bad, and whether it is waived.
+    findings: Vec<(Thing, Severity, bool)>,
+    /// That it could not tell, with what it needs.
+    blocked: Option<String>,
+}
+
+/// What all rules of a control found.
 #[derive(Default)]
 struct Tally {
-    subjects: usize,
-    failed: usize,
-    waived: usize,
-    inconclusive: usize,
+    /// Rules of one kind look at the same things: what one looked at is not counted again for the next.
+    subjects: BTreeMap<SubjectKind, usize>,
+    inconclusive: BTreeMap<SubjectKind, usize>,
+    failed: BTreeSet<Thing>,
+    waived: BTreeSet<Thing>,
+    /// Findings that nobody waived.
+    findings: usize,
     /// Rules that could not tell, with what they need.
     blocked: Vec<String>,
 }
 
-impl Report<'_> {
+impl Tally {
+    /// Adds what a rule found from a severity up.
+    fn add(&mut self, found: &Found, from: Severity) {
+        for (all, more) in
+            [(&mut self.subjects, found.subjects), (&mut self.inconclusive, found.inconclusive)]
+        {
+            let most = all.entry(found.kind).or_default();
+            *most = (*most).max(more);
+        }
+        for (thing, _, waived) in found.findings.iter().filter(|(_, severity, _)| *severity >= from) {
+            if *waived {
+                self.waived.insert(*thing);
+            } else {
+                self.findings += 1;
+                self.failed.insert(*thing);
+            }
+        }
+        self.blocked.extend(found.blocked.clone());
+    }
+
+    /// Things that have waived findings alone.
+    fn excepted(&self) -> usize {
+        self.waived.difference(&self.failed).count()
+    }
+
+    /// What was looked at, in words.
+    fn looked(&self) -> String {
+        let kinds: Vec<String> =
+            self.subjects.iter().filter(|(_, n)| **n > 0).map(|(kind, n)| kind.counted(*n)).collect();
+        if kinds.is_empty() { "nothing".to_owned() } else { kinds.join(", ") }
+    }
+
+    /// So many of these things, of how many.
+    fn among(&self, things: &BTreeSet<Thing>) -> String {
+        let mut counts: BTreeMap<SubjectKind, usize> = BTreeMap::new();
+        things.iter().for_each(|(kind, _)| *counts.entry(*kind).or_default() += 1);
+        let part = |(kind, n): (&SubjectKind, &usize)| match self.subjects.get(kind) {
+            Some(all) if all >= n => format!("{n} of {}", kind.counted(*all)),
+            _ => kind.counted(*n),
+        };
+        counts.iter().map(part).collect::<Vec<_>>().join(", ")
+    }
+}
+
+impl<'a> Report<'a> {
     /// Every control whose id was verified, and those that only the user's own rules name, by framework and id.
-    pub fn controls(&self) -> Vec<ControlRow> {
+    pub fn controls(&self) -> &[ControlRow] {
+        self.controls.get_or_init(|| self.conclude())
+    }
+
+    fn conclude(&self) -> Vec<ControlRow> {
         let mut rules: BTreeMap<(String, String), Vec<&str>> = BTreeMap::new();
         for rule in self.rules.iter().filter(|r| r.enabled) {
             for (framework, control) in &rule.text.controls {
                 rules.entry((framework.clone(), control.clone())).or_default().push(rule.slug());
             }
         }
-        let tallies = self.tallies();
+        let found = self.found();
         let mut rows = Vec::new();
         for framework in Framework::all() {
             let key = framework.key();
             for control in framework.controls.iter().filter(|c| !c.verified.is_empty()) {
                 let own = rules.remove(&(key.clone(), control.id.clone())).unwrap_or_default();
-                rows.push(self.control(framework, control, &own, &tallies));
+                rows.push(self.control(framework, control, &own, &found));
             }
         }
         for ((name, id), own) in rules {
@@ -89,6 +154,8 @@ impl Report<'_> {
                 strength: Strength::Decides,
                 verified: String::new(),
                 rules: Vec::new(),
+                lists: false,
+                severity: None,
                 review: None,
             };
             let framework = Framework {
@@ -99,7 +166,7 @@ impl Report<'_> {
                 oscal: false,
                 controls: Vec::new(),
             };
-            rows.push(self.control(&framework, &control, &own, &tallies));
+            rows.push(self.control(&framework, &control, &own, &found));
         }
         rows.sort_by(|a, b| {
             (&a.framework, &a.version, &a.control_id).cmp(&(&b.framework, &b.version, &b.control_id))
@@ -108,7 +175,7 @@ impl Report<'_> {
     }
 
     /// What each rule found.
-    fn tallies(&self) -> HashMap<&str, Tally> {
+    fn found(&self) -> HashMap<&'a str, Found> {
         // What is missing, with the command that would bring it.
         let needed = |source: &str| {
             let closes = |g: &&JudgedGap| g.gap.source.name() == source && g.gap.grant.is_some();
@@ -117,26 +184,33 @@ impl Report<'_> {
                 None => source.to_owned(),
             }
         };
-        let mut all: HashMap<&str, Tally> = HashMap::new();
+        let kinds: HashMap<&str, SubjectKind> = self.rules.iter().map(|r| (r.slug(), r.subject)).collect();
+        let mut all: HashMap<&str, Found> = HashMap::new();
+        for outcome in &self.judged.rules {
+            let slug = outcome.slug.as_str();
+            let needs: Vec<String> = outcome.needs.iter().map(|s| needed(s.name())).collect();
+            let blocked = if needs.is_empty() {
+                slug.to_owned()
+            } else {
+                format!("{slug} (needs {})", needs.join(", "))
+            };
+            let found = Found {
+                kind: kinds.get(slug).copied().unwrap_or(SubjectKind::File),
+                subjects: outcome.subjects,
+                inconclusive: outcome.inconclusive,
+                findings: Vec::new(),
+                blocked: (outcome.status == Status::Inconclusive).then_some(blocked),
+            };
+            all.insert(slug, found);
+        }
+        let mut things: HashMap<(SubjectKind, &str), usize, foldhash::fast::RandomState> = HashMap::default();
         // A finding that a stronger one says is no less a failure of its own control.
         for finding in &self.judged.findings {
-            let tally = all.entry(finding.rule.slug.as_str()).or_default();
-            match finding.disposition {
-                Disposition::Waived => tally.waived += 1,
-                _ => tally.failed += 1,
-            }
-        }
-        for outcome in &self.judged.rules {
-            let tally = all.entry(outcome.slug.as_str()).or_default();
-            tally.subjects = outcome.subjects;
-            tally.inconclusive = outcome.inconclusive;
-            if outcome.status == Status::Inconclusive {
-                let needs: Vec<String> = outcome.needs.iter().map(|s| needed(s.name())).collect();
-                tally.blocked.push(if needs.is_empty() {
-                    outcome.slug.clone()
-                } else {
-                    format!("{} (needs {})", outcome.slug, needs.join(", "))
-                });
+            let next = things.len();
+            let number = *things.entry((finding.subject_kind, &*finding.subject)).or_insert(next);
+            if let Some(found) = all.get_mut(finding.rule.slug.as_str()) {
+                let waived = finding.disposition == Disposition::Waived;
+                found.findings.push(((finding.subject_kind, number), finding.severity, waived));
             }
         }
         all
@@ -147,16 +221,11 @@ impl Report<'_> {
         framework: &Framework,
         control: &Control,
         rules: &[&str],
-        tallies: &HashMap<&str, Tally>,
+        found: &HashMap<&str, Found>,
     ) -> ControlRow {
         let mut sum = Tally::default();
-        for tally in rules.iter().filter_map(|slug| tallies.get(slug)) {
-            sum.subjects += tally.subjects;
-            sum.failed += tally.failed;
-            sum.waived += tally.waived;
-            sum.inconclusive += tally.inconclusive;
-            sum.blocked.extend(tally.blocked.iter().cloned());
-        }
+        let from = control.severity.unwrap_or(Severity::Info);
+        rules.iter().filter_map(|slug| found.get(slug)).for_each(|found| sum.add(found, from));
         let review = control.review.map(|every| self.reviewed(every));
         let (status, reason) = self.concluded(control, &sum, rules.is_empty(), review);
         ControlRow {
@@ -169,10 +238,10 @@ impl Report<'_> {
             population: control.population.name(),
             strength: control.strength.name(),
             status,
-            subjects: sum.subjects,
-            failed: sum.failed,
-            waived: sum.waived,
-            inconclusive: sum.inconclusive,
+            subjects: sum.subjects.values().sum(),
+            failed: sum.failed.len(),
+            waived: sum.excepted(),
+            inconclusive: sum.inconclusive.values().sum(),
             rules: rules.iter().map(|r| (*r).to_owned()).collect(),
             evidence: match (rules.is_empty(), control.review) {
                 (false, None) => "findings.csv",
@@ -193,8 +262,9 @@ impl Report<'_> {
         ruleless: bool,
         review: Option<(bool, String)>,
     ) -> (&'static str, String) {
-        if sum.failed > 0 {
-            return ("not-satisfied", format!("{} finding(s)", sum.failed));
+        if !sum.failed.is_empty() && !control.lists {
+            let s = if sum.findings == 1 { "" } else { "s" };
+            return ("not-satisfied", format!("{} finding{s} on {}", sum.findings, sum.among(&sum.failed)));
         }
         match &review {
             Some((false, why)) if self.reviews.is_some() => return ("not-satisfied", why.clone()),
@@ -209,16 +279,21 @@ impl Report<'_> {
         let review = review.map(|(_, why)| why);
         let looked = match (&review, ruleless) {
             (Some(why), true) => why.clone(),
-            (Some(why), false) => format!("{why}; {} looked at", sum.subjects),
-            (None, _) => format!("{} looked at", sum.subjects),
+            (Some(why), false) => format!("{why}; {} looked at", sum.looked()),
+            (None, _) => format!("{} looked at", sum.looked()),
         };
         if control.automation == Automation::Manual || (ruleless && review.is_none()) {
             return ("manual", "a person concludes it".to_owned());
         }
-        if sum.waived > 0 {
-            return ("satisfied-with-exceptions", format!("{} waived, {whom}", sum.waived));
+        if control.lists && !(sum.failed.is_empty() && sum.waived.is_empty()) {
+            let known = sum.failed.union(&sum.waived).copied().collect();
+            let why = format!("findings list {}: a person concludes whether they may be", sum.among(&known));
+            return ("manual", why);
         }
-        if sum.subjects == 0 && review.is_none() {
+        if !sum.waived.is_empty() {
+            return ("satisfied-with-exceptions", format!("{} waived, {whom}", sum.waived.len()));
+        }
+        if sum.subjects.values().all(|n| *n == 0) && review.is_none() {
             return ("not-applicable", "nothing to look at".to_owned());
         }
         match (control.strength, self.covers(control.population)) {
@@ -310,5 +385,31 @@ fn split_version(name: &str) -> (String, String) {
             (framework.to_owned(), version.to_owned())
         }
         _ => (name.to_owned(), String::new()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_several_rules_look_at_is_counted_once() {
+        let thing = |n| (SubjectKind::Assignment, n);
+        let found =
+            |kind, subjects, findings| Found { kind, subjects, inconclusive: 0, findings, blocked: None };
+        let mut sum = Tally::default();
+        let first = vec![
+            (thing(0), Severity::High, false),
+            (thing(1), Severity::Low, false),
+            (thing(2), Severity::High, true),
+        ];
+        sum.add(&found(SubjectKind::Assignment, 10, first), Severity::Medium);
+        let second = vec![(thing(0), Severity::Critical, false), (thing(3), Severity::High, true)];
+        sum.add(&found(SubjectKind::Assignment, 9, second), Severity::Medium);
+        sum.add(&found(SubjectKind::Vault, 4, Vec::new()), Severity::Medium);
+        assert_eq!(sum.subjects.values().sum::<usize>(), 14);
+        assert_eq!((sum.failed.len(), sum.findings, sum.excepted()), (1, 2, 2));
+        assert_eq!(sum.among(&sum.failed), "1 of 10 assignments");
+        assert_eq!(sum.looked(), "10 assignments, 4 vaults");
     }
 }

@@ -33,6 +33,7 @@ use crate::model::Instant;
 use crate::review::{Diff, Sorted};
 use crate::rules::{Judged, RuleSet};
 use std::collections::HashMap;
+use std::sync::OnceLock;
 
 /// Where an estate came from and when it was judged.
 #[derive(Clone, Debug, Default)]
@@ -104,6 +105,8 @@ pub struct Report<'a> {
     open_by_grant: Vec<u32>,
     open_by_principal: HashMap<&'a str, usize, foldhash::fast::RandomState>,
     identities: Vec<IdentityRow<'a>>,
+    /// Worked out when a renderer asks first, once all else is known.
+    controls: OnceLock<Vec<ControlRow>>,
 }
 
 impl<'a> Report<'a> {
@@ -146,6 +149,7 @@ impl<'a> Report<'a> {
             open_by_grant,
             open_by_principal,
             identities,
+            controls: OnceLock::new(),
         };
         report.identities = report.all_identities();
         report

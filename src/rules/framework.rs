@@ -4,8 +4,8 @@
 //! rule. Titles are our own words. What is not verified is kept for those who look, and never told of an estate.
 
 use super::set::RuleSet;
-use crate::finding::RuleText;
-use serde::Deserialize;
+use crate::finding::{RuleText, Severity};
+use serde::{Deserialize, Deserializer, de};
 use std::sync::{Arc, OnceLock};
 
 /// Whom a control is about.
@@ -90,6 +90,12 @@ pub struct ReviewEvery {
     pub privileged: bool,
 }
 
+fn severity<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Severity>, D::Error> {
+    let name = String::deserialize(from)?;
+    let unknown = || de::Error::custom(format!("`{name}` is no severity"));
+    Severity::named(&name).map(Some).ok_or_else(unknown)
+}
+
 /// A control.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -109,6 +115,12 @@ pub struct Control {
     /// Rules that are about it, besides those that say so themselves.
     #[serde(default)]
     pub rules: Vec<String>,
+    /// Whether it wants that what its rules find is known, not that there is none: findings list it then.
+    #[serde(default)]
+    pub lists: bool,
+    /// From which severity a finding speaks against it; all do where it is not said.
+    #[serde(default, deserialize_with = "severity")]
+    pub severity: Option<Severity>,
     /// How often it wants a review.
     pub review: Option<ReviewEvery>,
 }
