@@ -236,43 +236,94 @@ fn settle<T: Canonical>(
     id: impl Fn(&T) -> Id,
     updated: impl Fn(&T) -> Option<Instant>,
 ) {
-    let mut best: HashMap<Id, usize, foldhash::fast::RandomState> =
-        HashMap::with_capacity_and_hasher(rows.len(), foldhash::fast::RandomState::default());
-    let mut keep = Vec::with_capacity(rows.len());
-    for (n, row) in rows.iter().enumerate() {
-        let key = strings.id_class(id(row));
-        let Some(at) = best.get(&key).copied() else {
-            best.insert(key, keep.len());
-            keep.push(n);
-            continue;
-        };
-        let Some(slot) = keep.get_mut(at) else { continue };
-        let Some(other) = rows.get(*slot) else { continue };
+    let ids: Vec<Id> = rows.iter().map(&id).collect();
+    if strings.are_ordered(&ids) {
+        return;
+    }
+    let mut order = strings.order_ids(&ids);
+    let same = |a: u32, b: u32| match (ids.get(a as usize), ids.get(b as usize)) {
+        (Some(a), Some(b)) => strings.id_class(*a) == strings.id_class(*b),
+        _ => false,
+    };
+    // Whether a record wins over another of the same id, and what is to be said of that.
+    let shown = |row: &T| show(strings, id(row));
+    let better = |row: &T, other: &T| {
         let (ours, theirs) = (row.canonical(strings, tags), other.canonical(strings, tags));
-        let shown = |row: &T| show(strings, id(row));
         if ours.eq_ignore_ascii_case(&theirs) {
             // Equal after folding: keep the spelling that sorts first, whatever came first.
-            if (shown(row), &ours) < (shown(other), &theirs) {
-                *slot = n;
-            }
-            continue;
-        }
-        let newer = (updated(row), &ours) > (updated(other), &theirs);
-        if newer {
-            *slot = n;
+            return ((shown(row), &ours) < (shown(other), &theirs), None);
         }
         let name = std::cmp::min(shown(row), shown(other));
         let detail = format!("two records of `{name}` differ; the later one is used");
-        gaps.push(Gap::new(source, name, Reason::Disagreement, detail));
+        let gap = Gap::new(source, name, Reason::Disagreement, detail);
+        ((updated(row), &ours) > (updated(other), &theirs), Some(gap))
+    };
+    let mut dropped: Vec<u32> = Vec::new();
+    order = order
+        .chunk_by(|a, b| same(*a, *b))
+        .filter_map(|alike| {
+            let (first, others) = alike.split_first()?;
+            let mut best = *first;
+            for n in others {
+                let (Some(row), Some(other)) = (rows.get(*n as usize), rows.get(best as usize)) else {
+                    continue;
+                };
+                let (wins, gap) = better(row, other);
+                gaps.extend(gap);
+                dropped.push(if wins { std::mem::replace(&mut best, *n) } else { *n });
+            }
+            Some(best)
+        })
+        .collect();
+    let kept = order.len();
+    order.append(&mut dropped);
+    rearrange(rows, &mut order);
+    rows.truncate(kept);
+}
+
+/// Puts at each position the row that stands where `order` says, in place: `order` names every position once.
+fn rearrange<T>(rows: &mut [T], order: &mut [u32]) {
+    for start in 0..order.len() {
+        let mut at = start;
+        while let Some(slot) = order.get_mut(at) {
+            let from = std::mem::replace(slot, u32::try_from(at).unwrap_or(u32::MAX)) as usize;
+            if from == start || from == at || from >= rows.len() {
+                break;
+            }
+            rows.swap(at, from);
+            at = from;
+        }
     }
-    let ids: Vec<Id> = keep.iter().filter_map(|n| rows.get(*n)).map(&id).collect();
-    let order = strings.order_ids(&ids);
-    let mut taken: Vec<Option<T>> = std::mem::take(rows).into_iter().map(Some).collect();
-    let kept =
-        order.iter().filter_map(|at| keep.get(*at)).filter_map(|n| taken.get_mut(*n).and_then(Option::take));
-    *rows = kept.collect();
 }
 
 fn show(strings: &Strings, id: Id) -> String {
     if id.dir == id.name { strings.text(id.dir).to_owned() } else { strings.show_id(id) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_rearranged_as_a_new_list_would_be() {
+        // Every order of six things.
+        let mut orders: Vec<Vec<u32>> = vec![Vec::new()];
+        for n in 0..6u32 {
+            let insert = |order: Vec<u32>| {
+                (0..=order.len()).map(move |at| {
+                    let mut longer = order.clone();
+                    longer.insert(at, n);
+                    longer
+                })
+            };
+            orders = orders.into_iter().flat_map(insert).collect();
+        }
+        assert_eq!(orders.len(), 720);
+        for order in orders {
+            let mut rows = ["a", "b", "c", "d", "e", "f"];
+            let expected: Vec<&str> = order.iter().map(|n| rows[*n as usize]).collect();
+            rearrange(&mut rows, &mut order.clone());
+            assert_eq!(rows.to_vec(), expected, "{order:?}");
+        }
+    }
 }

@@ -162,31 +162,49 @@ impl Strings {
         Id { dir: self.class(id.dir), name: self.class(id.name) }
     }
 
-    /// Positions of `ids` in the order of their folded text. Ranks the few distinct heads first, so that
-    /// hundreds of thousands of ids compare as numbers.
-    pub fn order_ids(&self, ids: &[Id]) -> Vec<usize> {
+    /// Whether an id comes before another in the order of folded texts; equal ones in neither way.
+    fn comes_before(&self, a: Id, b: Id) -> bool {
+        let heads = if self.same(a.dir, b.dir) {
+            Ordering::Equal
+        } else {
+            cmp_folded(self.text(a.dir), self.text(b.dir))
+        };
+        heads.then_with(|| cmp_folded(self.text(a.name), self.text(b.name))).is_lt()
+    }
+
+    /// Whether ids stand in the order of their folded texts, each once.
+    pub fn are_ordered(&self, ids: &[Id]) -> bool {
+        ids.is_sorted_by(|a, b| self.comes_before(*a, *b))
+    }
+
+    /// Positions of `ids` in the order of their folded text, equal ones as they came. Ranks the few distinct heads
+    /// first, so that hundreds of thousands of ids compare as numbers, and needs sixteen bytes for each.
+    pub fn order_ids(&self, ids: &[Id]) -> Vec<u32> {
         let mut heads: Vec<Sym> = ids.iter().map(|id| self.class(id.dir)).collect();
         heads.sort_unstable();
         heads.dedup();
         heads.sort_by(|a, b| cmp_folded(self.text(*a), self.text(*b)));
         let mut rank = vec![0u32; self.ends.len()];
-        for (n, head) in heads.iter().enumerate() {
+        for (n, head) in (0u32..).zip(&heads) {
             if let Some(slot) = rank.get_mut(head.ix()) {
-                *slot = u32::try_from(n).unwrap_or(u32::MAX);
+                *slot = n;
             }
         }
-        let key = |id: &Id| {
-            let mut first = [0u8; 16];
+        let start = |id: &Id| {
+            let mut first = [0u8; 8];
             for (to, from) in first.iter_mut().zip(self.text(id.name).bytes()) {
                 *to = from.to_ascii_lowercase();
             }
-            (rank.get(self.class(id.dir).ix()).copied().unwrap_or(0), u128::from_be_bytes(first))
+            u64::from_be_bytes(first)
         };
-        let mut keyed: Vec<((u32, u128), usize)> =
-            ids.iter().enumerate().map(|(n, id)| (key(id), n)).collect();
-        let name = |n: usize| ids.get(n).map_or("", |id| self.text(id.name));
-        keyed.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| cmp_folded(name(a.1), name(b.1))));
-        keyed.into_iter().map(|(_, n)| n).collect()
+        let head = |id: &Id| rank.get(self.class(id.dir).ix()).copied().unwrap_or(0);
+        let mut keyed: Vec<(u32, u32, u64)> =
+            (0u32..).zip(ids).map(|(n, id)| (head(id), n, start(id))).collect();
+        let name = |n: u32| ids.get(n as usize).map_or("", |id| self.text(id.name));
+        keyed.sort_unstable_by(|a, b| {
+            (a.0, a.2).cmp(&(b.0, b.2)).then_with(|| cmp_folded(name(a.1), name(b.1))).then(a.1.cmp(&b.1))
+        });
+        keyed.into_iter().map(|(_, n, _)| n).collect()
     }
 }
 
@@ -222,9 +240,15 @@ mod tests {
         let texts =
             ["/b/x", "/A/z", "/a/B", "/a/a", "bare", "/a/aaaaaaaaaaaaaaaaaaaaZ", "/a/aaaaaaaaaaaaaaaaaaaab"];
         let ids: Vec<Id> = texts.iter().map(|t| strings.intern_id(t)).collect();
-        let shown: Vec<String> = strings.order_ids(&ids).iter().map(|n| strings.show_id(ids[*n])).collect();
+        let shown: Vec<String> =
+            strings.order_ids(&ids).iter().map(|n| strings.show_id(ids[*n as usize])).collect();
         let expected =
             ["bare", "/a/a", "/a/aaaaaaaaaaaaaaaaaaaab", "/a/aaaaaaaaaaaaaaaaaaaaZ", "/a/B", "/A/z", "/b/x"];
         assert_eq!(shown, expected);
+        assert!(!strings.are_ordered(&ids));
+        let mut ordered: Vec<Id> = expected.iter().map(|t| strings.intern_id(t)).collect();
+        assert!(strings.are_ordered(&ordered));
+        ordered.push(strings.intern_id("/B/X"));
+        assert!(!strings.are_ordered(&ordered), "an id twice, in two spellings");
     }
 }
