@@ -102,9 +102,12 @@ pub fn load(
         progress.step("reading sign-in logs");
         let shown = path.display().to_string();
         let file = File::open(path).map_err(|e| AppError::usage(format!("cannot read `{shown}`: {e}")))?;
-        read_activity(&mut estate, &shown, file).map_err(|e| AppError::usage(e.to_string()))?;
+        let held = read_activity(&mut estate, &shown, file).map_err(|e| AppError::usage(e.to_string()))?;
+        // That logs were not collected is true no longer; of an empty file it is.
         estate.gaps.retain(|g| {
-            g.source != crate::model::Source::SignIns || g.reason != crate::model::Reason::NotCollected
+            g.source != crate::model::Source::SignIns
+                || g.reason != crate::model::Reason::NotCollected
+                || (!held || g.location.is_some())
         });
     }
     if !activity.is_empty() {

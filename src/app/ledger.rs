@@ -121,14 +121,7 @@ impl Ledger for LedgerFile {
                 AppError::usage(message).help("run the command again: it starts from what is there now")
             );
         }
-        if let Some(last) = chain.last().filter(|last| at < *last) {
-            let message = format!(
-                "the last entry of `{}` is of {last}, and this would be of {at}",
-                self.path.display()
-            );
-            return Err(AppError::usage(message)
-                .help("a ledger does not go back in time: leave --as-of out, or give a later one"));
-        }
+        goes_on(&self.path, &chain, at)?;
         let new = chain.lines(at, bodies).map_err(|e| AppError::internal(e.to_string()))?;
         let beside = self.beside();
         // Who may read it, and whether anybody may write it, stays as it was.
@@ -157,4 +150,15 @@ impl Ledger for LedgerFile {
         self.head = Some(chain.head().to_owned());
         Ok(chain)
     }
+}
+
+/// Whether an entry of this moment may come next.
+///
+/// # Errors
+/// If the last entry is a later one.
+pub fn goes_on(path: &Path, chain: &Chain, at: Instant) -> Result<(), AppError> {
+    let Some(last) = chain.last().filter(|last| at < *last) else { return Ok(()) };
+    let message = format!("the last entry of `{}` is of {last}, and this would be of {at}", path.display());
+    Err(AppError::usage(message)
+        .help("a ledger does not go back in time: leave --as-of out, or give a later one"))
 }

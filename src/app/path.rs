@@ -39,7 +39,8 @@ pub fn path(
     progress: &dyn Progress,
 ) -> Result<Reply, AppError> {
     let (graph, _) = graph(ask, catalog, progress)?;
-    let from = &graph.identities()[identity(&graph, question.who)?];
+    let at = identity(&graph, question.who)?;
+    let from = &graph.identities()[at];
     let name = graph.identity_name(from).to_owned();
     progress.step("looking for ways");
     let escalation = Escalation::new(&graph);
@@ -73,6 +74,7 @@ pub fn path(
             }
         }
     }
+    escalation.as_reported(at, &mut paths);
     let rows: Vec<_> = paths.iter().map(|p| path_row(&graph, &name, p)).collect();
     let open: Vec<_> = match question.to {
         Some(_) => Vec::new(),

@@ -2,7 +2,7 @@
 
 use super::FastMap;
 use crate::model::{
-    Estate, Gap, Ix, LocalSystem, Permission, Reason, RoleKind, Source, Sym, Table, role_key,
+    Estate, Gap, Id, Ix, LocalSystem, Permission, Reason, RoleKind, Source, Sym, Table, role_key,
 };
 use crate::rbac::{Bound, Catalog, CompiledRole, ParsedCondition, RoleProfile, assignable};
 use std::collections::HashMap;
@@ -107,9 +107,9 @@ impl RoleTable {
         }
         let policy_roles = estate.policy_definitions.iter().flat_map(|p| p.roles.iter().copied());
         let delegated = estate.local_grants.iter().filter(|l| l.system == LocalSystem::Lighthouse);
-        let others = policy_roles.chain(delegated.map(|l| l.role));
-        let named = estate.assignments.iter().chain(&estate.schedules).map(|a| a.role).chain(others);
-        for id in named {
+        let others = policy_roles.chain(delegated.map(|l| l.role)).map(|role| (role, None));
+        let grants = estate.assignments.iter().chain(&estate.schedules).map(|a| (a.role, Some(a.id)));
+        for (id, grant) in grants.chain(others) {
             let class = strings.class(id);
             if roles.by_id.contains_key(&class) {
                 continue;
@@ -121,10 +121,7 @@ impl RoleTable {
                     let built_in = catalog.role(&key);
                     let defined = built_in.is_some();
                     if !defined {
-                        let detail =
-                            format!("role `{key}` is assigned, but nothing that was read defines it");
-                        let shown = strings.text(id);
-                        gaps.push(Gap::new(Source::RoleDefinitions, shown, Reason::Unresolved, detail));
+                        gaps.push(undefined(estate, id, &key, grant));
                     }
                     let kind = if defined { RoleKind::BuiltIn } else { RoleKind::Custom };
                     let (name, assignable_scopes, permissions) = match built_in {
@@ -179,6 +176,19 @@ impl RoleTable {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.table.is_empty()
+    }
+}
+
+/// That a role is assigned which nothing defines; where a file assigns it first, at its line.
+fn undefined(estate: &Estate, role: Sym, key: &str, grant: Option<Id>) -> Gap {
+    let strings = &estate.strings;
+    let declared = grant.and_then(|id| estate.declarations.get(&strings.show_id(id).to_ascii_lowercase()));
+    let help = if declared.is_some() { "; --against SNAPSHOT brings the roles of the tenant" } else { "" };
+    let detail = format!("role `{key}` is assigned, but nothing that was read defines it{help}");
+    let gap = Gap::new(Source::RoleDefinitions, strings.text(role), Reason::Unresolved, detail);
+    match declared.and_then(|d| d.location.clone()) {
+        Some(location) => gap.at(location),
+        None => gap,
     }
 }
 

@@ -237,6 +237,7 @@ fn frame(report: &Report<'_>, context: &mut tera::Context) {
     };
     let unused = [
         ("used", tally(&|i| i.unused_verdict == "used")),
+        ("dormant", tally(&|i| i.unused_verdict == "dormant")),
         ("unused", tally(&|i| i.unused_verdict == "unused")),
         ("inconclusive", tally(&|i| i.unused_verdict == "inconclusive")),
     ];

@@ -3,6 +3,7 @@
 
 use super::RenderError;
 use crate::report::{Report, Sheet};
+use std::collections::HashSet;
 use std::io::Write;
 
 /// In characters: what a line of code shows of itself.
@@ -22,6 +23,7 @@ pub(super) fn write(report: &Report<'_>, to: &mut dyn Write) -> Result<(), Rende
     for proposed in &report.proposed {
         writeln!(to, "{:<8} {:<26} {}", "policy", "new in this change", clean(proposed))?;
     }
+    let mut told = HashSet::new();
     for row in report.findings().filter(|r| r.disposition() == "open") {
         let place = row.location().map(|(path, line, column)| format!("{}:{line}:{column}: ", clean(path)));
         let place = place.unwrap_or_default();
@@ -30,6 +32,10 @@ pub(super) fn write(report: &Report<'_>, to: &mut dyn Write) -> Result<(), Rende
             && let Some(excerpt) = report.excerpts.get(&(path.to_owned(), line))
         {
             write!(to, "{}", marked(excerpt, line, column))?;
+        }
+        // Once for each rule: a hundred findings have one remedy.
+        if told.insert(row.rule()) {
+            writeln!(to, "{:>8} fix: {}", "", clean(row.fix()))?;
         }
     }
     for gap in report.gaps() {

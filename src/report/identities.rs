@@ -45,7 +45,7 @@ pub struct IdentityRow<'a> {
     pub last_activity: &'a str,
     /// Who says so.
     pub last_activity_source: &'a str,
-    /// `used`, `unused` or `inconclusive`.
+    /// `used`, `dormant`, `unused` or `inconclusive`.
     pub unused_verdict: &'a str,
     /// `fits`, `fails`, `exempt` or `not-judged`.
     pub name_verdict: &'a str,
@@ -125,7 +125,7 @@ impl<'a> Report<'a> {
             classes: &facts.class_names,
             last_activity: facts.last_sign_in.as_deref().unwrap_or(""),
             last_activity_source: if facts.last_sign_in.is_some() { "sign-ins" } else { "" },
-            unused_verdict: self.unused(identity, facts),
+            unused_verdict: self.unused(at, identity, facts),
             ways_known: facts.ways_known,
             escalates_to: &facts.escalates_to,
             escalation_steps: facts.escalation_steps,
@@ -149,9 +149,13 @@ impl<'a> Report<'a> {
         }
     }
 
-    /// The ladder of evidence: a host, a trust from outside or a recent sign-in means used; no host and no trust,
-    /// where both were read, means unused; else nobody knows.
-    fn unused(&self, identity: &Identity, facts: &IdentityFacts) -> &'static str {
+    /// The ladder of evidence: whoever did not sign in while the logs covered the window is dormant, whatever runs as
+    /// it; a host, a trust from outside or a recent sign-in means used; no host and no trust, where both were read,
+    /// means unused; else nobody knows.
+    fn unused(&self, at: Ix<Identity>, identity: &Identity, facts: &IdentityFacts) -> &'static str {
+        if self.dormant.contains(&at.index()) {
+            return "dormant";
+        }
         let coverage = &self.graph.estate().coverage;
         let read = |s| coverage.of(s) == Extent::Complete;
         let recent = facts.last_sign_in.is_some();

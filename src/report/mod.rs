@@ -32,7 +32,7 @@ use crate::graph::AccessGraph;
 use crate::model::Instant;
 use crate::review::{Diff, Sorted};
 use crate::rules::{Judged, RuleSet};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::OnceLock;
 
 /// Where an estate came from and when it was judged.
@@ -104,6 +104,8 @@ pub struct Report<'a> {
     pub excerpts: std::collections::BTreeMap<(String, u64), String>,
     open_by_grant: Vec<u32>,
     open_by_principal: HashMap<&'a str, usize, foldhash::fast::RandomState>,
+    /// Identities that did not sign in, by their positions in the graph.
+    dormant: HashSet<usize>,
     identities: Vec<IdentityRow<'a>>,
     /// Worked out when a renderer asks first, once all else is known.
     controls: OnceLock<Vec<ControlRow>>,
@@ -130,6 +132,10 @@ impl<'a> Report<'a> {
                 *open_by_principal.entry(key.unwrap_or("")).or_default() += 1;
             }
         }
+        // An info says only that the logs are too short.
+        let quiet =
+            |f: &&crate::finding::Finding| f.rule.slug == "dormant-identity" && f.severity > Severity::Info;
+        let dormant = judged.findings.iter().filter(quiet).filter_map(|f| f.row).collect();
         let identities = Vec::new();
         let mut report = Report {
             graph,
@@ -148,6 +154,7 @@ impl<'a> Report<'a> {
             excerpts: std::collections::BTreeMap::new(),
             open_by_grant,
             open_by_principal,
+            dormant,
             identities,
             controls: OnceLock::new(),
         };

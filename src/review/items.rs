@@ -11,7 +11,7 @@ use crate::model::Ix;
 use crate::policy::glob;
 use crate::rbac::Class;
 use crate::rules::{IdentityFacts, Judged};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
 /// Names of hosts that a row has.
 const HOSTS: usize = 10;
@@ -54,13 +54,10 @@ pub fn items(
             before.insert(row.item.item.clone(), (d.verdict.name().to_owned(), d.reviewer, day));
         }
     }
-    let mut on_grant: BTreeMap<usize, Vec<&Finding>> = BTreeMap::new();
-    let mut on_identity: BTreeMap<usize, Vec<&Finding>> = BTreeMap::new();
+    let mut findings: HashMap<(SubjectKind, usize), Vec<&Finding>> = HashMap::new();
     for finding in judged.findings.iter().filter(|f| f.disposition == Disposition::Open) {
-        match (finding.subject_kind, finding.row) {
-            (SubjectKind::Assignment, Some(row)) => on_grant.entry(row).or_default().push(finding),
-            (SubjectKind::Identity, Some(row)) => on_identity.entry(row).or_default().push(finding),
-            _ => {}
+        if let Some(row) = finding.row {
+            findings.entry((finding.subject_kind, row)).or_default().push(finding);
         }
     }
     let mut all = Vec::new();
@@ -73,13 +70,16 @@ pub fn items(
             continue;
         }
         let near = topology.near(identity);
+        let trusts = identity.federated.iter().map(|c| (SubjectKind::FederatedCredential, *c));
+        let policy = identity.policy.map(|p| (SubjectKind::PolicyAssignment, p));
+        let own: Vec<_> =
+            std::iter::once((SubjectKind::Identity, at.index())).chain(trusts).chain(policy).collect();
         for held in graph.held_by(party) {
             let about = About {
                 graph,
                 identity,
                 facts,
-                own: on_identity.get(&at.index()).map(Vec::as_slice).unwrap_or_default(),
-                on_grant: on_grant.get(&held.grant.index()).map(Vec::as_slice).unwrap_or_default(),
+                findings: findings_of(&findings, &own, graph, &held),
                 topology: &topology,
                 near: &near,
             };
@@ -108,13 +108,24 @@ pub fn items(
     all
 }
 
+/// What was found of a grant, of its role, and of who holds it.
+fn findings_of<'a>(
+    all: &HashMap<(SubjectKind, usize), Vec<&'a Finding>>,
+    holder: &[(SubjectKind, usize)],
+    graph: &AccessGraph,
+    held: &Held,
+) -> Vec<&'a Finding> {
+    let grant = (SubjectKind::Assignment, held.grant.index());
+    let role = (SubjectKind::RoleDefinition, graph.grants()[held.grant].role.index());
+    [grant, role].iter().chain(holder).filter_map(|key| all.get(key)).flatten().copied().collect()
+}
+
 /// What is known of one grant of one identity.
 struct About<'a> {
     graph: &'a AccessGraph,
     identity: &'a Identity,
     facts: &'a IdentityFacts,
-    own: &'a [&'a Finding],
-    on_grant: &'a [&'a Finding],
+    findings: Vec<&'a Finding>,
     topology: &'a Topology<'a>,
     near: &'a BTreeSet<Ix<crate::graph::ScopeNode>>,
 }
@@ -140,8 +151,7 @@ impl About<'_> {
             .collect();
         let more = identity.hosts.len().saturating_sub(HOSTS);
         let groups: Vec<&str> = held.via.iter().map(|g| graph.party_name(*g)).collect();
-        let mut rules: Vec<&str> =
-            self.on_grant.iter().chain(self.own).map(|f| f.rule.slug.as_str()).collect();
+        let mut rules: Vec<&str> = self.findings.iter().map(|f| f.rule.slug.as_str()).collect();
         rules.sort_unstable();
         rules.dedup();
         let worst = role.profile.worst();
@@ -181,7 +191,7 @@ impl About<'_> {
 
     /// What to do, and why.
     fn recommended(&self, held: &Held, item: &mut Item) -> (&'static str, String) {
-        let has = |slug: &str| self.on_grant.iter().chain(self.own).find(|f| f.rule.slug == slug);
+        let has = |slug: &str| self.findings.iter().find(|f| f.rule.slug == slug);
         if let Some(finding) = has("orphaned-grant") {
             return ("deny", finding.message.clone());
         }
@@ -201,7 +211,7 @@ impl About<'_> {
             );
             return ("narrow", why);
         }
-        let bad = self.on_grant.iter().chain(self.own).filter(|f| f.severity >= Severity::Medium);
+        let bad = self.findings.iter().filter(|f| f.severity >= Severity::Medium);
         if let Some(worst) = bad.max_by_key(|f| f.severity) {
             return ("no-information", format!("to look into: {}", worst.message));
         }

@@ -150,8 +150,9 @@ impl Reader<'_> {
     }
 }
 
-/// Adds a log to an estate. The span of several logs is the span of all their records.
-pub fn read(estate: &mut Estate, path: &str, input: impl Read) -> Result<(), SignInError> {
+/// Adds a log to an estate, and says whether it held anything. The span of several logs is the span of all their
+/// records.
+pub fn read(estate: &mut Estate, path: &str, input: impl Read) -> Result<bool, SignInError> {
     let mut reader = Reader {
         estate,
         path,
@@ -169,15 +170,17 @@ pub fn read(estate: &mut Estate, path: &str, input: impl Read) -> Result<(), Sig
         form => log_tables::read(form, input, &mut reader),
     }
     if !reader.any {
-        // Nothing was done, as far as this goes.
-        return Ok(());
+        let location = Location { path: path.to_owned(), line: 1, column: 1 };
+        let detail = "a log without any record: it says of no day what was done, nor that nothing was";
+        estate.gaps.push(Gap::new(Source::SignIns, "", Reason::NotCollected, detail).at(location));
+        return Ok(false);
     }
     let (last, span, used, used_span) = (reader.last, reader.span, reader.used, reader.used_span);
     if let Some((from, until)) = used_span {
         add(estate, used, from, until);
     }
     let Some((from, until)) = span else {
-        return used_span.map(|_| ()).ok_or_else(|| SignInError(path.to_owned()));
+        return used_span.map(|_| true).ok_or_else(|| SignInError(path.to_owned()));
     };
     let window = estate.sign_in_window.unwrap_or(SignInWindow { from, until });
     estate.sign_in_window =
@@ -194,7 +197,7 @@ pub fn read(estate: &mut Estate, path: &str, input: impl Read) -> Result<(), Sig
         estate.sign_ins.push(SignIn { principal, last });
     }
     estate.coverage.note(Source::SignIns, Extent::Complete);
-    Ok(())
+    Ok(true)
 }
 
 /// Adds uses to those of other files.

@@ -174,6 +174,20 @@ fn under_faults_the_snapshot_is_the_truth_or_says_what_is_missing() {
 }
 
 #[test]
+fn grants_that_are_made_when_asked_for_arrive_as_those_that_are_held() {
+    // What the measurement of large tenants rests on.
+    let size = simulate::Size { subscriptions: 3, assignments: 20, identities: 6, resources: 6, vaults: 1 };
+    let truth = Truth::of(&simulate::estate(&size, 1)).copied(4);
+    let server = Server::start(truth.clone(), Settings { page: 30, ..Settings::default() });
+    let dir = folder("azure-copies");
+    assert_eq!(collect(&server, &dir, &["--via", "arm"]).code, 0);
+    let snapshot = dir.join("tenant.lwsnap");
+    assert_eq!(compare(&truth, &snapshot), Vec::<String>::new());
+    // One copy more or less would show.
+    assert_eq!(compare(&truth.copied(5), &snapshot).len(), 1);
+}
+
+#[test]
 fn a_killed_run_goes_on_and_ends_as_if_undisturbed() {
     let server = Server::start(demo(), Settings { page: 11, ..Settings::default() });
     let dir = folder("azure-killed");

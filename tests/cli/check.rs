@@ -77,6 +77,27 @@ fn a_plan_is_judged_at_the_lines_of_its_source() {
 }
 
 #[test]
+fn a_terminal_shows_the_line_the_fix_and_where_a_role_is_not_known() {
+    let dir = folder("check-terminal");
+    write(
+        &dir.join("main.bicep"),
+        "param who string\nresource a 'Microsoft.Authorization/roleAssignments@2022-04-01' = {\n  name: guid(who)\n  properties: {\n    principalId: who\n    roleDefinitionId: tenantResourceId('Microsoft.Authorization/roleDefinitions', '0fa1d4c0-0000-4000-8000-00000000abcd')\n  }\n}\n\
+        resource b 'Microsoft.Authorization/roleAssignments@2022-04-01' = {\n  name: guid(who, 'b')\n  properties: {\n    principalId: who\n    roleDefinitionId: tenantResourceId('Microsoft.Authorization/roleDefinitions', '8e3af657-a8ff-443c-a75c-2fe8c4bcb635')\n  }\n}\n",
+    );
+    let ran = run(&dir, &["check", "main.bicep", "--fail-on", "none"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let after = |start: &str| {
+        let mut lines = ran.out.lines().skip_while(|l| !l.starts_with(start));
+        lines.by_ref().take(4).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let found = after("high     owner-equivalent-grant");
+    assert!(found[0].contains("main.bicep:9:1: ") && found[1].contains("| resource b"), "{}", ran.out);
+    assert!(found[3].trim_start().starts_with("fix: "), "{}", ran.out);
+    let missing = ran.out.lines().find(|l| l.contains("nothing that was read defines it")).unwrap();
+    assert!(missing.contains("main.bicep:2:1: ") && missing.contains("--against SNAPSHOT"), "{missing}");
+}
+
+#[test]
 fn a_baseline_keeps_what_was_there_from_counting() {
     let dir = repository("check-baseline");
     assert_eq!(check(&dir, &["--write-baseline", "known.json"]).code, 1);

@@ -126,6 +126,13 @@ fn what_an_identity_did_is_what_it_needs_and_no_more() {
         all.find(|r| r["identity"] == "id-crm-installer-prod-weu").unwrap().clone()
     };
     assert_eq!(installer(&rows)["basis"], "topology");
+    // A log without any record says nothing, and that is said.
+    crate::support::write(&dir.join("empty.json"), "[]");
+    let ran = run(&dir, &["audit", "--demo", "--activity", "empty.json", "--format", "json", "-o", "none"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let gaps = crate::support::json(&dir.join("none/findings.json"))["coverage"]["gaps"].clone();
+    let empty = gaps.as_array().unwrap().iter().find(|g| g["location"]["path"] == "empty.json").unwrap();
+    assert_eq!(empty["reason"], "not-collected", "{empty}");
     // One of months does.
     let mut long = log.clone();
     long[1]["eventTimestamp"] = "2026-01-15T00:00:00Z".into();

@@ -322,6 +322,12 @@ fn another_tenant_an_older_estate_and_an_earlier_time_prove_nothing() {
     usual(&dir, "c");
     let back = import(&dir, "c", "2026-02-01T08:00:00Z");
     assert!(back.code == 2 && back.err.contains("does not go back"), "{}", back.err);
+    // A dry run says what the real one would.
+    let mut dry = vec!["review", "import", "--dry-run", "--as-of", "2026-02-01T08:00:00Z"];
+    let files = packets(&dir, "c");
+    dry.extend(files.iter().map(String::as_str));
+    let dry = run(&dir, &dry);
+    assert!(dry.code == 2 && dry.err.contains("does not go back"), "{}", dry.err);
     // What people filled in is not written over.
     let again = run(&dir, &["review", "remind", "-o", "c"]);
     assert!(again.code == 2 && again.err.contains("not written over"), "{}", again.err);

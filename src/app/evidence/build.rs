@@ -203,11 +203,12 @@ pub fn build(
     sync(&beside).map_err(failed)?;
     fs::rename(&beside, &terms.out).map_err(failed)?;
     guard.0 = None;
-    let note = if unequal > 0 {
+    let mut note = if unequal > 0 {
         format!("\n{unequal} count(s) do not agree: see manifest.json")
     } else {
         String::new()
     };
+    manifest.run.notes.iter().for_each(|n| note.push_str(&format!("\nnote: {n}")));
     Ok(format!(
         "{shown}: {} files, {}\nhead {}{note}\n",
         manifest.files.len() + 2,

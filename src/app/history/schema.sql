@@ -181,6 +181,7 @@ SELECT l.series, l.fingerprint, l.rule, l.first_seen, l.last_seen, l.runs, (
 FROM life l;
 
 -- How long findings of a rule take to be fixed, in days, from the first run that had them to the first that did not.
+-- Gone is gone: what ended because a rule or the configuration changed counts as fixed, since no run says why a finding is not there.
 CREATE VIEW time_to_fix AS
 SELECT series, rule, count(gone_at) AS fixed, count(*) - count(gone_at) AS still_open,
   round(avg(julianday(gone_at) - julianday(first_seen)), 1) AS mean_days,

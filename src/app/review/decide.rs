@@ -3,6 +3,7 @@
 use super::{existing, moment, still_open};
 use crate::app::error::AppError;
 use crate::app::estate::Times;
+use crate::app::ledger::goes_on;
 use crate::app::store::read_file;
 use crate::model::hex;
 use crate::render::clean;
@@ -41,6 +42,8 @@ pub fn import(
 ) -> Result<(String, bool), AppError> {
     let (mut ledger, chain) = existing(&terms.ledger)?;
     let at = moment(times);
+    // A dry run says what the real one would.
+    goes_on(&terms.ledger, &chain, at)?;
     let mut all = Campaign::all(&chain);
     let name = still_open(&all, terms.campaign.as_deref())?.opened.campaign.clone();
     let Some(campaign) = all.iter_mut().find(|c| c.opened.campaign == name) else {

@@ -4,7 +4,9 @@ use super::direct;
 use crate::app::lookup::scope;
 use crate::graph::{AccessGraph, Grant, Identity, Party, ScopeNode};
 use crate::model::{GrantState, Ix, Level, Operation, Plane, Scope, Source, Usage, UsageLog};
-use crate::rbac::{Access, Candidate, Catalog, Class, CompiledRole, OpSet, Suggestion, classify, suggest};
+use crate::rbac::{
+    Access, Candidate, Catalog, Class, CompiledRole, OpSet, Suggestion, classify, suggest, weight,
+};
 use crate::report::{Remedy, RemedyGrant, RemedyRole, RoleRef};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -16,6 +18,8 @@ pub(super) struct Instead {
     pub(super) found: Suggestion,
     /// Name and GUID.
     pub(super) roles: Vec<(String, String)>,
+    /// What a custom role of just this costs.
+    pub(super) exact: u64,
     /// Operations that are held there and would not be, by class, the worst first.
     pub(super) removed: Vec<(Class, usize)>,
 }
@@ -117,7 +121,8 @@ impl<'g> Places<'g> {
             self.answers.borrow_mut().insert(case.clone(), answer.clone());
             answer
         });
-        Instead { scope, needs: case.1, found, roles, removed }
+        let exact = case.1.iter().map(|o| weight(classify(o.plane, &o.name))).sum();
+        Instead { scope, needs: case.1, found, roles, exact, removed }
     }
 
     fn answer(&self, roles: &[usize], custom: &[&Known], needs: &[Operation]) -> Answer {
@@ -335,7 +340,7 @@ fn list(all: &BTreeSet<String>, most: usize) -> String {
 }
 
 /// A custom role of just what was used.
-fn custom(graph: &AccessGraph, identity: &str, instead: &Instead) -> RemedyRole {
+pub(super) fn custom(graph: &AccessGraph, identity: &str, instead: &Instead) -> RemedyRole {
     let node = &graph.scopes().nodes()[instead.scope];
     // A custom role is assignable at a resource group and above.
     let at = if node.level == Level::Resource {

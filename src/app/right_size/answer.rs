@@ -58,7 +58,7 @@ pub(super) fn activity(
     }
     let of = |scope| graph.text(graph.scopes().nodes()[scope].id);
     if form == Form::Json {
-        let places: Vec<Value> = found.places.iter().map(|i| instead_json(of(i.scope), i)).collect();
+        let places: Vec<Value> = found.places.iter().map(|i| instead_json(graph, &found.name, i)).collect();
         let all = json!({
             "identity": found.name, "from": log.from.to_string(), "until": log.until.to_string(),
             "days": log.until.days_since(log.from), "places": places,
@@ -92,6 +92,13 @@ pub(super) fn activity(
         } else {
             let _ = writeln!(out, "  cost {}, at least {} for any", one.found.cost, one.found.at_least);
         }
+        if !one.roles.is_empty() && one.exact < one.found.cost {
+            let _ = writeln!(
+                out,
+                "  a custom role of just this costs {}: roles suggest --identity … --format json has it",
+                one.exact
+            );
+        }
         let removed: Vec<String> =
             one.removed.iter().map(|(class, count)| format!("{count} {}", class.name())).collect();
         let nothing = "nothing".to_owned();
@@ -106,7 +113,9 @@ pub(super) fn activity(
     out
 }
 
-fn instead_json(scope: &str, instead: &activity::Instead) -> Value {
+fn instead_json(graph: &AccessGraph, identity: &str, instead: &activity::Instead) -> Value {
+    let scope = graph.text(graph.scopes().nodes()[instead.scope].id);
+    let custom = remedy::role_json(&activity::custom(graph, identity, instead));
     let roles: Vec<Value> = instead.roles.iter().map(|(name, id)| json!({"name": name, "id": id})).collect();
     let removed: serde_json::Map<String, Value> =
         instead.removed.iter().map(|(class, count)| (class.name().to_owned(), json!(count))).collect();
@@ -114,7 +123,7 @@ fn instead_json(scope: &str, instead: &activity::Instead) -> Value {
         "scope": scope, "used": instead.needs.iter().map(shown).collect::<Vec<_>>(),
         "roles": roles, "cost": instead.found.cost, "at_least": instead.found.at_least,
         "optimal": instead.found.cost == instead.found.at_least && !instead.roles.is_empty(),
-        "removed": removed,
+        "removed": removed, "custom_role": custom, "custom_role_cost": instead.exact,
     })
 }
 

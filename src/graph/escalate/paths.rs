@@ -103,6 +103,25 @@ impl Escalation<'_> {
         all
     }
 
+    /// Puts the way that reports tell of this identity in place of one as short to the same place: of several as good,
+    /// everybody should name the same.
+    pub fn as_reported(&self, at: Ix<Identity>, paths: &mut [Path]) {
+        let Some(Some(escalates)) = self.all().get(at.index()) else { return };
+        let Some(way) = self.way(&self.graph.identities()[at], escalates) else { return };
+        let alike = |p: &Path| {
+            (&p.target, p.certainty, p.steps.len()) == (&way.target, way.certainty, way.steps.len())
+        };
+        let Some(first) = paths.iter().position(alike) else { return };
+        match paths.iter().position(|p| same(p, &way)) {
+            Some(known) => paths.swap(first, known),
+            None => {
+                if let Some(slot) = paths.get_mut(first) {
+                    *slot = way;
+                }
+            }
+        }
+    }
+
     /// Whether an edge is one that somebody could take away: a grant, or what is done to something.
     fn tells_apart(&self, at: NodeId, edge: &Edge) -> bool {
         edge.step

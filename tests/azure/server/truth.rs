@@ -4,6 +4,8 @@ use leastwise::model::Estate;
 use leastwise::sources::snapshot;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::{BufRead, BufReader};
 use std::sync::{Arc, Mutex};
 
 /// Records by section.
@@ -14,6 +16,22 @@ pub(crate) struct Truth {
     /// Positions of a section's records by the subscription that they lie in; by nothing above subscriptions.
     places: HashMap<(String, String), Vec<usize>>,
     kept: Arc<Mutex<HashMap<String, Arc<Vec<Value>>>>>,
+    /// How often each grant in a subscription is there besides, under other names. They are made when they are asked
+    /// for: five million would not fit in memory.
+    copies: usize,
+}
+
+/// The same grant under another name.
+fn copy(grant: &Value, number: usize) -> Value {
+    let mut copy = grant.clone();
+    let id = text(grant, &["id"]).to_owned();
+    let mut hasher = DefaultHasher::new();
+    (&id, number).hash(&mut hasher);
+    let own = hasher.finish();
+    let (head, name) = id.rsplit_once('/').unwrap();
+    let name = format!("{}-{:04x}-{:012x}", name.get(..18).unwrap(), own >> 48, own & 0xffff_ffff_ffff);
+    copy["id"] = format!("{head}/{name}").into();
+    copy
 }
 
 /// What decides where a record lies.
@@ -38,20 +56,51 @@ pub(crate) fn text<'v>(value: &'v Value, path: &[&str]) -> &'v str {
     found.and_then(Value::as_str).unwrap_or("")
 }
 
-/// The lines of a snapshot, by section.
-pub(crate) fn sections(packed: &[u8]) -> BTreeMap<String, Vec<Value>> {
-    let lines = zstd::decode_all(packed).unwrap();
-    let mut sections: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+/// Calls with each record of a snapshot and its section.
+fn each_record(packed: &[u8], mut record: impl FnMut(&str, Value)) {
+    let lines = BufReader::new(zstd::Decoder::new(packed).unwrap()).lines().map(Result::unwrap);
     let mut section = String::new();
-    for line in lines.split(|b| *b == b'\n').filter(|l| !l.is_empty()).skip(1) {
-        let value: Value = serde_json::from_slice(line).unwrap();
+    for line in lines.filter(|l| !l.is_empty()).skip(1) {
+        let value: Value = serde_json::from_str(&line).unwrap();
         if let Some(name) = value.get("section").and_then(Value::as_str) {
             section = name.to_owned();
         } else if value.get("footer").is_none() {
-            sections.entry(section.clone()).or_default().push(value);
+            record(&section, value);
         }
     }
+}
+
+/// The records of a snapshot, by section.
+pub(crate) fn sections(packed: &[u8]) -> BTreeMap<String, Vec<Value>> {
+    let mut sections: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    each_record(packed, |section, value| sections.entry(section.to_owned()).or_default().push(value));
     sections
+}
+
+/// How many records, and a sum over them that no order changes: two lists of the same have the same.
+#[derive(Default, PartialEq, Eq, Debug)]
+pub(crate) struct Tally(u64, u64);
+
+impl Tally {
+    fn add(&mut self, record: &Value) {
+        let mut hasher = DefaultHasher::new();
+        fold(&record.to_string()).hash(&mut hasher);
+        self.0 += 1;
+        self.1 = self.1.wrapping_add(hasher.finish());
+    }
+}
+
+/// The records of a snapshot but those of one section, of which only a tally is made.
+pub(crate) fn sections_and_tally(packed: &[u8], tallied: &str) -> (BTreeMap<String, Vec<Value>>, Tally) {
+    let (mut sections, mut tally): (BTreeMap<String, Vec<Value>>, _) = (BTreeMap::new(), Tally::default());
+    each_record(packed, |section, value| {
+        if section == tallied {
+            tally.add(&value);
+        } else {
+            sections.entry(section.to_owned()).or_default().push(value);
+        }
+    });
+    (sections, tally)
 }
 
 impl Truth {
@@ -78,7 +127,7 @@ impl Truth {
                 format!("/providers/microsoft.management/managementgroups/{}", fold(text(chain, &["name"])));
             parents.insert(fold(text(subscription, &["id"])), parent);
         }
-        let mut truth = Truth { sections, parents, places: HashMap::new(), kept: Arc::default() };
+        let mut truth = Truth { sections, parents, places: HashMap::new(), kept: Arc::default(), copies: 0 };
         for (name, eligible) in [("eligible-instances", true), ("active-instances", false)] {
             let instances = truth.instances(eligible);
             truth.sections.insert(name.to_owned(), instances);
@@ -96,6 +145,29 @@ impl Truth {
     pub(crate) fn kept(&self, key: &str, make: impl FnOnce() -> Vec<Value>) -> Arc<Vec<Value>> {
         let mut kept = self.kept.lock().unwrap();
         Arc::clone(kept.entry(key.to_owned()).or_insert_with(|| Arc::new(make())))
+    }
+
+    /// The same with each grant in a subscription so many times more.
+    pub(crate) fn copied(self, copies: usize) -> Truth {
+        Truth { copies, ..self }
+    }
+
+    pub(crate) fn has_copies(&self) -> bool {
+        self.copies > 0
+    }
+
+    fn with_copies<'v>(&self, grant: &'v Value) -> impl Iterator<Item = Value> + use<'v> {
+        let inside = fold(place(grant)).starts_with("/subscriptions/");
+        std::iter::once(grant.clone())
+            .chain((0..if inside { self.copies } else { 0 }).map(|number| copy(grant, number)))
+    }
+
+    /// A tally of all grants.
+    pub(crate) fn grants(&self) -> Tally {
+        let mut tally = Tally::default();
+        let all = self.section("role-assignments").iter();
+        all.flat_map(|grant| self.with_copies(grant)).for_each(|grant| tally.add(&grant));
+        tally
     }
 
     pub(crate) fn section(&self, name: &str) -> &[Value] {
@@ -123,7 +195,11 @@ impl Truth {
             let at = fold(place(record));
             above.contains(&at) || (!only_above && at.starts_with(&inside))
         };
-        near.into_iter().filter_map(|at| all.get(at)).filter(there).cloned().collect()
+        let found = near.into_iter().filter_map(|at| all.get(at)).filter(there);
+        if section == "role-assignments" {
+            return found.flat_map(|grant| self.with_copies(grant)).collect();
+        }
+        found.cloned().collect()
     }
 
     /// Containers as Resource Graph has them.
@@ -243,7 +319,7 @@ impl Truth {
         for assignment in self.section("role-assignments") {
             let scope = fold(text(assignment, &["properties", "scope"]));
             if let Some(id) = scope.strip_prefix("/subscriptions/").and_then(|s| s.split('/').next()) {
-                *counts.entry(id.to_owned()).or_default() += 1;
+                *counts.entry(id.to_owned()).or_default() += 1 + self.copies;
             }
         }
         counts.into_iter().map(|(id, n)| json!({"id": id, "subscriptionId": id, "count_": n})).collect()
