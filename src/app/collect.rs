@@ -6,8 +6,8 @@ use super::journal::{DiskJournal, Purpose};
 use super::store::write_atomically;
 use crate::model::{Estate, Instant};
 use crate::sources::azure::{
-    self, AUTHORITIES, Client, Clock, Cloud, Collected, Failure, Journal, Surroundings, Target, Traffic,
-    Watch,
+    self, AUTHORITIES, Client, Clock, Cloud, Collected, Failure, Journal, Moments, Surroundings, Target,
+    Traffic, Watch,
 };
 use crate::sources::simulate::Size;
 use crate::sources::snapshot;
@@ -183,7 +183,8 @@ pub fn collect(live: &Live, to: &Path, now: Instant, progress: &dyn Progress) ->
         progress.step(&format!("going on from {resumed} pages of the run of {}", journal.purpose.began));
     }
     let began = Instant::parse(&journal.purpose.began).unwrap_or(now);
-    let collected = run(live, connection, began, &mut journal, progress)?;
+    let moments = Moments { collected: began, started: now };
+    let collected = run(live, connection, moments, &mut journal, progress)?;
     progress.step("writing the snapshot");
     let mut digest = String::new();
     write_atomically(to, true, |file| {
@@ -216,7 +217,8 @@ pub fn simulate(size: &Size, seed: u64, to: &Path) -> Result<String, AppError> {
 /// # Errors
 /// If nothing could be read.
 pub fn read(live: &Live, now: Instant, progress: &dyn Progress) -> Result<Estate, AppError> {
-    run(live, connect(live)?, now, &mut Forgetful, progress).map(|c| c.estate)
+    let moments = Moments { collected: now, started: now };
+    run(live, connect(live)?, moments, &mut Forgetful, progress).map(|c| c.estate)
 }
 
 type Connection = (Client, tokio::runtime::Runtime, Arc<dyn Clock>);
@@ -229,13 +231,13 @@ fn no_token(why: &str) -> AppError {
 fn run(
     live: &Live,
     connection: Connection,
-    now: Instant,
+    moments: Moments,
     journal: &mut dyn Journal,
     progress: &dyn Progress,
 ) -> Result<Collected, AppError> {
     let (client, runtime, clock) = connection;
     let (target, watch) = (&live.target, Shown { progress, clock: Arc::clone(&clock) });
-    runtime.block_on(azure::collect(client, clock, target, journal, &watch, now)).map_err(|e| match e {
+    runtime.block_on(azure::collect(client, clock, target, journal, &watch, moments)).map_err(|e| match e {
         Failure::Unreachable(why) if why.contains("certificate") => {
             AppError::unreachable(format!("nothing could be read from Azure: {why}"))
                 .help("a proxy that opens TLS has a certificate of its own: give its authority with --ca-bundle FILE")
@@ -279,7 +281,7 @@ pub(super) fn connect(live: &Live) -> Result<Connection, AppError> {
 fn outcome(collected: &Collected, digest: String, resumed: usize) -> Outcome {
     let estate = &collected.estate;
     let lines = estate.coverage.iter().map(|(source, extent)| {
-        let tracked = collected.tracked.get(&source).cloned().unwrap_or_default();
+        let tracked = estate.coverage.reading(source).cloned().unwrap_or_default();
         Line {
             source: source.name(),
             extent: extent.name(),

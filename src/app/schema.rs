@@ -195,8 +195,11 @@ fn change() -> Value {
 fn snapshot() -> Value {
     let coverage =
         json!({"type": "object", "additionalProperties": {"enum": ["complete", "partial", "absent"]}});
+    let read = whole(json!({"lists": count(), "failed": count(), "pages": count(), "items": count(),
+        "began": maybe("string"), "ended": maybe("string")}));
+    let reads = json!({"description": "how each kind was read from a service", "type": "object", "additionalProperties": read});
     json!({"anyOf": [
-        {"description": "the first line", "type": "object", "required": ["schema"], "properties": {"schema": text(), "tool": {"type": "object"}, "collected_at": text(), "cloud": text(), "tenant": text(), "coverage": coverage}},
+        {"description": "the first line", "type": "object", "required": ["schema"], "properties": {"schema": text(), "tool": {"type": "object"}, "collected_at": text(), "cloud": text(), "tenant": text(), "coverage": coverage, "reads": reads}},
         {"description": "before each section", "type": "object", "required": ["section", "count"], "properties": {"section": text(), "count": count()}},
         {"description": "the last line; the digest is of all lines before it", "type": "object", "required": ["footer"], "properties": {"footer": whole(json!({"records": count(), "sha256": text()}))}},
         {"description": "a record in the shape of Azure's own answer", "type": "object"},

@@ -11,6 +11,7 @@ mod query;
 mod reach;
 mod roles;
 mod scopes;
+mod uses;
 
 pub use escalate::{Blast, Choke, Chokes, Escalates, Escalation, Open, Path, Step, Taker, Takers, Target};
 pub use parties::{Host, Identity, IdentityKind, Party, PartyKind};
@@ -18,6 +19,7 @@ pub use query::{Answer, Held};
 pub use reach::Reach;
 pub use roles::{Condition, Role, RoleTable};
 pub use scopes::{ScopeNode, Scopes};
+pub use uses::Uses;
 
 use crate::model::{Assignment, Estate, Gap, GrantState, Ix, Sym, Table};
 use crate::rbac::{Bound, Catalog, ParsedCondition};

@@ -5,7 +5,13 @@ use crate::model::{
     Estate, Gap, Id, Ix, LocalSystem, Permission, Reason, RoleKind, Source, Sym, Table, role_key,
 };
 use crate::rbac::{Bound, Catalog, CompiledRole, ParsedCondition, RoleProfile, assignable};
+use std::borrow::Cow;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::Arc;
+
+/// What permissions mean; many roles of code have the same.
+type Meaning = (Arc<CompiledRole>, Arc<RoleProfile>);
 
 /// A role with what it means.
 #[derive(Debug)]
@@ -23,9 +29,9 @@ pub struct Role {
     /// Whether anything defines it. If not, what it allows is not known.
     pub defined: bool,
     /// What it allows.
-    pub compiled: CompiledRole,
+    pub compiled: Arc<CompiledRole>,
     /// What that amounts to.
-    pub profile: RoleProfile,
+    pub profile: Arc<RoleProfile>,
 }
 
 /// A condition of an assignment.
@@ -58,14 +64,14 @@ impl RoleTable {
         let mut roles = RoleTable::default();
         let operations = catalog.operations();
         // Code makes many roles that allow the same.
-        let mut made: HashMap<String, (CompiledRole, RoleProfile)> = HashMap::new();
-        let mut compile = |permissions: &[Permission]| {
-            let known = made.entry(format!("{permissions:?}")).or_insert_with(|| {
-                let compiled = CompiledRole::compile(permissions, operations);
+        let mut made: HashMap<Cow<'_, [Permission]>, Meaning> = HashMap::new();
+        let mut compile = |permissions| match made.entry(permissions) {
+            Entry::Occupied(known) => known.get().clone(),
+            Entry::Vacant(new) => {
+                let compiled = CompiledRole::compile(new.key(), operations);
                 let profile = RoleProfile::new(&compiled, operations, catalog.classes());
-                (compiled, profile)
-            });
-            known.clone()
+                new.insert((Arc::new(compiled), Arc::new(profile))).clone()
+            }
         };
         let strings = &estate.strings;
         for definition in &estate.roles {
@@ -83,7 +89,7 @@ impl RoleTable {
                 }
                 continue;
             }
-            let (compiled, profile) = compile(&definition.permissions);
+            let (compiled, profile) = compile(Cow::Borrowed(&definition.permissions[..]));
             if compiled
                 .blocks
                 .iter()
@@ -128,7 +134,7 @@ impl RoleTable {
                         Some(role) => (role.name, role.assignable_scopes, role.permissions),
                         None => (key.clone(), Vec::new(), Vec::new()),
                     };
-                    let (compiled, profile) = compile(&permissions);
+                    let (compiled, profile) = compile(Cow::Owned(permissions));
                     roles.add(Role {
                         key,
                         name,

@@ -1,5 +1,8 @@
 //! What was asked for and what came, per kind of data. Judged by `rules`, shown by `report`.
 
+use super::Instant;
+use std::collections::BTreeMap;
+
 /// A kind of data that an estate is made of. The names are part of the findings format.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
 pub enum Source {
@@ -140,17 +143,35 @@ impl Extent {
     }
 }
 
+/// How one kind was read from a service.
+#[derive(Clone, Default, Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// Lists that were asked for.
+    pub lists: usize,
+    /// Lists that were given up, or came cut.
+    pub failed: usize,
+    /// Pages.
+    pub pages: usize,
+    /// Items in them, repeats included.
+    pub items: usize,
+    /// When the first page came; of pages that an earlier run had kept, when that run began.
+    pub began: Option<Instant>,
+    /// When the last one came.
+    pub ended: Option<Instant>,
+}
+
 /// What was read, per kind.
 #[derive(Clone, Default, Debug, PartialEq, Eq)]
 pub struct Coverage {
-    extents: std::collections::BTreeMap<Source, Extent>,
+    extents: BTreeMap<Source, Extent>,
+    readings: BTreeMap<Source, Reading>,
 }
 
 impl Coverage {
     /// Everything, which only a source that makes its own estate can claim.
     pub fn complete() -> Coverage {
         let known = Source::ALL.into_iter().filter(|s| !matches!(s, Source::Files | Source::Other));
-        Coverage { extents: known.map(|s| (s, Extent::Complete)).collect() }
+        Coverage { extents: known.map(|s| (s, Extent::Complete)).collect(), readings: BTreeMap::new() }
     }
 
     /// How much of this kind came.
@@ -165,6 +186,16 @@ impl Coverage {
             (Extent::Absent, e) | (e, Extent::Absent) => e,
             (a, b) => a.max(b),
         };
+    }
+
+    /// How this kind was read, where it came from a service.
+    pub fn reading(&self, source: Source) -> Option<&Reading> {
+        self.readings.get(&source)
+    }
+
+    /// Notes how kinds were read.
+    pub fn note_readings(&mut self, readings: impl IntoIterator<Item = (Source, Reading)>) {
+        self.readings.extend(readings);
     }
 
     /// Every kind with its extent, in a fixed order.

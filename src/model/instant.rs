@@ -53,6 +53,11 @@ impl Instant {
         Instant::from_micros(self.micros().saturating_add(days.saturating_mul(86_400_000_000)))
     }
 
+    /// This moment and so many microseconds.
+    pub const fn plus_micros(self, micros: i64) -> Instant {
+        Instant::from_micros(self.micros().saturating_add(micros))
+    }
+
     /// The date alone, `2026-11-21`.
     pub fn date(self) -> String {
         self.to_string().chars().take(10).collect()

@@ -18,7 +18,7 @@ mod strings;
 mod table;
 mod tags;
 
-pub use coverage::{Coverage, Extent, Source};
+pub use coverage::{Coverage, Extent, Reading, Source};
 pub use estate::{Declaration, Estate, SignInWindow, Usage, UsageLog};
 pub use gap::{Gap, Location, Reason, tidy};
 pub use hex::{hex, is_guid};

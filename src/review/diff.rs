@@ -86,7 +86,7 @@ pub struct Diff {
     pub grants: Vec<GrantChange>,
     /// Identities that are new, gone, or can do more or less.
     pub identities: Vec<IdentityChange>,
-    /// Federated credentials and access policies that are new or gone.
+    /// Federated credentials, access policies, and what runs as identities, new or gone.
     pub ways: Vec<WayChange>,
     /// Grants that are declared and there already: Azure refuses a second one of the kind.
     pub present: Vec<Present>,

@@ -7,7 +7,7 @@
 use super::log_tables::{self, Form};
 use super::usage;
 use crate::model::{
-    Estate, Extent, Gap, Instant, Location, Reason, SignIn, SignInWindow, Source, Usage, UsageLog,
+    Estate, Extent, Gap, Instant, Location, Reason, SignIn, SignInWindow, Source, Sym, Usage, UsageLog,
 };
 use crate::sources::scan::{Position, Problem, Visit, scan};
 use serde::Deserialize;
@@ -20,7 +20,7 @@ const MOST: usize = 4_000_000;
 /// Why no log could be read.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "no records in `{0}`: expected sign-in logs of managed identities, the activity log, or resource logs of vaults and storage, as JSON"
+    "no records in `{0}`: expected sign-in logs of managed identities, the activity log, or resource logs of vaults, storage and message buses, as JSON"
 )]
 pub struct SignInError(pub String);
 
@@ -187,14 +187,16 @@ pub fn read(estate: &mut Estate, path: &str, input: impl Read) -> Result<bool, S
         Some(SignInWindow { from: window.from.min(from), until: window.until.max(until) });
     let mut all: Vec<(String, Instant)> = last.into_iter().collect();
     all.sort_unstable();
+    let known = estate.sign_ins.iter().enumerate();
+    let mut known: HashMap<Sym, usize> =
+        known.map(|(at, s)| (estate.strings.class(s.principal), at)).collect();
     for (who, last) in all {
         let principal = estate.strings.intern(&who);
-        let strings = &estate.strings;
-        if let Some(known) = estate.sign_ins.iter_mut().find(|s| strings.same(s.principal, principal)) {
-            known.last = known.last.max(last);
-            continue;
+        let at = *known.entry(estate.strings.class(principal)).or_insert(estate.sign_ins.len());
+        match estate.sign_ins.get_mut(at) {
+            Some(known) => known.last = known.last.max(last),
+            None => estate.sign_ins.push(SignIn { principal, last }),
         }
-        estate.sign_ins.push(SignIn { principal, last });
     }
     estate.coverage.note(Source::SignIns, Extent::Complete);
     Ok(true)

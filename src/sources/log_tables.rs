@@ -102,7 +102,7 @@ fn csv(bytes: &[u8], to: &mut impl Visit) {
         Err(_) => return to.problem(Problem::Truncated, Position { line: 1, column: 1 }),
     };
     // Names of columns are known without case there: the spelling of the service is put back.
-    const NAMES: [&str; 14] = [
+    const NAMES: [&str; 18] = [
         "TimeGenerated",
         "CategoryValue",
         "Category",
@@ -117,6 +117,10 @@ fn csv(bytes: &[u8], to: &mut impl Visit) {
         "ResourceId",
         "ServicePrincipalId",
         "CreatedDateTime",
+        "ActivityName",
+        "AuthType",
+        "AuthKey",
+        "Status",
     ];
     for row in &table.rows {
         let fields = NAMES.iter().filter_map(|name| {

@@ -16,6 +16,7 @@ mod workbook;
 mod files;
 mod log_tables;
 pub mod mask;
+mod messages;
 mod scan;
 pub mod simulate;
 pub mod snapshot;

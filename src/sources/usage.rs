@@ -5,6 +5,7 @@
 //! are not. What only began is no use yet, what failed is none. Sources: "Azure Activity Log event schema", "Azure Key Vault
 //! logging", "Azure Blob Storage monitoring data reference". Not here: adding records up (`activity`).
 
+use super::messages;
 use crate::model::Instant;
 use serde::Deserialize;
 use std::borrow::Cow;
@@ -159,7 +160,7 @@ pub(super) fn record(bytes: &[u8]) -> Record {
     let own = raw.authorization.is_some();
     let within = raw.identity.as_ref().is_some_and(|i| i.authorization.is_some());
     if !(own || within || vault || storage) {
-        return Record::Other;
+        return messages::record(bytes).unwrap_or(Record::Other);
     }
     let Some(at) = raw.time.as_deref().and_then(Instant::parse) else { return Record::Broken("its time") };
     // Policies, alerts and scaling speak of themselves.

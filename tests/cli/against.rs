@@ -146,6 +146,51 @@ fn what_a_plan_takes_away_counts() {
     );
     // It holds less, and so no open finding is left of what it did.
     assert!(!report["findings"].to_string().contains("root-scope-grant"));
+    // What the tenant does not have cannot be taken away from it, and that is said.
+    write(&dir.join("plan.json"), plan.replace("3924cefc", "00000000"));
+    let report = check(&dir, "plan.json");
+    assert!(grants(&report).is_empty(), "{:?}", grants(&report));
+    let gaps = report["coverage"]["gaps"].as_array().unwrap();
+    let lacking = gaps.iter().find(|g| g["detail"].to_string().contains("are not in the snapshot")).unwrap();
+    assert_eq!((&lacking["reason"], &lacking["blocking"]), (&"disagreement".into(), &false.into()));
+}
+
+#[test]
+fn whoever_leaves_a_group_loses_what_it_holds() {
+    let dir = tenant("against-leave");
+    let estate = demo::estate();
+    let text = |sym| estate.strings.text(sym);
+    let holds = |g: &&leastwise::model::Group| estate.assignments.iter().any(|a| a.principal == g.id);
+    let group = estate.groups.iter().find(|g| holds(g) && !g.members.is_empty()).unwrap();
+    let member = text(group.members[0]);
+    let plan = format!(
+        r#"{{"format_version":"1.2","terraform_version":"1.9.0","resource_changes":[{{"address":"azuread_group_member.m","mode":"managed","type":"azuread_group_member","name":"m","change":{{"actions":["delete"],"before":{{"id":"{}/member/{member}"}},"after":null,"after_unknown":{{}}}}}}]}}"#,
+        text(group.id)
+    );
+    write(&dir.join("plan.json"), plan);
+    let report = check(&dir, "plan.json");
+    let lost = report["change"]["identities"].as_array().unwrap();
+    assert!(!lost.is_empty() && lost.iter().all(|i| !i["lost"].as_array().unwrap().is_empty()), "{lost:?}");
+}
+
+#[test]
+fn what_gets_an_identity_is_said_with_what_that_holds() {
+    let dir = tenant("against-host");
+    let bicep = "resource id 'Microsoft.ManagedIdentity/userAssignedIdentities@2023-01-31' existing = {\n  name: 'id-crm-installer-prod-weu'\n}\n\
+        resource app 'Microsoft.Web/sites@2022-09-01' = {\n  name: 'app-new'\n  location: 'westeurope'\n  identity: {\n    type: 'UserAssigned'\n    userAssignedIdentities: { '${id.id}': {} }\n  }\n}\n";
+    write(&dir.join("main.bicep"), bicep);
+    let group = "/subscriptions/f483fc56-3c93-5c86-d68f-535faf19f6ff/resourceGroups/rg-crm-app-prod";
+    let args = ["check", "main.bicep", "--against", "tenant.lwsnap", "--at", group, "-o", "out"];
+    let ran = run(&dir, &args);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let ways = json(&dir.join("out/findings.json"))["change"]["ways"].clone();
+    assert_eq!(ways.as_array().unwrap().len(), 1, "{ways}");
+    let way = &ways[0];
+    assert_eq!((&way["kind"], &way["change"]), (&"host".into(), &"added".into()));
+    assert_eq!(way["identity"], "id-crm-installer-prod-weu");
+    assert!(way["says"].as_str().unwrap().starts_with("which holds Owner on subscription"), "{way}");
+    let comment = std::fs::read_to_string(dir.join("out/findings.md")).unwrap();
+    assert!(comment.contains("added host ") && !comment.contains("Nobody can do more"), "{comment}");
 }
 
 /// Rule, scope and what became of it, for findings at or above high.

@@ -5,7 +5,7 @@ use super::{SNAPSHOT, sample, sha256};
 use crate::app::error::AppError;
 use crate::app::policy::Policy;
 use crate::app::store::read_file;
-use crate::model::{Estate, Extent, Source};
+use crate::model::{Estate, Extent, Reading, Source};
 use crate::rbac::Catalog;
 use crate::sources::table::{Table, count};
 use serde::Deserialize;
@@ -89,10 +89,20 @@ pub(super) fn origin(estate: &Estate, provenance: &crate::report::Provenance) ->
 }
 
 fn read_sources(estate: &Estate) -> Vec<SourceRead> {
-    let one = |source: &Source| SourceRead {
-        source: source.name().to_owned(),
-        extent: estate.coverage.of(*source).name().to_owned(),
-        gaps: estate.gaps.iter().filter(|g| g.source == *source).map(|g| g.count).sum(),
+    let one = |source: &Source| {
+        let reading = estate.coverage.reading(*source);
+        let count = |of: fn(&Reading) -> usize| reading.map(|r| of(r) as u64);
+        SourceRead {
+            source: source.name().to_owned(),
+            extent: estate.coverage.of(*source).name().to_owned(),
+            gaps: estate.gaps.iter().filter(|g| g.source == *source).map(|g| g.count).sum(),
+            lists: count(|r| r.lists),
+            failed: count(|r| r.failed),
+            pages: count(|r| r.pages),
+            items: count(|r| r.items),
+            began: reading.and_then(|r| r.began).map(|t| t.to_string()),
+            ended: reading.and_then(|r| r.ended).map(|t| t.to_string()),
+        }
     };
     Source::ALL.iter().map(one).collect()
 }
@@ -196,5 +206,7 @@ fn reconciled(
         pair("findings", ("findings.csv", findings), ("findings.json", told.findings.len() as u64)),
     ];
     counted.insert("assignments_listed".to_owned(), direct.len() as u64);
+    // A grant of a group has a row for each identity in it: the sample is drawn from rows.
+    counted.insert("assignment_rows".to_owned(), assignments.rows.len() as u64);
     Ok((counted, all))
 }

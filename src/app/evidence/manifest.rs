@@ -54,6 +54,18 @@ pub(super) struct SourceRead {
     pub(super) extent: String,
     /// What is missing of it.
     pub(super) gaps: u64,
+    /// Lists that were asked for, where it was read from a service.
+    pub(super) lists: Option<u64>,
+    /// Lists that were given up, or came cut.
+    pub(super) failed: Option<u64>,
+    /// Pages that came.
+    pub(super) pages: Option<u64>,
+    /// Items in them, repeats included.
+    pub(super) items: Option<u64>,
+    /// When the first page came, RFC 3339.
+    pub(super) began: Option<String>,
+    /// When the last one came.
+    pub(super) ended: Option<String>,
 }
 
 /// Two counts of one thing.

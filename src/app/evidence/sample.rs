@@ -8,8 +8,7 @@ use crate::sources::table::Table;
 pub(super) const SIZE: usize = 25;
 
 /// How they are picked, in words.
-pub(super) const METHOD: &str =
-    "the rows of assignments.csv whose SHA-256 of seed, `|` and assignment_id come first in order";
+pub(super) const METHOD: &str = "the rows of assignments.csv, one for each identity and grant, whose SHA-256 of seed, `|` and assignment_id come first in order";
 
 /// Columns that an auditor compares.
 const COLUMNS: [&str; 8] =

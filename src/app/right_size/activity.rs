@@ -2,8 +2,8 @@
 
 use super::direct;
 use crate::app::lookup::scope;
-use crate::graph::{AccessGraph, Grant, Identity, Party, ScopeNode};
-use crate::model::{GrantState, Ix, Level, Operation, Plane, Scope, Source, Usage, UsageLog};
+use crate::graph::{AccessGraph, Grant, Identity, Party, ScopeNode, Uses};
+use crate::model::{GrantState, Ix, Level, Operation, Plane, Source, Usage, UsageLog};
 use crate::rbac::{
     Access, Candidate, Catalog, Class, CompiledRole, OpSet, Suggestion, classify, suggest, weight,
 };
@@ -26,33 +26,6 @@ pub(super) struct Instead {
 
 /// In days: below that, logs say little.
 pub(super) const ENOUGH: i64 = 30;
-
-/// What identities did, by their ids in lower case.
-pub(super) struct Rows<'l> {
-    by_principal: HashMap<String, Vec<&'l Usage>>,
-    /// Subscriptions in which anybody did anything, lower-case: those that the log is of.
-    subscriptions: BTreeSet<String>,
-}
-
-impl<'l> Rows<'l> {
-    pub(super) fn new(graph: &AccessGraph, log: &'l UsageLog) -> Rows<'l> {
-        let mut rows: HashMap<String, Vec<&Usage>> = HashMap::new();
-        let mut subscriptions = BTreeSet::new();
-        for row in &log.rows {
-            let of = Scope::parse(graph.text(row.scope)).and_then(|s| s.subscription);
-            subscriptions.extend(of.map(str::to_ascii_lowercase));
-            rows.entry(graph.text(row.principal).to_ascii_lowercase()).or_default().push(row);
-        }
-        Rows { by_principal: rows, subscriptions }
-    }
-
-    /// Logs name an identity by its object id or its application's.
-    pub(super) fn of(&self, graph: &AccessGraph, from: &Identity, party: Ix<Party>) -> Vec<&'l Usage> {
-        let ids = [Some(graph.parties()[party].principal), from.client].into_iter().flatten();
-        let rows = ids.filter_map(|id| self.by_principal.get(&graph.text(id).to_ascii_lowercase()));
-        rows.flatten().copied().collect()
-    }
-}
 
 /// The resources of a group that something was done to, and what.
 type Used = (BTreeSet<Ix<ScopeNode>>, Vec<Operation>);
@@ -180,7 +153,13 @@ pub(super) struct Found {
 
 impl Found {
     /// `rows` are the identity's own.
-    pub(super) fn new(all: &Places, from: &Identity, party: Ix<Party>, log: &Rows, rows: &[&Usage]) -> Found {
+    pub(super) fn new(
+        all: &Places,
+        from: &Identity,
+        party: Ix<Party>,
+        uses: &Uses<'_>,
+        rows: &[&Usage],
+    ) -> Found {
         let (graph, catalog) = (all.graph, all.catalog);
         let denied = rows.iter().filter(|r| r.denied > 0);
         let mut found = Found {
@@ -224,7 +203,7 @@ impl Found {
             found.places.push(all.at(party, one.unwrap_or(group), needs));
         }
         found.remedy = found.remedy(graph, from, party);
-        found.keep_what_does_not_show(graph, party, log, rows);
+        found.keep_what_does_not_show(graph, party, uses, rows);
         found
     }
 
@@ -268,7 +247,7 @@ impl Found {
         &mut self,
         graph: &AccessGraph,
         party: Ix<Party>,
-        log: &Rows,
+        uses: &Uses<'_>,
         rows: &[&Usage],
     ) {
         let operations = graph.catalog().operations();
@@ -280,10 +259,9 @@ impl Found {
                 |at: usize| classify(Plane::Control, operations.name(Plane::Control, at)) != Class::Read;
             let data_logged = rows.iter().any(|r| r.data && graph.reaches(grant, graph.text(r.scope)));
             let data = gives.iter(Plane::Data).next().is_some();
-            let scope = graph.text(graph.scopes().nodes()[grant.scope].id);
-            let of = Scope::parse(scope).and_then(|s| s.subscription).map(str::to_ascii_lowercase);
-            let reached = of.is_some_and(|s| log.subscriptions.contains(&s));
-            let seen = reached && if data { data_logged } else { gives.iter(Plane::Control).any(harm) };
+            // What gives both shows only where both logs reach.
+            let control = gives.iter(Plane::Control).any(harm);
+            let seen = (data || control) && (!data || data_logged) && (!control || uses.covers(grant));
             if seen && let Some(record) = graph.record(grant) {
                 shows.insert(graph.estate().strings.show_id(record.id));
             }

@@ -13,7 +13,7 @@ use super::Progress;
 use super::error::AppError;
 use super::lookup::identity;
 use super::query::{Ask, Reply, graph, missing};
-use crate::graph::{AccessGraph, Identity};
+use crate::graph::{AccessGraph, Identity, Uses};
 use crate::model::GrantState;
 use crate::rbac::Catalog;
 use crate::report::{RemedyGrant, RoleRef};
@@ -50,12 +50,11 @@ pub fn for_identity(
         from.party.ok_or_else(|| AppError::usage(format!("the object id of `{who}` is not known")))?;
     let mut notes = missing(&graph);
     progress.step("looking for the smallest roles");
-    let text = match &graph.estate().usage {
-        Some(log) => {
-            let rows = activity::Rows::new(&graph, log);
-            let own = rows.of(&graph, from, party);
+    let text = match graph.estate().usage.as_ref().zip(Uses::new(&graph)) {
+        Some((log, uses)) => {
+            let own = uses.of(from);
             let found =
-                activity::Found::new(&activity::Places::new(&graph, catalog), from, party, &rows, &own);
+                activity::Found::new(&activity::Places::new(&graph, catalog), from, party, &uses, &own);
             notes.extend(found.notes(&graph, catalog, log));
             answer::activity(&graph, form, &found, log, &notes)
         }

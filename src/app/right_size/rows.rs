@@ -1,7 +1,7 @@
 //! Every identity that could do with less, for reports: those that take most away first.
 
 use super::{activity, topology};
-use crate::graph::{AccessGraph, Identity};
+use crate::graph::{AccessGraph, Identity, Uses};
 use crate::rbac::{Catalog, Class};
 use crate::report::{HeldRow, Remedy, RemedyGrant, RightSizeRow, RoleRef};
 use crate::review::Topology;
@@ -10,20 +10,15 @@ use crate::review::Topology;
 pub(in crate::app) fn rows(graph: &AccessGraph, catalog: &'static Catalog) -> Vec<RightSizeRow> {
     let topology = Topology::new(graph);
     // A log of a few days takes nothing away: jobs may run less often.
-    let enough = |log: &&crate::model::UsageLog| log.until.days_since(log.from) >= activity::ENOUGH;
-    let log = graph
-        .estate()
-        .usage
-        .as_ref()
-        .filter(enough)
-        .map(|log| (activity::Rows::new(graph, log), activity::Places::new(graph, catalog)));
+    let enough = |uses: &Uses<'_>| uses.days() >= activity::ENOUGH;
+    let log = Uses::new(graph).filter(enough).map(|uses| (uses, activity::Places::new(graph, catalog)));
     let mut all = Vec::new();
     for (_, identity) in graph.identities().iter() {
         let Some(party) = identity.party else { continue };
-        let own = log.as_ref().map(|(rows, _)| rows.of(graph, identity, party)).unwrap_or_default();
+        let own = log.as_ref().map(|(uses, _)| uses.of(identity)).unwrap_or_default();
         let found = match &log {
-            Some((rows, places)) if !own.is_empty() => {
-                let found = activity::Found::new(places, identity, party, rows, &own);
+            Some((uses, places)) if !own.is_empty() => {
+                let found = activity::Found::new(places, identity, party, uses, &own);
                 let mut removed: Vec<(Class, usize)> = Vec::new();
                 for (class, count) in found.places.iter().flat_map(|p| &p.removed) {
                     match removed.iter_mut().find(|(c, _)| c == class) {

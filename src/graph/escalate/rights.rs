@@ -8,6 +8,7 @@ use crate::rbac::{
     Access, Bound, Certainty, Class, CompiledRole, Gain, Powers, RoleProfile, Technique, Techniques,
     surely_assignable,
 };
+use std::sync::Arc;
 
 /// Percent of the providers with writes from which on a role writes in most: as the rule `broad-write-scope` has it.
 const MOST: u8 = 50;
@@ -196,13 +197,13 @@ impl Rights {
         let (compiled, profile, name) = match graph.roles().of_key(key) {
             Some(at) => {
                 let role = &graph.roles()[at];
-                (role.compiled.clone(), role.profile.clone(), role.name.clone())
+                (Arc::clone(&role.compiled), Arc::clone(&role.profile), role.name.clone())
             }
             None => {
                 let role = catalog.role(key)?;
                 let compiled = CompiledRole::compile(&role.permissions, catalog.operations());
                 let profile = RoleProfile::new(&compiled, catalog.operations(), catalog.classes());
-                (compiled, profile, role.name)
+                (Arc::new(compiled), Arc::new(profile), role.name)
             }
         };
         let powers = techniques.powers(&compiled, catalog.operations(), None);

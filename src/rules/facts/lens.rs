@@ -3,7 +3,7 @@
 use super::federation::credential_facts;
 use super::resource::ResourceFacts;
 use super::tables::{CredentialFacts, IdentityFacts, PolicyFacts, RoleFacts};
-use crate::graph::{AccessGraph, Grant, Held, Identity, IdentityKind, PartyKind, Role, ScopeNode};
+use crate::graph::{AccessGraph, Grant, Held, Identity, IdentityKind, PartyKind, Role, ScopeNode, Uses};
 use crate::model::{Extent, GrantState, Instant, Ix, Level, Operation, RoleKind, Source, Sym, Tags};
 use crate::policy::{Config, Verdict, Waiver};
 use crate::rbac::{ASSIGN, Bound, Class};
@@ -53,7 +53,7 @@ pub(crate) struct Lens<'g> {
     pub(crate) unread_systems: String,
     pub(crate) log_days: Option<i64>,
     /// What was used of what, where a log was given.
-    pub(super) uses: Option<super::usage::UseTable>,
+    pub(super) uses: Option<(Uses<'g>, super::usage::UseTable)>,
     /// What identities could become, once a rule asks.
     pub(super) powers: std::sync::OnceLock<super::escalation::PowerTable>,
 }

@@ -4,8 +4,8 @@
 use super::lens::Lens;
 use super::tables::UseIndex;
 use super::{Fact, Type, Value};
-use crate::graph::{AccessGraph, Grant, Identity, ScopeNode};
-use crate::model::{GrantState, Ix, Plane, Usage, UsageLog};
+use crate::graph::{Grant, Identity, Uses};
+use crate::model::{GrantState, Ix, Plane, Usage};
 use crate::rbac::{Class, OpSet, classify, weight};
 use std::collections::{BTreeSet, HashMap};
 
@@ -24,56 +24,11 @@ pub(crate) type UseTable = HashMap<(Ix<Grant>, Ix<Identity>), UseFacts>;
 const SHOWN: [Class; 5] =
     [Class::Write, Class::Execution, Class::Credential, Class::Identity, Class::Authorization];
 
-/// What the activity log has of each principal, by its id in lower case.
-fn done_by<'g>(graph: &AccessGraph, log: &'g UsageLog) -> HashMap<String, Vec<&'g Usage>> {
-    let mut all: HashMap<String, Vec<&Usage>> = HashMap::new();
-    for row in log.rows.iter().filter(|r| !r.data) {
-        all.entry(graph.text(row.principal).to_ascii_lowercase()).or_default().push(row);
-    }
-    all
-}
-
-/// The subscriptions that an activity log is of: those in which anybody did anything.
-struct Covered(BTreeSet<Ix<ScopeNode>>);
-
-impl Covered {
-    fn new(graph: &AccessGraph, log: &UsageLog) -> Covered {
-        let estate = graph.estate();
-        let mut known: BTreeSet<Ix<ScopeNode>> = BTreeSet::new();
-        let mut seen = BTreeSet::new();
-        for row in log.rows.iter().filter(|r| !r.data && seen.insert(r.scope)) {
-            let scope = crate::model::Scope::parse(graph.text(row.scope)).and_then(|s| s.subscription);
-            let id = scope.map(|s| format!("/subscriptions/{s}"));
-            let node = id.and_then(|id| graph.scopes().find(estate, estate.strings.find(&id)?));
-            known.extend(node);
-        }
-        Covered(known)
-    }
-
-    /// Whether all of what a grant reaches is in the log.
-    fn whole(&self, graph: &AccessGraph, grant: &Grant) -> bool {
-        match graph.scopes().nodes()[grant.scope].subscription {
-            Some(subscription) => self.0.contains(&subscription),
-            None => {
-                let below = graph
-                    .estate()
-                    .subscriptions
-                    .iter()
-                    .filter_map(|s| graph.scopes().find(graph.estate(), s.id));
-                let mut below = below.filter(|s| graph.scopes().contains(grant.scope, *s)).peekable();
-                below.peek().is_some() && below.all(|s| self.0.contains(&s))
-            }
-        }
-    }
-}
-
 impl Lens<'_> {
     /// Works out what was used of what, where a log was given.
     pub(super) fn use_facts(&mut self) {
         let graph = self.graph;
-        let Some(log) = &graph.estate().usage else { return };
-        let by_principal = done_by(graph, log);
-        let covered = Covered::new(graph, log);
+        let Some(uses) = Uses::new(graph) else { return };
         let mut shown: HashMap<usize, BTreeSet<Class>> = HashMap::new();
         let direct =
             graph.grants().iter().filter_map(|(at, g)| Some((at, graph.parties()[g.party].identity?)));
@@ -82,16 +37,12 @@ impl Lens<'_> {
         for (at, whose) in direct.chain(through) {
             let (grant, identity) = (&graph.grants()[at], &graph.identities()[whose]);
             // Where the log does not reach, nothing is known.
-            if !covered.whole(graph, grant) {
+            if !uses.covers(grant) {
                 continue;
             }
-            let ids = [identity.party.map(|p| graph.parties()[p].principal), identity.client];
-            let rows = ids
-                .into_iter()
-                .flatten()
-                .filter_map(|id| by_principal.get(&graph.text(id).to_ascii_lowercase()))
-                .flatten()
-                .filter(|row| graph.reaches(grant, graph.text(row.scope)));
+            // The data plane is in other logs.
+            let there = |row: &&Usage| !row.data && graph.reaches(grant, graph.text(row.scope));
+            let rows = uses.of(identity).into_iter().filter(there);
             let mut classes: BTreeSet<Class> = BTreeSet::new();
             let mut facts = UseFacts::default();
             for row in rows {
@@ -101,7 +52,6 @@ impl Lens<'_> {
                 }
                 facts.denied += usize::from(row.denied > 0);
             }
-            // The data plane is in other logs.
             let held = shown.entry(grant.role.index()).or_insert_with(|| {
                 let operations = graph.catalog().operations();
                 let gives = &graph.roles()[grant.role].compiled.most;
@@ -113,15 +63,13 @@ impl Lens<'_> {
             facts.unused.sort();
             found.insert((at, whose), facts);
         }
-        self.uses = Some(found);
+        self.uses = Some((uses, found));
     }
 
     /// How much of what each identity holds it used.
     pub(super) fn use_indexes(&mut self) {
         let graph = self.graph;
-        let Some(log) = &graph.estate().usage else { return };
-        let by_principal = done_by(graph, log);
-        let covered = Covered::new(graph, log);
+        let Some((uses, _)) = &self.uses else { return };
         let operations = graph.catalog().operations();
         let weights: Vec<u64> = operations
             .iter(Plane::Control)
@@ -136,7 +84,7 @@ impl Lens<'_> {
         for (at, identity) in graph.identities().iter() {
             let Some(party) = identity.party else { continue };
             let held = graph.held_by(party);
-            if !held.iter().all(|h| covered.whole(graph, &graph.grants()[h.grant])) {
+            if !held.iter().all(|h| uses.covers(&graph.grants()[h.grant])) {
                 continue;
             }
             let in_force = held.iter().map(|h| &graph.grants()[h.grant]);
@@ -154,12 +102,9 @@ impl Lens<'_> {
             if *granted == 0 {
                 continue;
             }
-            let mut index =
-                UseIndex { granted: *granted, days: log.until.days_since(log.from), ..UseIndex::default() };
+            let mut index = UseIndex { granted: *granted, days: uses.days(), ..UseIndex::default() };
             let mut seen: BTreeSet<usize> = BTreeSet::new();
-            let ids = [Some(graph.parties()[party].principal), identity.client].into_iter().flatten();
-            let rows = ids.filter_map(|id| by_principal.get(&graph.text(id).to_ascii_lowercase())).flatten();
-            for row in rows {
+            for row in uses.of(identity).into_iter().filter(|row| !row.data) {
                 index.denied += usize::from(row.denied > 0);
                 let found = operations.find(Plane::Control, graph.text(row.operation));
                 let Some(op) = found.filter(|op| row.done > 0 && set.contains(Plane::Control, *op)) else {
@@ -176,7 +121,7 @@ impl Lens<'_> {
     }
 
     fn use_of(&self, subject: &super::Subject) -> Option<&UseFacts> {
-        self.uses.as_ref()?.get(&(subject.grant?, subject.identity?))
+        self.uses.as_ref()?.1.get(&(subject.grant?, subject.identity?))
     }
 }
 
@@ -217,9 +162,6 @@ pub(super) const FACTS: &[Fact] = &[
         field: "log_days",
         kind: Type::Int,
         meaning: "days that the activity log covers",
-        get: |lens, _| {
-            let log = lens.graph.estate().usage.as_ref();
-            log.map_or(Value::Missing, |l| Value::Int(l.until.days_since(l.from)))
-        },
+        get: |lens, _| lens.uses.as_ref().map_or(Value::Missing, |(uses, _)| Value::Int(uses.days())),
     },
 ];

@@ -6,14 +6,13 @@
 use super::client::Client;
 use super::clock::Clock;
 use super::gather::Gather;
-pub use super::gather::Tracked;
 use super::listing::{self, Awaited, Listing};
 use super::reader::{Event, read, read_next, write_next};
 use super::scheduler::{Refusal, Scheduler, Traffic};
 use super::target::{Target, Via};
 use crate::model::is_guid;
 use crate::model::{Estate, Gap, Instant, Reason, Source};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -58,8 +57,6 @@ pub enum Failure {
 pub struct Collected {
     /// The estate, settled.
     pub estate: Estate,
-    /// How each kind of data came.
-    pub tracked: BTreeMap<Source, Tracked>,
     /// What happened on the way.
     pub traffic: Arc<Traffic>,
     /// Whether the token stopped being accepted: a later run with a new one could read on.
@@ -75,6 +72,15 @@ const ASSOCIATED: usize = 300;
 /// Pages that wait to be taken in.
 const WAITING: usize = 16;
 
+/// When things were read.
+#[derive(Clone, Copy, Debug)]
+pub struct Moments {
+    /// When reading began, in an earlier run if this one goes on with it: what ages are counted to.
+    pub collected: Instant,
+    /// When this run began.
+    pub started: Instant,
+}
+
 /// Reads a tenant.
 ///
 /// # Errors
@@ -85,7 +91,7 @@ pub async fn collect(
     target: &Target,
     journal: &mut dyn Journal,
     watch: &dyn Watch,
-    now: Instant,
+    moments: Moments,
 ) -> Result<Collected, Failure> {
     let client = Arc::new(client);
     let scheduler = Scheduler::new(Arc::clone(&client), clock, AT_ONCE);
@@ -102,6 +108,7 @@ pub async fn collect(
         unplanned: None,
         subscriptions: Vec::new(),
         met: BTreeSet::new(),
+        moments,
     };
     let first = run.first(target).await?;
     run.stage(first, Some(target), &[Awaited::Plan, Awaited::Groups, Awaited::Others]).await?;
@@ -131,14 +138,13 @@ pub async fn collect(
     run.stage(late, None, &[]).await?;
     let interrupted = run.refused.iter().any(|r| r.identity);
     let traffic = Arc::clone(&run.scheduler.traffic);
-    let tracked = run.gather.tracked.clone();
     let tenant = target.tenant.as_deref();
-    let mut estate = run.gather.finish(now, client.cloud().name, tenant);
+    let mut estate = run.gather.finish(moments.collected, client.cloud().name, tenant);
     if narrow {
         super::narrow::within(&mut estate, &subscriptions);
     }
     estate.part = target.part(subscriptions.len()).map(|part| estate.strings.intern(&part));
-    Ok(Collected { estate, tracked, traffic, interrupted })
+    Ok(Collected { estate, traffic, interrupted })
 }
 
 pub(super) struct Run<'r> {
@@ -154,6 +160,7 @@ pub(super) struct Run<'r> {
     pub(super) subscriptions: Vec<String>,
     /// Groups whose members were asked for, by folded id.
     pub(super) met: BTreeSet<String>,
+    moments: Moments,
 }
 
 /// How many lists are not read yet that something waits for.
@@ -228,6 +235,7 @@ impl Run<'_> {
                     continue;
                 }
                 self.gather.asked(&listing);
+                self.gather.came = Some(self.moments.collected);
                 let gather = &mut self.gather;
                 let mut take = |page: &[u8]| {
                     gather.page(&listing, page);
@@ -259,6 +267,8 @@ impl Run<'_> {
                         let shown = next.as_ref().map(write_next);
                         self.journal.keep(&listing.key, &body, shown.as_deref())?;
                     }
+                    let since = i64::try_from(self.scheduler.elapsed().as_micros()).unwrap_or(i64::MAX);
+                    self.gather.came = Some(self.moments.started.plus_micros(since));
                     self.gather.page(&listing, &body);
                 }
                 Some(Event::Failed(listing, refusal)) => {

@@ -5,28 +5,19 @@ use super::listing::{self, Listing, Shape, is_plain};
 use super::page::cut;
 use super::scheduler::Refusal;
 use super::target::Planned;
-use crate::model::{Association, Coverage, Estate, Extent, Gap, Instant, Reason, Scope, Source, Sym, tidy};
+use crate::model::{
+    Association, Coverage, Estate, Extent, Gap, Instant, Reading, Reason, Scope, Source, Sym, tidy,
+};
 use crate::sources::arm::Lowering;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-
-/// How one kind of data came.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tracked {
-    /// Lists that were asked for.
-    pub lists: usize,
-    /// Lists that were given up, or came cut.
-    pub failed: usize,
-    /// Pages.
-    pub pages: usize,
-    /// Items in them, repeats included.
-    pub items: usize,
-}
 
 #[derive(Default)]
 pub(super) struct Gather {
     pub(super) lowering: Lowering,
     pub(super) planned: BTreeSet<Planned>,
-    pub(super) tracked: BTreeMap<Source, Tracked>,
+    pub(super) tracked: BTreeMap<Source, Reading>,
+    /// When the page that is taken in came.
+    pub(super) came: Option<Instant>,
     pub(super) counted: BTreeMap<String, u64>,
     /// Subscriptions in which custom roles of their own can be assigned, by folded id.
     pub(super) role_homes: BTreeSet<String>,
@@ -94,6 +85,8 @@ impl Gather {
             let tracked = self.tracked.entry(*source).or_default();
             tracked.pages += 1;
             tracked.items += page.elements;
+            tracked.began = tracked.began.min(self.came).or(self.came);
+            tracked.ended = tracked.ended.max(self.came);
         }
         if let Some(total) = page.total {
             let rows = self.rows.entry(listing.key.clone()).or_default();
@@ -269,6 +262,7 @@ impl Gather {
             };
             coverage.note(source, extent);
         }
+        coverage.note_readings(self.tracked);
         estate.coverage = coverage;
         estate.gaps = tidy(gaps);
         estate.collected_at = Some(collected_at);

@@ -30,7 +30,7 @@ mod target;
 pub use client::{AUTHORITIES, Client};
 pub use clock::Clock;
 pub use cloud::{Cloud, CloudError};
-pub use collect::{Collected, Failure, Journal, Tracked, Watch, collect};
+pub use collect::{Collected, Failure, Journal, Moments, Watch, collect};
 pub use credential::{CHAIN, Surroundings};
 pub use doctor::{ASSOCIATED, DIRECTORY_SOURCES, EVERYTHING, Examined, Lack, NEEDS, catalogue, examine};
 pub use listing::QUERIES;

@@ -119,6 +119,11 @@ pub(super) struct Scheduler {
 }
 
 impl Scheduler {
+    /// How long ago this run began, by its clock.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.clock.elapsed()
+    }
+
     pub(super) fn new(client: Arc<Client>, clock: Arc<dyn Clock>, at_once: usize) -> Scheduler {
         Scheduler {
             client,

@@ -3,8 +3,46 @@
 //!
 //! Not here: comparing the two (`review`).
 
-use crate::model::{AccessPolicy, Assignment, Estate, RoleKind, Sym, role_key};
+use crate::model::{
+    AccessPolicy, Assignment, Estate, Gap, Reason, RoleKind, Source, Sym, rfind_fold, role_key,
+};
 use std::collections::{HashMap, HashSet};
+
+/// That a plan knows grants which a tenant does not have: what it says of taking them away shows nothing then.
+fn lacking(live: &Estate, gone: &[String]) -> Option<Gap> {
+    let grants: Vec<&String> = gone
+        .iter()
+        .filter(|id| rfind_fold(id, "/providers/Microsoft.Authorization/roleAssignments/").is_some())
+        .collect();
+    if grants.is_empty() {
+        return None;
+    }
+    let rows = live.assignments.iter().chain(&live.schedules);
+    let there: HashSet<String> = rows.map(|a| live.strings.show_id(a.id).to_ascii_lowercase()).collect();
+    let mut missing = grants.into_iter().filter(|id| !there.contains(&id.to_ascii_lowercase()));
+    let first = missing.next()?;
+    let detail = format!(
+        "{} role assignment(s) that the plan takes away or knows are not in the snapshot, `{first}` first: it was read before they were made, or does not cover them",
+        missing.count() + 1
+    );
+    Some(Gap::new(Source::RoleAssignments, first.clone(), Reason::Disagreement, detail))
+}
+
+/// Takes members out of groups: the provider azuread names a membership `GROUP/member/MEMBER`.
+fn leave(live: &mut Estate, gone: &[String]) {
+    let left = gone.iter().filter_map(|id| id.split_once("/member/"));
+    let left: HashSet<(String, String)> =
+        left.map(|(group, member)| (group.to_ascii_lowercase(), member.to_ascii_lowercase())).collect();
+    if left.is_empty() {
+        return;
+    }
+    let Estate { strings, groups, .. } = live;
+    let text = |sym: Sym| strings.text(sym).to_ascii_lowercase();
+    for group in groups {
+        let own = text(group.id);
+        group.members.retain(|m| !left.contains(&(own.clone(), text(*m))));
+    }
+}
 
 /// A tenant that a change is to be laid over.
 #[derive(Debug)]
@@ -39,6 +77,8 @@ impl Below {
                 Some((symbol.to_ascii_lowercase(), below.principals.get(&id)?.clone()))
             })
             .collect();
+        live.gaps.extend(lacking(live, gone));
+        leave(live, gone);
         let mut declared: HashSet<String> = change.declarations.keys().cloned().collect();
         declared.extend(gone.iter().map(|id| id.trim_end_matches('/').to_ascii_lowercase()));
         let same: HashSet<[String; 4]> =

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, LinkedList};
 
 /// Why a file is no plan that can be read.
 #[derive(Debug, thiserror::Error)]
@@ -31,8 +31,9 @@ pub enum PlanError {
 #[serde(bound(deserialize = "'a: 'de"))]
 struct Wire<'a> {
     format_version: String,
+    // Each is dropped once it was looked at, and a list of them never moves while it grows.
     #[serde(borrow)]
-    resource_changes: Option<Vec<Entry<'a>>>,
+    resource_changes: Option<LinkedList<Entry<'a>>>,
     #[serde(default)]
     errored: bool,
     complete: Option<bool>,
@@ -226,7 +227,11 @@ impl<'a> Plan<'a> {
         if let Some(module) = wire.prior_state.and_then(|s| s.values?.root_module) {
             plan.looked_up_in(module, 0).map_err(broken)?;
         }
-        for entry in wire.resource_changes.unwrap_or_default() {
+        let changes = wire.resource_changes.unwrap_or_default();
+        plan.instances.reserve(changes.len());
+        plan.planned.reserve(changes.len());
+        plan.by_name.reserve(changes.len());
+        for entry in changes {
             plan.change(entry, &scripted).map_err(broken)?;
         }
         Ok(plan)

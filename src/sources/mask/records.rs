@@ -9,6 +9,7 @@ const KEPT: &[&str] = &[
     "schema",
     "tool",
     "coverage",
+    "reads",
     "cloud",
     "collected_at",
     "sign_in_window",

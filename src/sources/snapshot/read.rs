@@ -2,8 +2,8 @@
 
 use super::{MAX_BYTES, MAX_RATIO, SCHEMA};
 use crate::model::{
-    Association, Coverage, Estate, Extent, Gap, Instant, LocalGrant, LocalSystem, Location, Reason, SignIn,
-    SignInWindow, Source,
+    Association, Coverage, Estate, Extent, Gap, Instant, LocalGrant, LocalSystem, Location, Reading, Reason,
+    SignIn, SignInWindow, Source,
 };
 use crate::sources::Position;
 use crate::sources::arm::Lowering;
@@ -40,6 +40,19 @@ struct Header {
     simulated: bool,
     sign_in_window: Option<[String; 2]>,
     coverage: BTreeMap<String, String>,
+    #[serde(default)]
+    reads: BTreeMap<String, Listed>,
+}
+
+/// How one kind of data was read.
+#[derive(Deserialize)]
+struct Listed {
+    lists: usize,
+    failed: usize,
+    pages: usize,
+    items: usize,
+    began: Option<String>,
+    ended: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -296,6 +309,16 @@ fn finish(lowering: Lowering, header: Header, gaps: Vec<Gap>) -> Result<Estate, 
             _ => return Err(bad("complete, partial or absent in coverage")),
         };
         coverage.note(source, extent);
+    }
+    for (name, read) in header.reads {
+        let source = Source::named(&name).ok_or_else(|| bad("sources in reads"))?;
+        let at = |t: Option<String>| match t {
+            Some(t) => Instant::parse(&t).map(Some).ok_or_else(|| bad("times in reads")),
+            None => Ok(None),
+        };
+        let Listed { lists, failed, pages, items, began, ended } = read;
+        let reading = Reading { lists, failed, pages, items, began: at(began)?, ended: at(ended)? };
+        coverage.note_readings([(source, reading)]);
     }
     // A kind of data that an older version did not know was not read.
     estate.coverage = coverage;

@@ -2,7 +2,7 @@
 
 use super::SCHEMA;
 use crate::model::{
-    Assignment, Estate, GrantState, IdentityBlock, Permission, PrincipalType, RoleKind, Sym, Tags,
+    Assignment, Estate, GrantState, IdentityBlock, Instant, Permission, PrincipalType, RoleKind, Sym, Tags,
 };
 use crate::sources::mask::Mask;
 use serde_json::{Map, Value, json};
@@ -110,6 +110,13 @@ impl Writer<'_> {
         let e = self.0;
         let coverage =
             e.coverage.iter().map(|(source, extent)| (source.name().to_owned(), Value::from(extent.name())));
+        let time = |t: Option<Instant>| t.map(|t| t.to_string());
+        let reads = e.coverage.iter().filter_map(|(source, _)| {
+            let r = e.coverage.reading(source)?;
+            let read = json!({"lists": r.lists, "failed": r.failed, "pages": r.pages, "items": r.items,
+                "began": time(r.began), "ended": time(r.ended)});
+            Some((source.name().to_owned(), read))
+        });
         object(vec![
             ("schema", SCHEMA.into()),
             ("tool", json!({"name": "leastwise", "version": env!("CARGO_PKG_VERSION")})),
@@ -123,6 +130,7 @@ impl Writer<'_> {
                 e.sign_in_window.map_or(Value::Null, |w| json!([w.from.to_string(), w.until.to_string()])),
             ),
             ("coverage", Value::Object(coverage.collect())),
+            ("reads", Value::Object(reads.collect())),
         ])
     }
 
