@@ -5,7 +5,7 @@ use super::error::AppError;
 use super::lookup::closest;
 use super::right_size::{Form, as_code};
 use crate::model::{Operation, Plane};
-use crate::rbac::{Candidate, Catalog, Class, CompiledRole, OpSet, classify, suggest, weight};
+use crate::rbac::{Candidate, Catalog, CompiledRole, OpSet, classify, count_by_class, suggest, weight};
 use crate::render::remedy::{az_create, role_json};
 use crate::report::{Remedy, RemedyGrant, RemedyRole, RoleRef};
 use serde_json::{Value, json};
@@ -53,7 +53,12 @@ pub fn for_needs(needs: &Needs, catalog: &Catalog) -> Result<String, AppError> {
     for role in &chosen {
         gives.union(&CompiledRole::compile(&role.permissions, catalog.operations()).most);
     }
-    let besides = besides(&gives, &operations, catalog);
+    for need in &operations {
+        if let Some(at) = catalog.operations().find(need.plane, &need.name) {
+            gives.remove(need.plane, at);
+        }
+    }
+    let besides = count_by_class(&gives, catalog.operations());
     let exact: u64 = operations.iter().map(|o| weight(classify(o.plane, &o.name))).sum();
     let uncovered: Vec<String> =
         found.uncovered.iter().filter_map(|n| operations.get(*n)).map(shown).collect();
@@ -154,26 +159,6 @@ fn unknown(operation: &Operation, catalog: &Catalog) -> AppError {
         Some(like) => error.help(format!("is it `{like}`?")),
         None => error.help("give one whole operation, such as Microsoft.Web/sites/write"),
     }
-}
-
-/// How many operations are given that nobody asked for, by class, the worst first.
-fn besides(gives: &OpSet, needs: &[Operation], catalog: &Catalog) -> Vec<(Class, usize)> {
-    let operations = catalog.operations();
-    let mut counts: Vec<(Class, usize)> = Class::ALL.iter().rev().map(|c| (*c, 0)).collect();
-    for plane in Plane::ALL {
-        for at in gives.iter(plane) {
-            let name = operations.name(plane, at);
-            if needs.iter().any(|n| n.plane == plane && n.name == name) {
-                continue;
-            }
-            let class = classify(plane, name);
-            if let Some((_, count)) = counts.iter_mut().find(|(c, _)| *c == class) {
-                *count += 1;
-            }
-        }
-    }
-    counts.retain(|(_, count)| *count > 0);
-    counts
 }
 
 /// A custom role of just some operations.

@@ -20,7 +20,7 @@ pub use delegation::{ASSIGN, Bound, assignable, surely_assignable};
 pub use effective::{Access, Block, CompiledRole, ParsedCondition};
 pub use matching::{matches, matches_strictly};
 pub use opset::OpSet;
-pub use profile::{ClassSets, RoleProfile};
+pub use profile::{ClassSets, RoleProfile, count_by_class};
 pub use risk::{Class, classify, classify_pattern};
 pub use suggest::{Candidate, Cost, Suggestion, suggest, weight};
 pub use technique::{

@@ -103,6 +103,21 @@ pub struct RoleProfile {
     pub resource_types: BTreeSet<String>,
 }
 
+/// How many operations of a set are of each class, the worst first; classes without any are left out.
+pub fn count_by_class(set: &OpSet, operations: &Operations) -> Vec<(Class, usize)> {
+    let mut counts: Vec<(Class, usize)> = Class::ALL.iter().rev().map(|c| (*c, 0)).collect();
+    for plane in Plane::ALL {
+        for at in set.iter(plane) {
+            let class = classify(plane, operations.name(plane, at));
+            if let Some((_, count)) = counts.iter_mut().find(|(c, _)| *c == class) {
+                *count += 1;
+            }
+        }
+    }
+    counts.retain(|(_, count)| *count > 0);
+    counts
+}
+
 impl RoleProfile {
     /// Looks at a compiled role.
     pub fn new(role: &CompiledRole, operations: &Operations, sets: &ClassSets) -> RoleProfile {

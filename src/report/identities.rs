@@ -149,21 +149,21 @@ impl<'a> Report<'a> {
         }
     }
 
-    /// The ladder of evidence: whoever did not sign in while the logs covered the window is dormant, whatever runs as
-    /// it; a host, a trust from outside or a recent sign-in means used; no host and no trust, where both were read,
-    /// means unused; else nobody knows.
+    /// The ladder of evidence: no host, no trust from outside and no sign-in, where all was read, means unused; whoever did
+    /// not sign in while the logs covered the window is dormant, whatever runs as it; a host, a trust or a sign-in means
+    /// used; else nobody knows.
     fn unused(&self, at: Ix<Identity>, identity: &Identity, facts: &IdentityFacts) -> &'static str {
-        if self.dormant.contains(&at.index()) {
-            return "dormant";
-        }
         let coverage = &self.graph.estate().coverage;
         let read = |s| coverage.of(s) == Extent::Complete;
         let recent = facts.last_sign_in.is_some();
-        if !identity.hosts.is_empty() || !identity.federated.is_empty() || recent {
-            return "used";
-        }
+        let anything = !identity.hosts.is_empty() || !identity.federated.is_empty() || recent;
         let searched = read(Source::Resources) && read(Source::FederatedCredentials);
-        if searched && identity.kind == IdentityKind::UserAssigned { "unused" } else { "inconclusive" }
+        match (anything, self.dormant.contains(&at.index())) {
+            (false, _) if searched && identity.kind == IdentityKind::UserAssigned => "unused",
+            (_, true) => "dormant",
+            (true, false) => "used",
+            (false, false) => "inconclusive",
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use super::campaign::Campaign;
 use super::item::Item;
 use super::topology::Topology;
 use crate::finding::{Disposition, Finding, Severity, SubjectKind};
-use crate::graph::{AccessGraph, Held, Identity, IdentityKind};
+use crate::graph::{AccessGraph, Escalation, Grant, Held, Identity, IdentityKind};
 use crate::model::Ix;
 use crate::policy::glob;
 use crate::rbac::Class;
@@ -47,6 +47,7 @@ pub fn items(
     privileged: bool,
 ) -> Vec<Item> {
     let topology = Topology::new(graph);
+    let chokes = chokes(graph);
     let mut before = Before::new();
     for row in earlier.iter().filter(|c| c.closed.is_some()).flat_map(|c| &c.rows) {
         if let Some((at, d)) = row.decided() {
@@ -82,6 +83,7 @@ pub fn items(
                 findings: findings_of(&findings, &own, graph, &held),
                 topology: &topology,
                 near: &near,
+                choke: chokes.get(&held.grant).map(String::as_str),
             };
             let mut item = about.item(&held);
             if privileged && !item.privileged {
@@ -108,6 +110,28 @@ pub fn items(
     all
 }
 
+/// The grants whose removal cuts most ways to more power, with what that does, in words.
+fn chokes(graph: &AccessGraph) -> HashMap<Ix<Grant>, String> {
+    let chokes = Escalation::new(graph).chokes();
+    let ways = chokes.ways;
+    let mut before = ways;
+    let mut all = HashMap::new();
+    for (n, choke) in chokes.grants.iter().enumerate() {
+        let cut = before.saturating_sub(choke.left);
+        before = choke.left;
+        let told = match n {
+            0 => format!("without it, {cut} of {ways} ways to more power are closed"),
+            _ => format!(
+                "without it and the grants that close more, {cut} more of {ways} ways to more power are closed"
+            ),
+        };
+        if cut > 0 {
+            all.insert(choke.grant, told);
+        }
+    }
+    all
+}
+
 /// What was found of a grant, of its role, and of who holds it.
 fn findings_of<'a>(
     all: &HashMap<(SubjectKind, usize), Vec<&'a Finding>>,
@@ -128,6 +152,8 @@ struct About<'a> {
     findings: Vec<&'a Finding>,
     topology: &'a Topology<'a>,
     near: &'a BTreeSet<Ix<crate::graph::ScopeNode>>,
+    /// What taking the grant away does to ways to more power, where it is one of those that do most.
+    choke: Option<&'a str>,
 }
 
 impl About<'_> {
@@ -184,6 +210,11 @@ impl About<'_> {
         };
         item.item = item.id();
         let (what, why) = self.recommended(held, &mut item);
+        let (what, why) = match self.choke {
+            Some(choke) if what == "approve" => ("no-information", format!("{choke}; {why}")),
+            Some(choke) => (what, format!("{why}; {choke}")),
+            None => (what, why),
+        };
         what.clone_into(&mut item.recommendation);
         item.recommendation_reason = why;
         item

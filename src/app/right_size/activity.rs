@@ -5,7 +5,8 @@ use crate::app::lookup::scope;
 use crate::graph::{AccessGraph, Grant, Identity, Party, ScopeNode, Uses};
 use crate::model::{GrantState, Ix, Level, Operation, Plane, Source, Usage, UsageLog};
 use crate::rbac::{
-    Access, Candidate, Catalog, Class, CompiledRole, OpSet, Suggestion, classify, suggest, weight,
+    Access, Candidate, Catalog, Class, CompiledRole, OpSet, Suggestion, classify, count_by_class, suggest,
+    weight,
 };
 use crate::report::{Remedy, RemedyGrant, RemedyRole, RoleRef};
 use std::cell::RefCell;
@@ -119,16 +120,7 @@ impl<'g> Places<'g> {
             }
         }
         held.subtract(&gives);
-        let mut removed: Vec<(Class, usize)> = Class::ALL.iter().rev().map(|c| (*c, 0)).collect();
-        for plane in Plane::ALL {
-            for at in held.iter(plane) {
-                let class = classify(plane, operations.name(plane, at));
-                if let Some((_, count)) = removed.iter_mut().find(|(c, _)| *c == class) {
-                    *count += 1;
-                }
-            }
-        }
-        removed.retain(|(_, count)| *count > 0);
+        let removed = count_by_class(&held, operations);
         let named = |at: &usize| offered.get(*at).map(|k| (k.1.clone(), k.0.key.clone()));
         Answer { roles: found.roles.iter().filter_map(named).collect(), found, removed }
     }
