@@ -61,7 +61,8 @@ pub(super) fn frame(text: &str) -> Result<Frame<'_>, CatalogError> {
         return Err(bad);
     };
     let start = text.len() - body.len();
-    let (Some(operations), Some(roles)) = (body.find("[operations]\n"), body.find("[roles]\n")) else {
+    let find = |heading: &str| memchr::memmem::find(body.as_bytes(), heading.as_bytes());
+    let (Some(operations), Some(roles)) = (find("[operations]\n"), find("[roles]\n")) else {
         return Err(bad);
     };
     let operations = start + operations + "[operations]\n".len()..start + roles;

@@ -23,6 +23,8 @@ pub struct Catalog {
     digest: String,
     roles: HashMap<String, std::ops::Range<usize>>,
     operations_at: std::ops::Range<usize>,
+    /// Whether it is the embedded one, whose operations need not be read.
+    embedded: bool,
     operations: OnceLock<Operations>,
     classes: OnceLock<ClassSets>,
     names: OnceLock<HashMap<String, String>>,
@@ -51,12 +53,14 @@ impl Catalog {
         CATALOG.get_or_init(|| {
             // A damaged embedded text would mean a damaged binary; an empty catalogue then answers nothing, and
             // the test that reads the real one keeps this from ever shipping.
-            Catalog::parse(include_str!("catalog.txt").into()).unwrap_or_else(|_| Catalog {
+            let read = Catalog::parse(include_str!("catalog.txt").into());
+            read.map(|c| Catalog { embedded: true, ..c }).unwrap_or_else(|_| Catalog {
                 text: "".into(),
                 date: String::new(),
                 digest: String::new(),
                 roles: HashMap::new(),
                 operations_at: 0..0,
+                embedded: false,
                 operations: OnceLock::new(),
                 classes: OnceLock::new(),
                 names: OnceLock::new(),
@@ -77,6 +81,7 @@ impl Catalog {
             digest,
             roles,
             operations_at,
+            embedded: false,
             operations: OnceLock::new(),
             classes: OnceLock::new(),
             names: OnceLock::new(),
@@ -101,8 +106,10 @@ impl Catalog {
 
     /// The operations.
     pub fn operations(&self) -> &Operations {
-        self.operations
-            .get_or_init(|| Operations::parse(self.text.get(self.operations_at.clone()).unwrap_or_default()))
+        self.operations.get_or_init(|| match self.embedded {
+            true => Operations::embedded(),
+            false => Operations::parse(self.text.get(self.operations_at.clone()).unwrap_or_default()),
+        })
     }
 
     /// The operations by what harm they do.

@@ -3,6 +3,7 @@
 use crate::model::{ActionPattern, Plane};
 use crate::rbac::matching::matches;
 use crate::rbac::opset::OpSet;
+use std::borrow::Cow;
 
 /// All known operations.
 #[derive(Debug, Default)]
@@ -14,6 +15,13 @@ pub struct Operations {
 /// Names in lower case, sorted: pieces of one text, since tens of thousands of small ones take long to make.
 #[derive(Debug, Default)]
 struct Names {
+    text: Cow<'static, str>,
+    sorted: Vec<Piece>,
+}
+
+/// Names while they are read.
+#[derive(Default)]
+struct Reading {
     text: String,
     sorted: Vec<Piece>,
     /// Read, and perhaps greater than what comes next.
@@ -31,7 +39,7 @@ impl Operations {
     /// Reads the catalogue's section: a line a resource type, `type<TAB>control verbs<TAB>data verbs`.
     pub(super) fn parse(text: &str) -> Operations {
         let folded = text.to_ascii_lowercase();
-        let (mut control, mut data) = (Names::default(), Names::default());
+        let (mut control, mut data) = (Reading::default(), Reading::default());
         for line in folded.lines() {
             let mut fields = line.split('\t');
             let kind = fields.next().unwrap_or_default();
@@ -40,6 +48,14 @@ impl Operations {
             }
         }
         Operations { control: control.sorted(), data: data.sorted() }
+    }
+
+    /// Those of the embedded catalogue, which were sorted when the program was built.
+    pub(super) fn embedded() -> Operations {
+        Operations {
+            control: Names::lines(include_str!(concat!(env!("OUT_DIR"), "/operations-control.txt"))),
+            data: Names::lines(include_str!(concat!(env!("OUT_DIR"), "/operations-data.txt"))),
+        }
     }
 
     fn names(&self, plane: Plane) -> &Names {
@@ -111,7 +127,7 @@ impl Operations {
     }
 }
 
-impl Names {
+impl Reading {
     /// Adds a resource type's operations. Types come sorted, so that what is less than one is in its place, and only a few
     /// names wait for theirs.
     fn add(&mut self, kind: &str, verbs: &str) {
@@ -137,7 +153,17 @@ impl Names {
             self.sorted.sort_by(|a, b| piece(text, *a).cmp(piece(text, *b)));
             self.sorted.dedup_by(|a, b| piece(text, *a) == piece(text, *b));
         }
-        self
+        Names { text: self.text.into(), sorted: self.sorted }
+    }
+}
+
+impl Names {
+    /// Sorted lines.
+    fn lines(text: &'static str) -> Names {
+        let mut start = 0;
+        let ends = memchr::memchr_iter(b'\n', text.as_bytes()).filter_map(|end| u32::try_from(end).ok());
+        let sorted = ends.map(|end| (std::mem::replace(&mut start, end + 1), end)).collect();
+        Names { text: text.into(), sorted }
     }
 
     fn at(&self, piece_of: Piece) -> &str {
@@ -174,5 +200,15 @@ mod tests {
         assert_eq!(all("a.c\tx x\t\na.b/c/d\twrite\t\na.b/c-d\tread\t\na.b/c\tread\t\na.b\tx\t\n"), expected);
         let embedded = crate::rbac::Catalog::embedded().operations();
         assert!(Plane::ALL.iter().all(|p| embedded.iter(*p).is_sorted_by(|a, b| a < b)));
+    }
+
+    #[test]
+    fn what_was_sorted_at_build_time_is_what_reading_gives() {
+        let catalog = crate::rbac::Catalog::embedded();
+        let again = crate::rbac::Catalog::parse(catalog.text().to_owned().into()).unwrap();
+        for plane in Plane::ALL {
+            assert!(catalog.operations().len(plane) > 3_000);
+            assert!(catalog.operations().iter(plane).eq(again.operations().iter(plane)), "{plane:?}");
+        }
     }
 }
