@@ -52,6 +52,16 @@ pub struct ControlRow {
 /// A thing that rules look at: its kind, and its number among those that anything was found of.
 type Thing = (SubjectKind, usize);
 
+/// What reviews say of a control that wants one.
+enum Reviewed {
+    /// One that is recent enough holds.
+    Holds(String),
+    /// None does.
+    Fails(String),
+    /// Nobody can tell.
+    Unknown(String),
+}
+
 /// What one rule found.
 struct Found {
     kind: SubjectKind,
@@ -260,23 +270,26 @@ impl<'a> Report<'a> {
         control: &Control,
         sum: &Tally,
         ruleless: bool,
-        review: Option<(bool, String)>,
+        review: Option<Reviewed>,
     ) -> (&'static str, String) {
         if !sum.failed.is_empty() && !control.lists {
             let s = if sum.findings == 1 { "" } else { "s" };
             return ("not-satisfied", format!("{} finding{s} on {}", sum.findings, sum.among(&sum.failed)));
         }
         match &review {
-            Some((false, why)) if self.reviews.is_some() => return ("not-satisfied", why.clone()),
+            Some(Reviewed::Fails(why)) if self.reviews.is_some() => return ("not-satisfied", why.clone()),
             // Without a ledger nobody can say that there was none.
-            Some((false, why)) => return ("manual", why.clone()),
+            Some(Reviewed::Fails(why)) => return ("manual", why.clone()),
+            Some(Reviewed::Unknown(why)) => return ("inconclusive", why.clone()),
             _ => {}
         }
         if !sum.blocked.is_empty() {
             return ("inconclusive", sum.blocked.join("; "));
         }
         let whom = self.whom(control.population);
-        let review = review.map(|(_, why)| why);
+        let review = review.map(|review| match review {
+            Reviewed::Holds(why) | Reviewed::Fails(why) | Reviewed::Unknown(why) => why,
+        });
         let looked = match (&review, ruleless) {
             (Some(why), true) => why.clone(),
             (Some(why), false) => format!("{why}; {} looked at", sum.looked()),
@@ -328,14 +341,14 @@ impl<'a> Report<'a> {
     }
 
     /// Whether a review that is recent enough was closed, and which.
-    fn reviewed(&self, every: ReviewEvery) -> (bool, String) {
+    fn reviewed(&self, every: ReviewEvery) -> Reviewed {
         let Some(reviews) = &self.reviews else {
-            return (false, "no ledger of reviews was given (--ledger FILE)".to_owned());
+            return Reviewed::Fails("no ledger of reviews was given (--ledger FILE)".to_owned());
         };
         let now = self.provenance.decided_at;
         let closed = |r: &&ReviewRow| r.closed_at.is_some() && (every.privileged || r.all_grants);
         let Some(last) = reviews.iter().filter(closed).max_by_key(|r| r.closed_at) else {
-            return (false, "no review was closed".to_owned());
+            return Reviewed::Fails("no review was closed".to_owned());
         };
         let days = match (now, last.closed_at) {
             (Some(now), Some(closed)) => now.days_since(closed),
@@ -346,25 +359,54 @@ impl<'a> Report<'a> {
                 "the last review, {}, was closed {days} days ago; {} are the most",
                 last.campaign, every.max_days
             );
-            return (false, why);
+            return Reviewed::Fails(why);
         }
-        if last.undecided > 0 {
-            return (false, format!("review {} left {} grant(s) undecided", last.campaign, last.undecided));
+        let name = &last.campaign;
+        let fails = [
+            (last.undecided, format!("review {name} left {} grant(s) undecided", last.undecided)),
+            (
+                last.overdue,
+                format!(
+                    "{} grant(s) that review {name} denied or narrowed are there still, or again",
+                    last.overdue
+                ),
+            ),
+            (last.expired, format!("{} approval(s) of review {name} are over", last.expired)),
+            (last.drifted, format!("{} grant(s) changed since review {name} approved them", last.drifted)),
+            // Of an estate that was not read whole, nobody knows what was there.
+            (
+                if last.complete { last.missed } else { 0 },
+                format!(
+                    "{} grant(s) were there when review {name} was opened, and are not in it",
+                    last.missed
+                ),
+            ),
+        ];
+        if let Some((_, why)) = fails.into_iter().find(|(count, _)| *count > 0) {
+            return Reviewed::Fails(why);
         }
-        if last.overdue > 0 {
-            let why = format!(
-                "{} grant(s) that review {} denied or narrowed are there still, or again",
-                last.overdue, last.campaign
-            );
-            return (false, why);
-        }
-        if last.expired > 0 {
-            return (false, format!("{} approval(s) of review {} are over", last.expired, last.campaign));
-        }
-        if last.drifted > 0 {
-            let why =
-                format!("{} grant(s) changed since review {} approved them", last.drifted, last.campaign);
-            return (false, why);
+        let unknown = [
+            (
+                usize::from(!last.complete),
+                format!("review {name} was opened over an estate that was not read whole"),
+            ),
+            (
+                last.unread,
+                format!(
+                    "of {} grant(s) of review {name} the estate says nothing: it was not read whole",
+                    last.unread
+                ),
+            ),
+            (
+                last.unproven,
+                format!(
+                    "the estate was read too early to show what became of {} decision(s) of review {name}",
+                    last.unproven
+                ),
+            ),
+        ];
+        if let Some((_, why)) = unknown.into_iter().find(|(count, _)| *count > 0) {
+            return Reviewed::Unknown(why);
         }
         let mut why =
             format!("review {} decided {} grant(s), closed {days} days ago", last.campaign, last.decided);
@@ -374,7 +416,7 @@ impl<'a> Report<'a> {
         if last.new > 0 {
             why.push_str(&format!("; {} grant(s) came since and are in no review", last.new));
         }
-        (true, why)
+        Reviewed::Holds(why)
     }
 }
 

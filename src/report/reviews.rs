@@ -31,8 +31,16 @@ pub struct ReviewRow {
     pub expired: usize,
     /// Those that changed since they were approved.
     pub drifted: usize,
-    /// Grants that are there now, and were not in it.
+    /// Grants that came since it was opened, and are in no review.
     pub new: usize,
+    /// Grants that were there when it was opened, by the day that they were made on, and that it does not have.
+    pub missed: usize,
+    /// Those of which the estate says nothing, because not all was read.
+    pub unread: usize,
+    /// Those that were denied or narrowed too late for the estate to show what became of them.
+    pub unproven: usize,
+    /// Whether the estate that it was opened over was read whole.
+    pub complete: bool,
     /// Those that were decided after the day that they were due on.
     pub late: usize,
     /// Who acknowledged it.

@@ -223,8 +223,17 @@ pub trait Ledger {
 #[derive(Default)]
 struct Sense {
     last: Option<Instant>,
-    /// Whether each campaign is open, with its grants.
-    campaigns: BTreeMap<String, (bool, BTreeSet<String>)>,
+    campaigns: BTreeMap<String, Told>,
+}
+
+/// What was told of a campaign so far.
+struct Told {
+    open: bool,
+    /// How many grants it said to have.
+    grants: usize,
+    items: BTreeSet<String>,
+    /// Digests of files that were imported.
+    files: BTreeSet<String>,
 }
 
 impl Sense {
@@ -236,7 +245,9 @@ impl Sense {
         self.last = Some(at);
         let name = match &entry.body {
             Body::Opened(o) => {
-                let new = self.campaigns.insert(o.campaign.clone(), (true, BTreeSet::new())).is_none();
+                let told =
+                    Told { open: true, grants: o.grants, items: BTreeSet::new(), files: BTreeSet::new() };
+                let new = self.campaigns.insert(o.campaign.clone(), told).is_none();
                 return if new { Ok(()) } else { Err(format!("campaign `{}` is opened twice", o.campaign)) };
             }
             Body::Item(i) => &i.campaign,
@@ -244,21 +255,38 @@ impl Sense {
             Body::Decided(d) => &d.campaign,
             Body::Closed(c) => &c.campaign,
         };
-        let Some((open, items)) = self.campaigns.get_mut(name) else {
+        let Some(told) = self.campaigns.get_mut(name) else {
             return Err(format!("no campaign `{name}` was opened"));
         };
-        if !*open {
+        if !told.open {
             return Err(format!("campaign `{name}` is closed"));
         }
+        let there = told.items.len();
+        if !matches!(entry.body, Body::Item(_)) && there != told.grants {
+            return Err(format!(
+                "campaign `{name}` was opened with {} grant(s), and {there} stand before this",
+                told.grants
+            ));
+        }
         match &entry.body {
-            Body::Item(item) if !items.insert(item.item.clone()) => {
+            Body::Item(item) if !told.items.insert(item.item.clone()) => {
                 Err(format!("`{}` is there twice", item.item))
             }
-            Body::Decided(d) if !items.contains(&d.item) => {
+            Body::Decided(d) if !told.items.contains(&d.item) => {
                 Err(format!("`{}` is no grant of `{name}`", d.item))
             }
+            Body::Decided(d) if !told.files.contains(&d.file) => {
+                Err(format!("it is of a file that was not imported into `{name}`"))
+            }
+            Body::Closed(c) if c.grants != there => {
+                Err(format!("`{name}` has {there} grant(s), and it is closed with {}", c.grants))
+            }
+            Body::Imported(i) => {
+                told.files.insert(i.sha256.clone());
+                Ok(())
+            }
             Body::Closed(_) => {
-                *open = false;
+                told.open = false;
                 Ok(())
             }
             _ => Ok(()),
@@ -299,7 +327,12 @@ impl Chain {
                 return fail(format!("it is number {}: entries were dropped or put in", entry.seq));
             }
             if serde_json::to_vec(&entry).ok().as_deref() != Some(text) {
-                return fail("it is not written as it is here".to_owned());
+                let ends = if text.ends_with(b"\r") {
+                    ": its lines end as on Windows, which git may do (`ledger.jsonl -text` in .gitattributes keeps it from that)"
+                } else {
+                    ""
+                };
+                return fail(format!("it is not written as it is here{ends}"));
             }
             if entry.previous != chain.head() {
                 return fail("it does not follow the line before: something was changed".to_owned());
@@ -309,6 +342,15 @@ impl Chain {
             }
             chain.head = Some(digest(text));
             chain.entries.push(entry);
+        }
+        // A campaign and its grants are written at once.
+        if let Some((name, told)) = sense.campaigns.iter().find(|(_, t)| t.items.len() != t.grants) {
+            let there = told.items.len();
+            let problem = format!(
+                "campaign `{name}` was opened with {} grant(s), and {there} are there: lines are missing",
+                told.grants
+            );
+            return Err(LedgerError { line, problem });
         }
         Ok(chain)
     }

@@ -28,6 +28,6 @@ pub use items::{Reviewers, items};
 pub use ledger::{Body, Chain, Closed, Decision, Entry, Imported, Ledger, LedgerError, Opened, Verdict};
 pub use people::{says_something, unnamed as no_name};
 pub use power::{IdentityChange, Power};
-pub use standing::{Standing, Stands, standings};
+pub use standing::{Against, Standing, Stands, standings};
 pub use topology::{Narrowed, Topology};
 pub use ways::WayChange;

@@ -21,8 +21,10 @@ pub enum Standing {
     New,
     /// Denied, there still, in time.
     Due,
-    /// Denied or narrowed, and the estate was read before that.
+    /// Denied or narrowed, and the estate was read before that, or before the time that is given was over.
     Unproven,
+    /// Not there, where not all was read.
+    Unread,
     /// Denied and gone.
     Closed,
     /// Approved or not decided, and gone.
@@ -46,6 +48,7 @@ impl Standing {
             Standing::New => "new",
             Standing::Due => "due",
             Standing::Unproven => "unproven",
+            Standing::Unread => "not-read",
             Standing::Closed => "closed",
             Standing::Narrowed => "narrowed",
             Standing::Gone => "gone",
@@ -74,13 +77,23 @@ pub struct Stands {
     pub detail: String,
 }
 
-/// Holds a campaign against the grants that are there now, worst first. What was read before a decision proves nothing of it.
-pub fn standings(
-    campaign: &Campaign,
-    current: &[Item],
-    read_at: Option<Instant>,
-    now: Instant,
-) -> Vec<Stands> {
+/// What a campaign is held against.
+#[derive(Clone, Copy)]
+pub struct Against<'a> {
+    /// The grants that are there.
+    pub current: &'a [Item],
+    /// When they were read, if that is known.
+    pub read_at: Option<Instant>,
+    /// The instant that days are counted to.
+    pub now: Instant,
+    /// Why it proves nothing that a grant is not among them; none where it does.
+    pub unread: &'a dyn Fn(&Item) -> Option<String>,
+}
+
+/// Holds a campaign against the grants that are there now, worst first. What was read before a decision proves nothing of it,
+/// and what was not read is not gone.
+pub fn standings(campaign: &Campaign, against: Against<'_>) -> Vec<Stands> {
+    let Against { current, read_at, now, unread } = against;
     let there: BTreeMap<&str, &Item> = current.iter().map(|i| (i.item.as_str(), i)).collect();
     let reviewed: BTreeSet<&str> = campaign.rows.iter().map(|r| r.item.item.as_str()).collect();
     // By principal: a grant turns into another of the same one only.
@@ -113,7 +126,14 @@ pub fn standings(
                 if after {
                     (Standing::Regranted, is, format!("{said}, made again on {}", is.created_on))
                 } else if ends.is_some_and(|ends| now > ends) {
-                    (Standing::Overdue, is, format!("{said}, {} are given", campaign.opened.sla_days))
+                    let given = campaign.opened.sla_days;
+                    match read_at.filter(|read| ends.is_some_and(|ends| *read <= ends)) {
+                        None => (Standing::Overdue, is, format!("{said}, {given} are given")),
+                        Some(read) => {
+                            let said = format!("{said}, {given} are given, and the estate is of {read}");
+                            (Standing::Unproven, is, said)
+                        }
+                    }
                 } else {
                     (Standing::Due, is, said)
                 }
@@ -125,7 +145,10 @@ pub fn standings(
                 _ => (Standing::Kept, is, format!("approved by {}", d.reviewer)),
             },
             (Some((_, d)), None) if matches!(d.verdict, Verdict::Deny | Verdict::Narrow) => {
-                (Standing::Closed, &row.item, format!("{} by {}", word(d.verdict), d.reviewer))
+                match unread(&row.item) {
+                    Some(why) => (Standing::Unread, &row.item, why),
+                    None => (Standing::Closed, &row.item, format!("{} by {}", word(d.verdict), d.reviewer)),
+                }
             }
             (decided, None) => {
                 let drifted = decided.and_then(|_| {
@@ -133,9 +156,10 @@ pub fn standings(
                     let at = own.iter().position(|new| turned(&row.item, new))?;
                     Some(own.remove(at))
                 });
-                match drifted {
-                    Some(new) => (Standing::Drifted, new, how(&row.item, new)),
-                    None => (Standing::Gone, &row.item, String::new()),
+                match (drifted, unread(&row.item)) {
+                    (Some(new), _) => (Standing::Drifted, new, how(&row.item, new)),
+                    (None, Some(why)) => (Standing::Unread, &row.item, why),
+                    (None, None) => (Standing::Gone, &row.item, String::new()),
                 }
             }
         };
@@ -243,7 +267,7 @@ mod tests {
         Row { item, decisions: vec![("2026-03-01T00:00:00Z".to_owned(), decision)], needs_second: false }
     }
 
-    fn stands(rows: Vec<Row>, current: &[Item], now: &str) -> Vec<(Standing, String)> {
+    fn opened(rows: Vec<Row>) -> Campaign {
         let opened = Opened {
             campaign: "c".to_owned(),
             due: "2026-03-10".to_owned(),
@@ -256,8 +280,13 @@ mod tests {
             sla_days: 7,
             second_approver: "none".to_owned(),
         };
-        let campaign = Campaign { opened, opened_at: String::new(), rows, closed: None, files: Vec::new() };
-        let all = standings(&campaign, current, Instant::parse(now), Instant::parse(now).unwrap());
+        Campaign { opened, opened_at: String::new(), rows, closed: None, files: Vec::new() }
+    }
+
+    fn stands(rows: Vec<Row>, current: &[Item], now: &str) -> Vec<(Standing, String)> {
+        let campaign = opened(rows);
+        let now = Instant::parse(now).unwrap();
+        let all = standings(&campaign, Against { current, read_at: Some(now), now, unread: &|_| None });
         all.into_iter().map(|s| (s.standing, s.item.item)).collect()
     }
 
@@ -271,6 +300,26 @@ mod tests {
         assert_eq!(one(std::slice::from_ref(&old), "2026-03-08T00:00:00Z"), Standing::Due);
         assert_eq!(one(&[old], "2026-03-08T00:00:01Z"), Standing::Overdue);
         assert_eq!(one(&[back], "2026-03-09T00:00:00Z"), Standing::Regranted);
+    }
+
+    #[test]
+    fn what_was_not_read_proves_nothing() {
+        let row = || decided(item("a", "/s", "2026-01-01T00:00:00Z"), Verdict::Deny, None);
+        let old = [item("a", "/s", "2026-01-01T00:00:00Z")];
+        let late = Instant::parse("2026-03-20T00:00:00Z").unwrap();
+        let early = Instant::parse("2026-03-02T00:00:00Z");
+        let mut campaign = opened(vec![row()]);
+        let one = |campaign: &Campaign, current: &[Item], read_at, unread: bool| {
+            let why = move |_: &Item| unread.then(|| "not read".to_owned());
+            standings(campaign, Against { current, read_at, now: late, unread: &why })[0].standing
+        };
+        assert_eq!(one(&campaign, &[], Some(late), true), Standing::Unread);
+        assert_eq!(one(&campaign, &[], Some(late), false), Standing::Closed);
+        // Read within the days that are given, it says nothing of the day after.
+        assert_eq!(one(&campaign, &old, early, false), Standing::Unproven);
+        assert_eq!(one(&campaign, &old, Some(late), false), Standing::Overdue);
+        campaign.rows = vec![decided(old[0].clone(), Verdict::Approve, None)];
+        assert_eq!(one(&campaign, &[], Some(late), true), Standing::Unread);
     }
 
     #[test]

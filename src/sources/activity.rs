@@ -100,7 +100,11 @@ impl Visit for Reader<'_> {
 
     fn problem(&mut self, problem: Problem, at: Position) {
         self.any = true;
-        let reason = if problem == Problem::Truncated { Reason::Truncated } else { Reason::Unparsed };
+        let reason = match problem {
+            Problem::TooLarge | Problem::Empty => Reason::Unparsed,
+            // What comes after is missing.
+            Problem::Truncated | Problem::Syntax(_) | Problem::Io(_) => Reason::Truncated,
+        };
         self.gap(reason, "the sign-in log could not be read to its end", at);
     }
 }

@@ -160,7 +160,25 @@ fn a_year_of_reviews() {
     saved(&dir, "later.lwsnap", "2026-01-24T08:00:00Z", |_| {});
     let denied = counts(&dir, "2026-Q1", "later.lwsnap", "2026-01-25T08:00:00Z")["due"].as_u64().unwrap();
     assert!(denied > 0);
-    assert_eq!(counts(&dir, "2026-Q1", "later.lwsnap", "2026-02-01T08:00:00Z")["overdue"], denied);
+    // What was read within the week does not show the day after.
+    assert_eq!(counts(&dir, "2026-Q1", "later.lwsnap", "2026-02-01T08:00:00Z")["unproven"], denied);
+    saved(&dir, "after.lwsnap", "2026-02-01T08:00:00Z", |_| {});
+    assert_eq!(counts(&dir, "2026-Q1", "after.lwsnap", "2026-02-01T08:00:00Z")["overdue"], denied);
+    // Nor is gone what was not read.
+    saved(&dir, "unread.lwsnap", "2026-02-01T08:00:00Z", |e| {
+        e.assignments.clear();
+        e.coverage.note(leastwise::model::Source::RoleAssignments, leastwise::model::Extent::Partial);
+    });
+    let unread = counts(&dir, "2026-Q1", "unread.lwsnap", "2026-02-01T08:00:00Z");
+    assert!(unread["not-read"].as_u64().unwrap() > 300 && unread.get("closed").is_none(), "{unread}");
+    let plan = ["review", "plan", "--campaign", "2026-Q1", "--format", "az", "--snapshot"];
+    let nothing = ok(&dir, &[&plan[..], &["unread.lwsnap"]].concat()).out;
+    assert!(nothing.contains("nothing is known") && !nothing.contains("az role assignment"), "{nothing}");
+    let judged =
+        ["--ledger", "ledger.jsonl", "--as-of", "2026-02-01T08:00:00Z", "--format", "csv", "-o", "unread"];
+    ok(&dir, &[&["audit", "--snapshot", "unread.lwsnap"][..], &judged].concat());
+    let controls = fs::read_to_string(dir.join("unread/controls.csv")).unwrap();
+    assert!(controls.contains("the estate says nothing"), "{controls}");
     saved(&dir, "q2.lwsnap", "2026-04-06T08:00:00Z", |e| without(e, ADMIN));
     assert_eq!(counts(&dir, "2026-Q1", "q2.lwsnap", "2026-04-06T08:00:00Z")["closed"], denied);
     saved(&dir, "back.lwsnap", "2026-05-01T08:00:00Z", |e| {
@@ -169,6 +187,18 @@ fn a_year_of_reviews() {
         mine.for_each(|a| a.created_on = Instant::parse("2026-04-20T08:00:00Z"));
     });
     assert_eq!(counts(&dir, "2026-Q1", "back.lwsnap", "2026-05-01T08:00:00Z")["re-granted"], denied);
+    // One that was made anew goes by its own id.
+    saved(&dir, "anew.lwsnap", "2026-05-01T08:00:00Z", |e| {
+        let who = principal(e, ADMIN);
+        let fresh = e.strings.intern("aaaaaaaa-0000-4000-8000-000000000001");
+        let mine = e.assignments.iter_mut().filter(|a| a.principal == who).take(1);
+        mine.for_each(|a| a.id.name = fresh);
+    });
+    let anew = ok(&dir, &[&plan[..], &["anew.lwsnap"]].concat()).out;
+    assert!(
+        anew.contains("delete --ids") && anew.contains("/aaaaaaaa-0000-4000-8000-000000000001"),
+        "{anew}"
+    );
 
     // Second quarter: the row carries what was said before; the grant drifts to a wider scope after.
     open("2026-Q2", "q2.lwsnap", "2026-04-20", "2026-04-06T08:00:00Z");
@@ -246,6 +276,16 @@ fn a_year_of_reviews() {
         assert_eq!((waived, ended), if at < "2026-07" { (true, false) } else { (false, true) }, "{quarter}");
         before = Some(out);
     }
+    // A ledger that lost what it said before, or its end, is none that a bundle may go on with.
+    let last = before.clone().unwrap();
+    let broken = ["evidence", "build", "--snapshot", "q4.lwsnap", "--previous", &last, "-o", "broken"];
+    let none = run(&dir, &broken);
+    assert!(none.code == 2 && none.err.contains("it has none"), "{}", none.err);
+    let text = fs::read_to_string(dir.join("ledger.jsonl")).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    write(&dir.join("short.jsonl"), lines[..lines.len() - 1].join("\n") + "\n");
+    let short = run(&dir, &[&broken[..], &["--ledger", "short.jsonl"]].concat());
+    assert!(short.code == 2 && short.err.contains("does not go on with"), "{}", short.err);
     // Of summer, where nobody answered, nothing was reviewed.
     assert_eq!(statuses, ["partial", "partial", "not-satisfied", "partial"]);
     let all = ["evidence/2026-Q1", "evidence/2026-Q2", "evidence/2026-Q3", "evidence/2026-Q4"];

@@ -188,7 +188,9 @@ pub fn build(
             })
             .collect(),
     };
-    if let Some(problem) = before.and_then(|(before, _)| verify::order(&before, &manifest)) {
+    let problem = before.and_then(|(before, _)| verify::order(&before, &manifest));
+    let problem = problem.or_else(|| verify::continues(terms.previous.as_deref()?, &beside));
+    if let Some(problem) = problem {
         return Err(AppError::usage(problem).help("name the bundle that this one follows with --previous"));
     }
     let unequal = manifest.derived.reconciliation.iter().filter(|r| !r.equal).count();

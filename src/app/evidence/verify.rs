@@ -98,6 +98,9 @@ pub fn verify(
         }
         if let (Some(earlier), Some(manifest)) = (&last_one, &manifest) {
             check.problems.extend(order(earlier, manifest));
+            if let Some(path) = at.checked_sub(1).and_then(|n| terms.bundles.get(n)) {
+                check.problems.extend(continues(path, bundle));
+            }
         }
         last_one = manifest.or(last_one);
         before = Some(head.clone());
@@ -129,6 +132,19 @@ pub(super) fn order(earlier: &Manifest, later: &Manifest) -> Option<String> {
     }
     let at = |m: &Manifest| Instant::parse(&m.origin.decided_at);
     (at(earlier) > at(later)).then(|| format!("{MANIFEST}: it was made before the bundle that it follows"))
+}
+
+/// Why a bundle's ledger does not go on with that of the one before: what was decided once stays decided.
+pub(super) fn continues(earlier: &Path, later: &Path) -> Option<String> {
+    let ledger = |bundle: &Path| read_file(&bundle.join(LEDGER)).ok();
+    let was = ledger(earlier)?;
+    match ledger(later) {
+        None => Some(format!("{LEDGER}: the bundle before it has one, and it has none")),
+        Some(is) if !is.starts_with(&was) => Some(format!(
+            "{LEDGER}: it does not go on with that of the bundle before it: entries were taken away or changed"
+        )),
+        Some(_) => None,
+    }
 }
 
 /// The manifest and the head of a bundle whose files are as they were listed.

@@ -96,11 +96,13 @@ fn history(campaign: &Campaign, row: &Row) -> Vec<String> {
         Some(Verdict::Approve) => "Approve",
         // What is narrowed is not approved as it is.
         Some(Verdict::Deny | Verdict::Narrow) => "Deny",
+        _ if last.is_some_and(|(_, d)| d.verdict == Verdict::DontKnow) => "Don't know",
         _ => "Not reviewed",
     };
     let recommended = match item.recommendation.as_str() {
         "approve" => "Approve",
-        "deny" | "narrow" => "Deny",
+        "deny" => "Deny",
+        // To be narrowed is neither; the table has no word for it.
         _ => "No Info",
     };
     let reviewer = last.map(|(_, d)| d.reviewer.clone()).unwrap_or_default();

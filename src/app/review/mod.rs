@@ -7,6 +7,7 @@ mod decide;
 mod open;
 mod packets;
 mod plan;
+mod reach;
 mod remind;
 mod status;
 
@@ -14,6 +15,7 @@ pub use close::{CloseTerms, close, export};
 pub use decide::{ImportTerms, import};
 pub use open::{OpenTerms, open};
 pub use plan::plan;
+use reach::Reach;
 pub use remind::remind;
 use status::review_rows;
 pub use status::{StatusForm, Told, status};
@@ -44,6 +46,8 @@ pub struct Present {
     pub collected_at: Option<Instant>,
     /// All scopes, lower-case; none where not all were read.
     pub scopes: Option<BTreeSet<String>>,
+    /// How far grants were read.
+    reach: Reach,
 }
 
 impl Present {
@@ -54,7 +58,7 @@ impl Present {
         let whole = [Source::ResourceGroups, Source::Resources, Source::Subscriptions].into_iter().all(read);
         let ids = graph.scopes().nodes().iter().map(|(_, node)| graph.text(node.id).to_ascii_lowercase());
         let scopes = whole.then(|| ids.collect());
-        Present { items, tenant, collected_at: estate.collected_at, scopes }
+        Present { items, tenant, collected_at: estate.collected_at, scopes, reach: Reach::of(graph) }
     }
 
     /// Whether a scope is there, as far as that is known.

@@ -7,7 +7,7 @@ use crate::rbac::Catalog;
 use crate::render::remedy::{az_back, az_create, az_delete};
 use crate::report::{Remedy, RemedyGrant, RoleRef};
 use crate::review::{Campaign, Item, Verdict};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// The plan of a campaign. Where what is there now was read, only what is there still.
@@ -27,7 +27,8 @@ pub fn plan(
     if let Some(present) = now {
         present.fits(campaign)?;
     }
-    let there: Option<BTreeSet<&str>> = now.map(|p| p.items.iter().map(|i| i.item.as_str()).collect());
+    let there: Option<BTreeMap<&str, &Item>> =
+        now.map(|p| p.items.iter().map(|i| (i.item.as_str(), i)).collect());
     let held = |new: &RemedyGrant, role: &str| {
         let same = |i: &&Item| {
             i.principal_id == new.principal
@@ -40,14 +41,20 @@ pub fn plan(
     let mut remedies: BTreeMap<(String, String), Remedy> = BTreeMap::new();
     let mut notes = Vec::new();
     let (mut groups, mut gone) = (0, 0);
+    let mut unread: Vec<(&Item, String)> = Vec::new();
     for row in &campaign.rows {
         let Some((_, decision)) = row.decided() else { continue };
         if !matches!(decision.verdict, Verdict::Deny | Verdict::Narrow) {
             continue;
         }
-        let item = &row.item;
-        if there.as_ref().is_some_and(|t| !t.contains(item.item.as_str())) {
-            gone += 1;
+        // As it is now: one that was made again has another id.
+        let is = there.as_ref().map(|t| t.get(row.item.item.as_str()).copied());
+        let item = is.flatten().unwrap_or(&row.item);
+        if is == Some(None) {
+            match now.and_then(|p| p.reach.unread(item)) {
+                None => gone += 1,
+                Some(why) => unread.push((item, why)),
+            }
             continue;
         }
         if item.via != "direct" {
@@ -103,6 +110,14 @@ pub fn plan(
     }
     if gone > 0 {
         notes.push(format!("{gone} denied or narrowed grant(s) are gone already"));
+    }
+    if let Some((first, why)) = unread.first() {
+        notes.push(format!(
+            "of {} denied or narrowed grant(s), such as {} of `{}`, nothing is known ({why}): nothing is planned for them",
+            unread.len(),
+            first.role,
+            first.identity
+        ));
     }
     let pending = campaign.at(crate::review::Progress::PendingSecond).count();
     if pending > 0 {

@@ -5,7 +5,7 @@ use crate::app::error::AppError;
 use crate::app::estate::Times;
 use crate::model::Instant;
 use crate::report::ReviewRow;
-use crate::review::{Campaign, Chain, Item, Progress, Standing, Stands, Verdict, standings};
+use crate::review::{Against, Campaign, Chain, Item, Progress, Standing, Stands, Verdict, standings};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -52,7 +52,7 @@ pub fn status(
     let stands = match now {
         Some(present) => {
             present.fits(campaign)?;
-            Some(standings(campaign, &scoped(campaign, &present.items), present.collected_at, at))
+            Some(held_against(campaign, present, at))
         }
         None => None,
     };
@@ -61,11 +61,18 @@ pub fn status(
         .flatten()
         .any(|s| matches!(s.standing, Standing::Overdue | Standing::Regranted | Standing::Expired));
     let overdue = (late && undecided > 0) || acts;
+    let read_at = now.and_then(|p| p.collected_at);
     let text = match form {
-        StatusForm::Json => as_json(campaign, stands.as_deref(), late, chain.head()),
-        StatusForm::Text => as_text(campaign, stands.as_deref(), late, chain.head()),
+        StatusForm::Json => as_json(campaign, (stands.as_deref(), read_at), late, chain.head()),
+        StatusForm::Text => as_text(campaign, (stands.as_deref(), read_at), late, chain.head()),
     };
     Ok(Told { text, overdue })
+}
+
+fn held_against(campaign: &Campaign, now: &Present, at: Instant) -> Vec<Stands> {
+    let current = scoped(campaign, &now.items);
+    let unread = |item: &Item| now.reach.unread(item);
+    standings(campaign, Against { current: &current, read_at: now.collected_at, now: at, unread: &unread })
 }
 
 /// A campaign of privileged grants alone says nothing of others.
@@ -94,7 +101,10 @@ fn counts(stands: &[Stands]) -> BTreeMap<Standing, usize> {
     all
 }
 
-fn as_text(campaign: &Campaign, stands: Option<&[Stands]>, late: bool, head: &str) -> String {
+/// How grants stand, and when they were read.
+type Now<'s> = (Option<&'s [Stands]>, Option<Instant>);
+
+fn as_text(campaign: &Campaign, (stands, read_at): Now<'_>, late: bool, head: &str) -> String {
     let opened = &campaign.opened;
     let state = match (&campaign.closed, late) {
         (Some((at, _)), _) => format!("closed at {at}"),
@@ -112,7 +122,11 @@ fn as_text(campaign: &Campaign, stands: Option<&[Stands]>, late: bool, head: &st
     }
     if let Some(stands) = stands {
         let counts: Vec<String> = counts(stands).iter().map(|(s, n)| format!("{n} {}", s.name())).collect();
-        let _ = writeln!(out, "against what is there now: {}", counts.join(", "));
+        let when = read_at.map_or_else(|| "now".to_owned(), |t| format!("as read {t}"));
+        let _ = writeln!(out, "against what is there, {when}: {}", counts.join(", "));
+        if let Some(unread) = stands.iter().find(|s| s.standing == Standing::Unread) {
+            let _ = writeln!(out, "not-read: {}: it is not told whether these are gone", unread.detail);
+        }
         let act: Vec<&Stands> = stands.iter().filter(|s| s.standing.acts()).collect();
         for s in act.iter().take(SHOWN) {
             let i = &s.item;
@@ -128,7 +142,7 @@ fn as_text(campaign: &Campaign, stands: Option<&[Stands]>, late: bool, head: &st
     out
 }
 
-fn as_json(campaign: &Campaign, stands: Option<&[Stands]>, late: bool, head: &str) -> String {
+fn as_json(campaign: &Campaign, (stands, read_at): Now<'_>, late: bool, head: &str) -> String {
     let opened = &campaign.opened;
     let owners: Vec<_> = by_owner(campaign)
         .iter()
@@ -147,12 +161,17 @@ fn as_json(campaign: &Campaign, stands: Option<&[Stands]>, late: bool, head: &st
             .collect();
         let counts: serde_json::Map<String, serde_json::Value> =
             counts(all).iter().map(|(s, n)| (s.name().to_owned(), json!(n))).collect();
-        json!({"counts": counts, "grants": rows})
+        json!({"counts": counts, "grants": rows, "read_at": read_at.map(|t| t.to_string())})
+    });
+    let waiting = campaign.rows.iter().filter(|r| r.progress() != Progress::Decided).map(|r| {
+        let progress = if r.progress() == Progress::Open { "open" } else { "pending-second" };
+        json!({"item": r.item.item, "owner": r.item.owner, "identity": r.item.identity, "role": r.item.role,
+            "scope": r.item.scope, "progress": progress})
     });
     let all = json!({
         "campaign": opened.campaign, "due": opened.due, "overdue": late, "opened_at": campaign.opened_at,
         "closed_at": campaign.closed.as_ref().map(|(at, _)| at), "estate": opened.estate, "complete": opened.complete,
-        "grants": campaign.rows.len(), "owners": owners, "now": stands, "ledger_head": head,
+        "grants": campaign.rows.len(), "owners": owners, "waiting": waiting.collect::<Vec<_>>(), "now": stands, "ledger_head": head,
     });
     format!("{all:#}\n")
 }
@@ -168,7 +187,11 @@ pub(super) fn review_rows(chain: &Chain, now: &Present, at: Instant) -> Result<V
             campaign.rows.iter().filter(|r| r.decided().is_some_and(|(_, d)| d.verdict == verdict)).count()
         };
         let decided = campaign.at(Progress::Decided).count();
-        let stands = standings(campaign, &scoped(campaign, &now.items), now.collected_at, at);
+        let stands = held_against(campaign, now, at);
+        let opened = Instant::parse(&campaign.opened_at);
+        let made_before =
+            |s: &&Stands| Instant::parse(&s.item.created_on).zip(opened).is_some_and(|(made, at)| made < at);
+        let missed = stands.iter().filter(|s| s.standing == Standing::New).filter(made_before).count();
         let standing = |all: &[Standing]| stands.iter().filter(|s| all.contains(&s.standing)).count();
         let late = |day: &str| day.get(..10).unwrap_or_default() > campaign.opened.due.as_str();
         Ok(ReviewRow {
@@ -186,7 +209,11 @@ pub(super) fn review_rows(chain: &Chain, now: &Present, at: Instant) -> Result<V
             overdue: standing(&[Standing::Overdue, Standing::Regranted]),
             expired: standing(&[Standing::Expired]),
             drifted: standing(&[Standing::Drifted]),
-            new: standing(&[Standing::New]),
+            new: standing(&[Standing::New]) - missed,
+            missed,
+            unread: standing(&[Standing::Unread]),
+            unproven: standing(&[Standing::Unproven]),
+            complete: campaign.opened.complete,
             late: campaign.rows.iter().filter_map(|r| r.decided()).filter(|(day, _)| late(day)).count(),
             acknowledged_by: campaign
                 .closed

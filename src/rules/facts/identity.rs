@@ -3,7 +3,7 @@
 use super::lens::Lens;
 use super::{Fact, Subject, Type, Value};
 use crate::graph::{AccessGraph, Identity, IdentityKind};
-use crate::model::{Estate, Extent, Ix, Level, LocalSystem, Source};
+use crate::model::{Estate, Extent, Ix, Level, LocalSystem, Reason, Source};
 use crate::policy::Verdict;
 use std::collections::BTreeSet;
 
@@ -206,6 +206,13 @@ impl<'g> Lens<'g> {
         let estate = self.graph.estate();
         let last: std::collections::HashMap<_, _> =
             estate.sign_ins.iter().map(|s| (estate.strings.class(s.principal), s.last)).collect();
+        // A single record that could not be read is no reason to know nothing of anybody: logs hold those of people, too.
+        let hides = |g: &crate::model::Gap| {
+            g.source == Source::SignIns
+                && g.reason.can_hide()
+                && !matches!(g.reason, Reason::Unparsed | Reason::NotCollected)
+        };
+        let whole = estate.coverage.of(Source::SignIns) == Extent::Complete && !estate.gaps.iter().any(hides);
         for (at, identity) in self.graph.identities().iter() {
             let principal = identity.party.map(|p| self.graph.parties()[p].principal);
             if principal.is_none() && identity.client.is_none() {
@@ -214,8 +221,9 @@ impl<'g> Lens<'g> {
             let seen = [principal, identity.client].into_iter().flatten();
             let seen = seen.filter_map(|s| last.get(&estate.strings.class(s))).max();
             if let Some(facts) = self.identities.get_mut(at.index()) {
-                // Without logs that cover a time, a last sign-in is known and nothing after it is.
-                facts.quiet_days = estate.sign_in_window.map(|window| {
+                // Without logs that cover a time, a last sign-in is known and nothing after it is; nor is it where some of
+                // them are missing.
+                facts.quiet_days = estate.sign_in_window.filter(|_| whole).map(|window| {
                     let since = seen.copied().unwrap_or(window.from);
                     window.until.days_since(since)
                 });
