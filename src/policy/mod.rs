@@ -6,6 +6,7 @@
 mod config;
 mod environment;
 mod naming;
+pub mod people;
 mod review;
 mod spans;
 mod waivers;

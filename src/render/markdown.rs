@@ -6,7 +6,7 @@ use crate::report::Sheet;
 use std::fmt::Write as _;
 
 /// A text that Markdown shows as it is.
-pub(super) fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut out = String::new();
     for c in clean(text).chars() {
         match c {

@@ -31,6 +31,7 @@ mod xlsx;
 
 pub use csv::{CsvOptions, CsvTable, csv_text};
 pub use difference::{Difference, Side};
+pub(crate) use markdown::escape as markdown;
 pub use markdown::{sheet as sheet_markdown, who_can as who_can_text};
 pub use page::{Page, Section};
 pub use paths::{blast_json, blast_text, open_json, open_text, path_json, paths_text};

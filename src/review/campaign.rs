@@ -2,8 +2,8 @@
 
 use super::item::Item;
 use super::ledger::{Body, Chain, Closed, Decision, Opened, Verdict};
-use super::people::{same_person, unnamed};
 use crate::model::Instant;
+use crate::policy::people::{same_person, unnamed};
 use std::collections::BTreeMap;
 
 /// How far a grant of a campaign is.

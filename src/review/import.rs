@@ -6,10 +6,14 @@ use super::campaign::{Campaign, Row};
 use super::item::FILLED;
 use super::ledger::{Decision, Verdict};
 use super::narrow::narrower;
-use super::people::{same_person, says_something, unnamed, unseen};
+use crate::policy::people::{same_person, says_something, unnamed, unseen};
 use crate::rbac::Catalog;
 use crate::sources::table::{Table, TableRow, day};
 use std::collections::HashMap;
+
+/// What spreadsheets show where a formula has no value.
+const SPREADSHEET_ERRORS: [&str; 8] =
+    ["#REF!", "#NAME?", "#VALUE!", "#N/A", "#DIV/0!", "#NULL!", "#NUM!", "#SPILL!"];
 
 /// What is wrong with a row, or with the whole table on line 1.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -157,6 +161,15 @@ impl One<'_> {
         for (name, text) in [("justification", justification), ("second_approver", second)] {
             if let Some(why) = unseen(text) {
                 return Err(format!("{name} {why}"));
+            }
+        }
+        for name in ["justification", "reviewer", "second_approver", "new_role", "new_scope", "expires"] {
+            let text = self.get(name);
+            if text.starts_with('=') {
+                return Err(format!("{name} is a formula, `{text}`: write what it says"));
+            }
+            if SPREADSHEET_ERRORS.contains(&text) {
+                return Err(format!("{name} is an error of the spreadsheet, `{text}`"));
             }
         }
         let keeps = matches!(verdict, Verdict::Approve | Verdict::Narrow);

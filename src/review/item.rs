@@ -1,6 +1,6 @@
 //! A grant as it stands in a review: everything that a reviewer sees, and what it is known by from review to review.
 
-use super::people::unseen;
+use crate::policy::people::unseen;
 use crate::sources::table::day;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};

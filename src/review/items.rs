@@ -4,6 +4,8 @@
 
 use super::campaign::Campaign;
 use super::item::Item;
+use super::ledger::Verdict;
+use super::standing::{how, turned};
 use super::topology::Topology;
 use crate::finding::{Disposition, Finding, Severity, SubjectKind};
 use crate::graph::{AccessGraph, Escalation, Grant, Held, Identity, IdentityKind};
@@ -99,6 +101,7 @@ pub fn items(
             all.push(item);
         }
     }
+    note_changes(&mut all, earlier);
     all.sort_by(|a, b| {
         let key = |i: &Item| {
             let fold = |t: &str| t.to_lowercase();
@@ -108,6 +111,28 @@ pub fn items(
     });
     all.dedup_by(|a, b| a.item == b.item);
     all
+}
+
+/// What was approved and is there no longer as it was: one thing of it changed, and nobody approved that.
+fn note_changes(items: &mut [Item], earlier: &[Campaign]) {
+    let there: BTreeSet<String> = items.iter().map(|i| i.item.clone()).collect();
+    let mut approved: HashMap<String, Vec<(&Item, String)>> = HashMap::new();
+    for row in earlier.iter().filter(|c| c.closed.is_some()).flat_map(|c| &c.rows) {
+        let Some((at, d)) = row.decided().filter(|(_, d)| d.verdict == Verdict::Approve) else { continue };
+        if !there.contains(&row.item.item) {
+            let said = format!("{} approved it on {}", d.reviewer, at.get(..10).unwrap_or_default());
+            approved.entry(row.item.principal_id.to_ascii_lowercase()).or_default().push((&row.item, said));
+        }
+    }
+    for item in items.iter_mut().filter(|i| i.previous_decision.is_empty()) {
+        let own = approved.get(&item.principal_id.to_ascii_lowercase()).into_iter().flatten();
+        let Some((was, said)) = own.filter(|(was, _)| turned(was, item)).last() else { continue };
+        let changed = format!("changed since {said}: {}", how(was, item));
+        item.recommendation_reason = format!("{changed}; {}", item.recommendation_reason);
+        if item.recommendation == "approve" {
+            "no-information".clone_into(&mut item.recommendation);
+        }
+    }
 }
 
 /// The grants whose removal cuts most ways to more power, with what that does, in words.

@@ -210,7 +210,7 @@ fn word(verdict: Verdict) -> &'static str {
 }
 
 /// Whether a new grant is one that was approved, with one thing changed.
-fn turned(old: &Item, new: &Item) -> bool {
+pub(super) fn turned(old: &Item, new: &Item) -> bool {
     let same = |a: &str, b: &str| a.eq_ignore_ascii_case(b);
     let kept =
         [same(&old.role_id, &new.role_id), same(&old.scope, &new.scope), old.condition == new.condition];
@@ -219,7 +219,7 @@ fn turned(old: &Item, new: &Item) -> bool {
         && (changed == 1 || (!old.assignment.is_empty() && same(&old.assignment, &new.assignment)))
 }
 
-fn how(old: &Item, new: &Item) -> String {
+pub(super) fn how(old: &Item, new: &Item) -> String {
     let mut parts = Vec::new();
     if !old.role_id.eq_ignore_ascii_case(&new.role_id) {
         parts.push(format!("role was {}", old.role));

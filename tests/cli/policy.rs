@@ -19,8 +19,8 @@ rules = [\"owner-equivalent-grant\"]
 target = { role = \"Owner\" }
 category = \"waiver\"
 reason = \"it is replaced in the next release\"
-requested_by = \"a\"
-approved_by = \"b\"
+requested_by = \"ann\"
+approved_by = \"bob\"
 approved_on = 2026-05-01
 expires = 2026-08-01
 ";

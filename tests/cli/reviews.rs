@@ -218,6 +218,9 @@ fn a_year_of_reviews() {
 
     // Third quarter: nobody answers, and the exceptions are written down.
     open("2026-Q3", "q3.lwsnap", "2026-07-20", "2026-07-06T08:00:00Z");
+    let table = fs::read_to_string(dir.join("2026-Q3/packets/team-sales.csv")).unwrap();
+    let drifted = "changed since team-sales approved it on 2026-04-10: scope was ";
+    assert!(table.contains(drifted), "{table}");
     let bare = ["review", "close", "--acknowledged-by", "A. Manager", "--as-of", "2026-07-21T08:00:00Z"];
     let refused = run(&dir, &bare);
     assert!(refused.code == 2 && refused.err.contains("not decided"), "{}", refused.err);

@@ -172,7 +172,14 @@ fn slug(owner: &str) -> String {
     let kept: String = owner.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
     let parts: Vec<&str> = kept.split('-').filter(|p| !p.is_empty()).collect();
     let slug: String = parts.join("-").to_ascii_lowercase().chars().take(60).collect();
-    if slug.is_empty() { "nobody".to_owned() } else { slug }
+    // Windows keeps these names for devices, whatever follows the dot.
+    let device = ["con", "prn", "aux", "nul"].contains(&slug.as_str())
+        || slug.len() == 4 && (slug.starts_with("com") || slug.starts_with("lpt"));
+    match slug.as_str() {
+        "" => "nobody".to_owned(),
+        _ if device => format!("owner-{slug}"),
+        _ => slug,
+    }
 }
 
 /// Makes a folder for packets. What people filled in is never written over.

@@ -5,8 +5,8 @@ use super::{existing, moment, still_open};
 use crate::app::error::AppError;
 use crate::app::estate::Times;
 use crate::app::store::write_atomically;
-use crate::render::clean;
-use crate::review::{Campaign, Progress};
+use crate::render::{clean, markdown};
+use crate::review::{Campaign, Progress, Row};
 use std::path::Path;
 
 /// Rows that a mail lists.
@@ -32,34 +32,36 @@ pub fn remind(ledger: &Path, campaign: Option<&str>, to: &Path, times: Times) ->
         let (open, pending) = (count(Progress::Open), count(Progress::PendingSecond));
         let due =
             if late { format!("were due on {}", opened.due) } else { format!("are due on {}", opened.due) };
-        let (owner, name) = (clean(packet.owner), clean(&opened.campaign));
+        let owner = clean(packet.owner);
         // What waits, and who may help: the owner may not.
-        let waiting = packet.rows.iter().filter(|r| r.progress() == Progress::PendingSecond);
-        let waiting: Vec<String> = waiting
-            .take(LISTED)
-            .map(|r| {
+        let waiting: Vec<&Row> =
+            packet.rows.iter().filter(|r| r.progress() == Progress::PendingSecond).copied().collect();
+        let body = |shown: fn(&str) -> String| {
+            let (owner, name) = (shown(packet.owner), shown(&opened.campaign));
+            let row = |r: &&Row| {
                 format!(
                     "- {} of {} on {}\n",
-                    clean(&r.item.role),
-                    clean(&r.item.identity),
-                    clean(&r.item.scope)
+                    shown(&r.item.role),
+                    shown(&r.item.identity),
+                    shown(&r.item.scope)
                 )
-            })
-            .collect();
-        let more = pending.saturating_sub(LISTED);
-        let rest = if more > 0 { format!("- and {more} more\n") } else { String::new() };
-        let second = if pending > 0 {
+            };
+            let rows: String = waiting.iter().take(LISTED).map(row).collect();
+            let more = pending.saturating_sub(LISTED);
+            let rest = if more > 0 { format!("- and {more} more\n") } else { String::new() };
+            let second = if pending > 0 {
+                format!(
+                    "\n\nA second approver is somebody else than the owner, the first reviewer and whoever made the grant. It is missing for:\n\n{rows}{rest}"
+                )
+            } else {
+                String::new()
+            };
             format!(
-                "\n\nA second approver is somebody else than the owner, the first reviewer and whoever made the grant. It is missing for:\n\n{}{rest}",
-                waiting.concat()
+                "Access review {name}: decisions {due} (end of day, UTC).\n\n{open} grant(s) of identities of {owner} wait for a decision, {pending} for a second approver.{second}\n\nFill in packets/{}.csv or the workbook of that name, its last columns, and send it back. {}.html beside it shows the same rows to read, and what each decision means.\n",
+                packet.name, packet.name
             )
-        } else {
-            String::new()
         };
-        let body = format!(
-            "Access review {name}: decisions {due} (end of day, UTC).\n\n{open} grant(s) of identities of {owner} wait for a decision, {pending} for a second approver.{second}\n\nFill in packets/{}.csv or the workbook of that name, its last columns, and send it back. {}.html beside it shows the same rows to read, and what each decision means.\n",
-            packet.name, packet.name
-        );
+        let name = clean(&opened.campaign);
         // An address is taken as one only if it could not hold another header.
         let address = owner.contains('@') && !owner.contains(char::is_whitespace) && owner.is_ascii();
         let recipient = if address { format!("To: <{owner}>\r\n") } else { String::new() };
@@ -68,9 +70,9 @@ pub fn remind(ledger: &Path, campaign: Option<&str>, to: &Path, times: Times) ->
         let mail = format!(
             "{recipient}Subject: Access review {name}: {open} decision(s) {}{seconds}\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\nX-Unsent: 1\r\n\r\n{}",
             if late { "overdue" } else { "due" },
-            body.replace('\n', "\r\n")
+            body(clean).replace('\n', "\r\n")
         );
-        let text = format!("# Access review {name}\n\n{body}");
+        let text = format!("# Access review {}\n\n{}", markdown(&opened.campaign), body(markdown));
         write_atomically(&to.join(format!("{}.md", packet.name)), false, |f| f.write_all(text.as_bytes()))?;
         write_atomically(&to.join(format!("{}.eml", packet.name)), false, |f| f.write_all(mail.as_bytes()))?;
         out.push_str(&format!("{owner}: {open} open, {pending} wait for a second approver\n"));

@@ -3,8 +3,9 @@
 //! Nobody is authenticated here. What is refused is what reads like a name and is none, or like another and is the same.
 
 /// Words that fill a field and name nobody.
-const NOBODY: [&str; 14] = [
+const NOBODY: [&str; 16] = [
     "none", "na", "nil", "null", "no", "yes", "nobody", "unknown", "tbd", "todo", "same", "self", "me", "ok",
+    "true", "false",
 ];
 
 /// Why a text cannot stand as somebody's name.
@@ -27,7 +28,7 @@ pub fn unnamed(name: &str) -> Option<&'static str> {
 }
 
 /// Why a text that people read holds something that they do not see.
-pub(super) fn unseen(text: &str) -> Option<&'static str> {
+pub(crate) fn unseen(text: &str) -> Option<&'static str> {
     let hidden = |c: char| {
         c.is_control() && !matches!(c, '\n' | '\r' | '\t')
             || matches!(c, '\u{ad}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}')
@@ -42,10 +43,14 @@ pub fn says_something(text: &str) -> bool {
 
 /// Whether two names are one person's, as far as names tell: case, spaces, signs and what stands around an address do not count.
 /// A name without a domain is that of any address which begins with it, and so is one of the tenant's first domain.
-pub(super) fn same_person(a: &str, b: &str) -> bool {
+pub(crate) fn same_person(a: &str, b: &str) -> bool {
     let (x, y) = (core(a), core(b));
     if x.is_empty() || x == y {
         return x == y && !x.is_empty();
+    }
+    // `Smith, Alice` is `Alice Smith`.
+    if words(a).is_some_and(|own| words(b) == Some(own)) {
+        return true;
     }
     let ((one, of_one), (other, of_other)) = (parts(a), parts(b));
     let first = |domain: &str| domain.split('.').next().unwrap_or_default().to_owned();
@@ -61,7 +66,10 @@ pub(super) fn same_person(a: &str, b: &str) -> bool {
 fn parts(name: &str) -> (String, Option<String>) {
     let own = name.rsplit('\\').next().unwrap_or(name);
     match address(own).and_then(|a| a.split_once('@')) {
-        Some((local, domain)) => (core(local), Some(domain.to_ascii_lowercase())),
+        Some((local, domain)) => {
+            let local = local.split('+').next().unwrap_or(local);
+            (core(local), Some(domain.to_ascii_lowercase()))
+        }
         None => (core(own), None),
     }
 }
@@ -73,10 +81,37 @@ fn address(name: &str) -> Option<&str> {
         .map(|word| word.trim_start_matches("mailto:"))
 }
 
+/// The words of a name that has no address, in order; none where there is one word.
+fn words(name: &str) -> Option<Vec<String>> {
+    if address(name).is_some() {
+        return None;
+    }
+    let name = bare(name);
+    let words = name.split(|c: char| c.is_whitespace() || c == ',').map(core);
+    let mut words: Vec<String> = words.filter(|w| !w.is_empty()).collect();
+    words.sort_unstable();
+    (words.len() > 1).then_some(words)
+}
+
+/// A name without what stands in brackets behind it, which says what somebody is.
+fn bare(name: &str) -> &str {
+    match name.split_once('(') {
+        Some((before, _)) if !before.trim().is_empty() => before,
+        _ => name,
+    }
+}
+
 /// What is left of a name: of an address the address, letters and digits alone, accents left out as far as one sees them.
 fn core(name: &str) -> String {
-    let whole = address(name).unwrap_or(name);
-    whole.to_lowercase().chars().filter_map(plain).collect()
+    let plain_text = |text: &str| text.to_lowercase().chars().filter_map(plain).collect::<String>();
+    match address(name).and_then(|a| a.split_once('@')) {
+        // `alice+x@contoso.com` arrives where `alice@contoso.com` does.
+        Some((local, domain)) => {
+            let local = local.split('+').next().unwrap_or(local);
+            plain_text(local) + &plain_text(domain)
+        }
+        None => plain_text(bare(name)),
+    }
 }
 
 /// A letter without its accent; none for what is neither letter nor digit.
@@ -118,11 +153,15 @@ mod tests {
             "Alice",
             "CONTOSO\\alice",
             "ALICE@contoso.onmicrosoft.com",
+            "alice+reviews@contoso.com",
+            "alice (deputy)",
         ] {
             assert!(same_person("alice@contoso.com", other), "{other}");
         }
         assert!(same_person("team-finance", "Team  Finance") && same_person("team-finance", "team_finance"));
         assert!(same_person("José", "Jose\u{301}"));
+        assert!(same_person("Smith, Alice", "alice smith") && same_person("team-shop (lead)", "team-shop"));
+        assert!(!same_person("Alice Smith", "Alice Smythe") && !same_person("alice b", "alice"));
         assert!(!same_person("alice@contoso.com", "alice@contoso.org") && !same_person("", ""));
         assert!(
             !same_person("alice@contoso.com", "alice@fabrikam.onmicrosoft.com")
