@@ -11,8 +11,8 @@ use crate::rbac::Catalog;
 use crate::render::{CsvOptions, Format, Options, RenderError};
 use crate::report::{Overlay, Report, power_row};
 use crate::review::{diff, sort_findings};
-use crate::rules::run;
-use std::collections::HashMap;
+use crate::rules::{Judged, Status, run};
+use std::collections::{BTreeSet, HashMap};
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -123,8 +123,10 @@ pub(super) fn judge(
     let mut judged = run(&graph, &judging);
     let change = before.map(|before| {
         progress.step("comparing with the tenant");
-        let old = run(&before, &judging).findings;
-        let sorted = sort_findings((&before, old), (&graph, &mut judged.findings));
+        let was = run(&before, &judging);
+        let newly = newly_unsure(&was, &judged);
+        let unsure = |slug: &str| newly.contains(slug);
+        let sorted = sort_findings((&before, was.findings), (&graph, &mut judged.findings), &unsure);
         Overlay { diff: diff(&before, &graph), sorted }
     });
     let earlier = match request.previous.as_slice() {
@@ -287,4 +289,14 @@ fn write_all(
     files.extend(tables?);
     files.sort();
     Ok(files)
+}
+
+/// Rules that could tell before and no longer can: that they find nothing is no end of what they found.
+pub(super) fn newly_unsure(was: &Judged, is: &Judged) -> BTreeSet<String> {
+    let unsure = |judged: &Judged| {
+        let all = judged.rules.iter().filter(|r| r.status == Status::Inconclusive);
+        all.map(|r| r.slug.clone()).collect::<BTreeSet<String>>()
+    };
+    let before = unsure(was);
+    unsure(is).into_iter().filter(|slug| !before.contains(slug)).collect()
 }

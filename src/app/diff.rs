@@ -60,14 +60,16 @@ pub fn compare(
         name: p.name.clone(),
         collected_at: p.collected_at.map(|t| t.to_string()).unwrap_or_default(),
     };
-    let (was, is) = (side(&before.provenance), side(&after.provenance));
+    let (older, newer) = (side(&before.provenance), side(&after.provenance));
     let graph = |estate| AccessGraph::build(estate, catalog, Some(judged_at));
     let (before, after) = (graph(before.estate), graph(after.estate));
-    let old = run(&before, &judging).findings;
-    let mut came = run(&after, &judging).findings;
-    let sorted = sort_findings((&before, old), (&after, &mut came));
+    let (was, is) = (run(&before, &judging), run(&after, &judging));
+    let newly = super::audit::newly_unsure(&was, &is);
+    let mut came = is.findings;
+    let unsure = |slug: &str| newly.contains(slug);
+    let sorted = sort_findings((&before, was.findings), (&after, &mut came), &unsure);
     came.retain(|f| f.disposition == Disposition::Open);
-    let missing = [(&was, &before), (&is, &after)];
+    let missing = [(&older, &before), (&newer, &after)];
     let missing = missing.iter().flat_map(|(side, graph)| {
         super::query::missing(graph).into_iter().map(|m| format!("{}: {m}", side.name)).collect::<Vec<_>>()
     });
@@ -79,7 +81,7 @@ pub fn compare(
         missing.insert(0, format!("two tenants are compared: `{a}` and `{b}`"));
     }
     let overlay = Overlay { diff: diff(&before, &after), sorted };
-    Ok(Difference { old: was, new: is, overlay, came, missing })
+    Ok(Difference { old: older, new: newer, overlay, came, missing })
 }
 
 /// One format as bytes.

@@ -111,6 +111,7 @@ pub(super) fn way(w: &WayChange, shown: fn(&str) -> String) -> String {
     let says = shown(&w.says);
     match w.kind {
         "access-policy" => format!("{} access policy of {}: {says}", w.change, shown(&w.resource)),
+        "local-grant" => format!("{} {says} on {}", w.change, shown(&w.resource)),
         "host" => format!("{} host {}, {says}", w.change, shown(&w.resource)),
         _ => format!("{} federated credential: {says}", w.change),
     }

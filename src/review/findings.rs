@@ -48,9 +48,11 @@ fn key(graph: &AccessGraph, finding: &Finding) -> String {
 
 /// Keeps of the findings after a change those that it brings, and those about what it declares, which are `existing` where
 /// they were there before. Gives the rest.
+/// Rules that can no longer tell end none.
 pub fn sort_findings(
     (before, old): (&AccessGraph, Vec<Finding>),
     (after, new): (&AccessGraph, &mut Vec<Finding>),
+    unsure: &dyn Fn(&str) -> bool,
 ) -> Sorted {
     let mut known: HashMap<String, Vec<Finding>> = HashMap::new();
     for finding in old {
@@ -76,7 +78,10 @@ pub fn sort_findings(
         let known = worst.entry(place(finding)).or_insert(finding.severity);
         *known = finding.severity.max(*known);
     }
-    let ended = known.into_values().flatten().filter(|f| f.disposition == Disposition::Open);
+    let ended = known
+        .into_values()
+        .flatten()
+        .filter(|f| f.disposition == Disposition::Open && !unsure(f.rule.slug.as_str()));
     sorted.fixed = ended.filter(|f| worst.get(&place(f)).is_none_or(|new| *new < f.severity)).collect();
     sorted.fixed.sort_by(|a, b| {
         b.severity

@@ -14,7 +14,7 @@ const NAMED: usize = 2;
 pub struct WayChange {
     /// Whose: a name to show.
     pub identity: String,
-    /// `federated-credential`, `access-policy` or `host`.
+    /// `federated-credential`, `access-policy`, `local-grant` or `host`.
     pub kind: &'static str,
     /// `added` or `removed`.
     pub change: &'static str,
@@ -97,6 +97,16 @@ fn all(graph: &AccessGraph, change: &'static str) -> Ways {
         let identity = resource.rsplit('/').next().unwrap_or_default().to_owned();
         let key = ["federated-credential".to_owned(), resource.to_ascii_lowercase(), says.clone()];
         found.insert(key, WayChange { identity, kind: "federated-credential", change, resource, says });
+    }
+    // Grants of other authorization systems: databases, Cosmos DB, the directory, Lighthouse.
+    for local in &graph.estate().local_grants {
+        let (principal, system) = (text(local.principal), local.system.name());
+        let identity = graph.party_of(local.principal).map(|p| graph.party_name(p).to_owned());
+        let (role, scope) = (text(local.role_name.unwrap_or(local.role)), text(local.scope));
+        let says = format!("{role} ({system})");
+        let key = [principal.to_ascii_lowercase(), scope.to_ascii_lowercase(), says.to_ascii_lowercase()];
+        let identity = identity.unwrap_or(principal);
+        found.insert(key, WayChange { identity, kind: "local-grant", change, resource: scope, says });
     }
     // Policies count only where roles do not decide.
     for vault in graph.estate().vaults.iter().filter(|v| !v.uses_roles) {

@@ -2,7 +2,7 @@
 //! the verdict is reused: hundreds of thousands of grants come down to a few hundred evaluations.
 
 use super::coverage::{JudgedGap, RuleOutcome, judge};
-use super::evidence::{Shared, gather, identity_ref, place};
+use super::evidence::{Shared, gather, identity_ref, place, trust};
 use super::facts::{FactId, IdentityFacts, Lens, Subject, Value, Ways, get, leads_to, steps};
 use super::schema::{Rule, Whom};
 use super::set::RuleSet;
@@ -408,6 +408,7 @@ impl<'a, 'g> Run<'a, 'g> {
             message.push_str(" (expected of a platform identity)");
             severity = severity.lower();
         }
+        let trust = subject.credential.map_or_else(String::new, |at| trust(lens, at));
         let parts = FingerprintParts {
             rule: rule.slug(),
             subject: about.declared.map_or(&about.id, |d| &d.stable),
@@ -416,6 +417,7 @@ impl<'a, 'g> Run<'a, 'g> {
             scope: about.place.as_deref().map_or("", |p| &p.scope),
             condition: match subject.identity.filter(|_| rule.ways() == Some(Ways::Own)) {
                 Some(at) => leads_to(lens, at),
+                None if !trust.is_empty() => &trust,
                 None => about.condition,
             },
             ordinal: 0,

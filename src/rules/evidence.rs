@@ -116,3 +116,15 @@ pub(super) fn place(lens: &Lens<'_>, at: Ix<ScopeNode>) -> Place {
         subscription: subscription.map(|s| crate::model::role_key(s).to_owned()),
     }
 }
+
+/// Whom a credential lets in, as a text: another subject is another trust, whatever the credential is called.
+pub(super) fn trust(lens: &Lens<'_>, at: usize) -> String {
+    let graph = lens.graph;
+    let Some(credential) = graph.estate().federated.get(at) else { return String::new() };
+    let text = |sym: Option<crate::model::Sym>| sym.map_or("", |s| graph.text(s));
+    let mut audiences: Vec<&str> = credential.audiences.iter().map(|a| graph.text(*a)).collect();
+    audiences.sort_unstable();
+    let audiences = audiences.join(" ");
+    [graph.text(credential.issuer), text(credential.subject), text(credential.expression), &audiences]
+        .join("\n")
+}

@@ -6,7 +6,7 @@
 
 use super::declare::declare;
 use super::instance::{Configuration, Instance, Value, any_marks, has_marks, symbol};
-use super::types::{UNREAD, arm_type};
+use super::types::{UNREAD, arm_type, grants_beyond};
 use crate::model::{Gap, Reason, Source};
 use crate::rbac::Catalog;
 use crate::sources::arm::Lowering;
@@ -245,6 +245,10 @@ impl<'c> Azurerm<'c> {
     }
 
     fn role(&mut self, at: usize) {
+        if self.config.is_open(at, "permissions") {
+            // Nothing is said of it rather than that it allows nothing.
+            return self.unresolved(at, Source::RoleDefinitions, "what it allows", "it is known after apply");
+        }
         let blocks = (0..self.config.blocks(at, "permissions")).map(|n| {
             let n = n.to_string();
             let mut list = |name: &str| self.texts(at, Source::RoleDefinitions, &["permissions", &n, name]);
@@ -314,6 +318,9 @@ impl<'c> Azurerm<'c> {
 
     /// The identity block of anything, in Azure's form.
     fn block(&mut self, at: usize) -> Json {
+        if self.config.is_open(at, "identity") {
+            self.unresolved(at, Source::Identities, "its identity", "it is known after apply");
+        }
         if self.config.blocks(at, "identity") == 0 {
             return Json::Null;
         }
@@ -323,8 +330,13 @@ impl<'c> Azurerm<'c> {
         if ids.iter().any(|v| *v != Value::Absent && self.scope_of(v, 0).is_none()) {
             self.unresolved(at, Source::Identities, "an identity", "its id comes from elsewhere");
         }
+        let kubelet = match self.config.blocks(at, "kubelet_identity") {
+            0 => Value::Absent,
+            _ => self.config.value(at, &["kubelet_identity", "0", "user_assigned_identity_id"]),
+        };
+        let kubelet = self.scope_of(&kubelet, 0);
         let user: Map<String, Json> =
-            ids.iter().filter_map(|v| self.scope_of(v, 0)).map(|id| (id, json!({}))).collect();
+            ids.iter().filter_map(|v| self.scope_of(v, 0)).chain(kubelet).map(|id| (id, json!({}))).collect();
         let system = kind.to_ascii_lowercase().contains("systemassigned");
         // What is there already has the id that grants go by.
         let known = self.config.value(at, &["identity", "0", "principal_id"]);
@@ -362,6 +374,9 @@ impl<'c> Azurerm<'c> {
         let roles = ["rbac_authorization_enabled", "enable_rbac_authorization"].map(|a| self.optional(at, a));
         let roles = roles.iter().any(|v| v.as_bool() == Some(true));
         let mut blocks = Vec::new();
+        if self.config.is_open(at, "access_policy") {
+            self.unresolved(at, Source::Vaults, "who has an access policy", "it is known after apply");
+        }
         for n in 0..self.config.blocks(at, "access_policy") {
             blocks.extend(self.policy(at, &["access_policy", &n.to_string()]));
         }
@@ -422,7 +437,13 @@ impl<'c> Azurerm<'c> {
 
     fn group(&mut self, at: usize) {
         let (id, members) = if self.of(at).kind == "azuread_group" {
-            (Some(self.symbol(&self.of(at).address)), self.config.list(at, &["members"]))
+            // One that is there has its id already.
+            let known = self.config.value(at, &["object_id"]);
+            let id = known.text().filter(|id| crate::model::is_guid(id)).map(str::to_owned);
+            (
+                Some(id.unwrap_or_else(|| self.symbol(&self.of(at).address))),
+                self.config.list(at, &["members"]),
+            )
         } else {
             let group = self.config.value(at, &["group_object_id"]);
             (self.principal_of(&group).map(|g| g.0), vec![self.config.value(at, &["member_object_id"])])
@@ -480,11 +501,28 @@ impl<'c> Azurerm<'c> {
             return self.unresolved(at, Source::Resources, "the type or the parent", &unknown(&parent, "it"));
         };
         let name = self.text(at, "name").replace('/', "\u{2215}");
+        // What goes through a deployment or a script, too.
+        let through = ["microsoft.resources/deployments", "microsoft.resources/deploymentscripts"];
+        let through = through.iter().any(|t| kind.eq_ignore_ascii_case(t));
+        if through
+            || grants_beyond(&kind)
+            || kind.eq_ignore_ascii_case("microsoft.keyvault/vaults/accesspolicies")
+        {
+            return self.unread(at);
+        }
         let body = match self.optional(at, "body") {
             Json::String(text) => serde_json::from_str(&text).unwrap_or(Json::Null),
             other => other,
         };
-        if body.is_null() || any_marks(&body) {
+        if self.config.is_written(at, "sensitive_body") {
+            self.unresolved(
+                at,
+                Source::RoleAssignments,
+                "a part of the body",
+                "it is sensitive, and not looked at",
+            );
+        }
+        if body.is_null() && self.config.is_written(at, "body") || any_marks(&body) {
             self.unresolved(at, Source::Resources, "a part of the body", "it comes from elsewhere");
         }
         let properties = body.get("properties").cloned().unwrap_or(json!({}));
@@ -500,7 +538,12 @@ impl<'c> Azurerm<'c> {
         {
             object.insert("scope".to_owned(), parent.into());
         }
-        let record = json!({"id": id, "type": kind, "identity": self.block(at), "tags": self.tags(at), "properties": properties});
+        // The identity stands in a block, or in the body as Azure has it.
+        let identity = match (self.block(at), body.get("identity")) {
+            (Json::Null, Some(own)) => own.clone(),
+            (block, _) => block,
+        };
+        let record = json!({"id": id, "type": kind, "identity": identity, "tags": self.tags(at), "properties": properties});
         self.record(at, &record);
     }
 }

@@ -225,7 +225,10 @@ impl Azurerm<'_> {
                         .map(|name| super::instance::symbol(&format!("service principal {name}"))),
                     _ => None,
                 };
-                Some((whose.unwrap_or_else(|| self.symbol(address)), kind))
+                // Two values of one lookup are two, unless both are of whom it looks up.
+                let own = kind.is_some() || attribute.is_empty();
+                let asked = if own { address.clone() } else { format!("{address}.{attribute}") };
+                Some((whose.unwrap_or_else(|| self.symbol(&asked)), kind))
             }
             _ => None,
         }

@@ -51,6 +51,14 @@ pub(super) trait Configuration {
     fn value(&self, at: usize, path: &[&str]) -> Value;
     /// The elements of an attribute that is a list; of a list that is not known, what it refers to.
     fn list(&self, at: usize, path: &[&str]) -> Vec<Value>;
+    /// Whether something is written for an attribute, whether or not it is known.
+    fn is_written(&self, at: usize, name: &str) -> bool {
+        self.value(at, &[name]) != Value::Absent
+    }
+    /// Whether of the blocks of a name not even their number is known.
+    fn is_open(&self, _at: usize, _name: &str) -> bool {
+        false
+    }
     /// Whether making an instance runs a script that assigns roles.
     fn assigns_by_script(&self, at: usize) -> bool;
     /// How many blocks there are of a name.

@@ -28,6 +28,32 @@ fn lacking(live: &Estate, gone: &[String]) -> Option<Gap> {
     Some(Gap::new(Source::RoleAssignments, first.clone(), Reason::Disagreement, detail))
 }
 
+/// Principals that are declared or read.
+fn known_principals(estate: &Estate) -> HashSet<Sym> {
+    let strings = &estate.strings;
+    let blocks = estate.resources.iter().filter_map(|r| r.identity.as_ref()).filter_map(|b| b.principal);
+    let identities = estate.identities.iter().filter_map(|i| i.principal);
+    let groups = estate.groups.iter().map(|g| g.id);
+    let all = blocks.chain(identities).chain(groups).chain(estate.principals.iter().map(|p| p.id));
+    all.map(|sym| strings.class(sym)).collect()
+}
+
+/// That it is not known who joins a group: whoever it is gets what the group holds, and nothing else would say so.
+fn strangers(estate: &Estate) -> Vec<Gap> {
+    let (strings, known) = (&estate.strings, known_principals(estate));
+    let unknown = |sym: &Sym| strings.text(*sym).starts_with("${") && !known.contains(&strings.class(*sym));
+    // A group that is looked up and not found is none that the change makes.
+    let looked_up = |sym: &Sym| ["${data.", "${group "].iter().any(|p| strings.text(*sym).starts_with(p));
+    let told = |group: &crate::model::Group| {
+        let member = group.members.iter().find(|m| unknown(m));
+        let member = member.or_else(|| Some(&group.id).filter(|id| looked_up(id)))?;
+        let (group, member) = (strings.text(group.id), strings.text(*member));
+        let detail = format!("who joins the group `{group}` is not known: nothing says who `{member}` is");
+        Some(Gap::new(Source::Groups, "", Reason::Unresolved, detail))
+    };
+    estate.groups.iter().filter_map(told).collect()
+}
+
 /// Takes members out of groups: the provider azuread names a membership `GROUP/member/MEMBER`.
 fn leave(live: &mut Estate, gone: &[String]) {
     let left = gone.iter().filter_map(|id| id.split_once("/member/"));
@@ -209,6 +235,8 @@ impl Below {
             }
         }
         estate.strings = strings;
+        let strangers = strangers(estate);
+        estate.gaps.extend(strangers);
     }
 
     /// The object id behind a symbol, if the tenant knows it.

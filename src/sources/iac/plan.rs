@@ -262,11 +262,13 @@ impl<'a> Plan<'a> {
         if !is_of_interest(&kind, data) && !scripted {
             return Ok(());
         }
-        if does("forget") {
+        // What is only forgotten stays in Azure, and so does what is forgotten for a new one.
+        let forgets = does("forget");
+        if forgets && !does("create") {
             return Ok(());
         }
         let anew = kind.ends_with("_role_assignment");
-        if let Some(before) = change.before.filter(|_| does("delete") || anew) {
+        if let Some(before) = change.before.filter(|_| !forgets && (does("delete") || anew)) {
             let before: Known<'_> = serde_json::from_str(before.get())?;
             // A custom role's id goes on with the scope that it was made at.
             self.gone.extend(before.id.as_deref().and_then(|id| id.split('|').next()).map(str::to_owned));
@@ -366,6 +368,16 @@ impl Configuration for Plan<'_> {
         }
     }
 
+    fn is_written(&self, at: usize, name: &str) -> bool {
+        let expression = || self.planned.get(at).and_then(|p| self.expression(p, &[name])).is_some();
+        self.value(at, &[name]) != Value::Absent || expression()
+    }
+
+    fn is_open(&self, at: usize, name: &str) -> bool {
+        let unknown = self.planned.get(at).and_then(|p| p.change.after_unknown.member(name));
+        unknown.is_some_and(|u| u.as_bool() == Some(true))
+    }
+
     fn assigns_by_script(&self, at: usize) -> bool {
         self.scripts.contains(&at)
     }
@@ -436,7 +448,7 @@ impl Configuration for Plan<'_> {
 
 /// Whether anything of an instance bears on access.
 fn is_of_interest(kind: &str, data: bool) -> bool {
-    let kinds = ["azurerm_", "azuread_", "azapi_"];
+    let kinds = ["azurerm_", "azuread_", "azapi_", "msgraph_"];
     // Nothing else is worth its memory in plans of hundreds of megabytes: a resource without an identity matters where
     // grants refer to it, and then by its name.
     kinds.iter().any(|k| kind.starts_with(k)) || data

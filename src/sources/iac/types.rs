@@ -25,6 +25,18 @@ pub(super) const UNREAD: &[&str] = &[
     "azurerm_kusto_cluster_principal_assignment",
     "azurerm_synapse_role_assignment",
     "azurerm_synapse_workspace_aad_admin",
+    "azurerm_synapse_workspace_sql_aad_admin",
+    "azurerm_managed_redis_access_policy_assignment",
+    "azurerm_dev_center_project_environment_type",
+    "azurerm_blueprint_assignment",
+    "azurerm_managed_application",
+    "azurerm_marketplace_role_assignment",
+    "azurerm_postgresql_flexible_server_active_directory_administrator",
+    "azurerm_mysql_flexible_server_active_directory_administrator",
+    "azurerm_data_factory_credential_user_managed_identity",
+    "azurerm_management_group_subscription_association",
+    "azuread_administrative_unit_role_member",
+    "msgraph_resource",
     "azurerm_redis_cache_access_policy_assignment",
     "azurerm_kubernetes_cluster_trusted_access_role_binding",
     "azurerm_key_vault_managed_hardware_security_module_role_assignment",
@@ -37,6 +49,36 @@ pub(super) const UNREAD: &[&str] = &[
     "azuread_privileged_access_group_assignment_schedule",
     "azuread_privileged_access_group_eligibility_schedule",
 ];
+
+/// Types of Azure that may grant access, and that nobody reads from code. In lower case; facts, from the reference of templates.
+const BEYOND: &[&str] = &[
+    "microsoft.resources/deploymentstacks",
+    "microsoft.authorization/roleassignmentschedulerequests",
+    "microsoft.authorization/roleeligibilityschedulerequests",
+    "microsoft.managedservices/registrationdefinitions",
+    "microsoft.managedservices/registrationassignments",
+    "microsoft.management/managementgroups/subscriptions",
+    "microsoft.blueprint/blueprintassignments",
+    "microsoft.blueprint/blueprints/artifacts",
+    "microsoft.documentdb/databaseaccounts/sqlroleassignments",
+    "microsoft.documentdb/databaseaccounts/tableroleassignments",
+    "microsoft.documentdb/databaseaccounts/cassandraroleassignments",
+    "microsoft.documentdb/mongoclusters/users",
+    "microsoft.synapse/workspaces/administrators",
+    "microsoft.synapse/workspaces/sqladministrators",
+    "microsoft.devcenter/projects/environmenttypes",
+    "microsoft.solutions/applications",
+];
+
+/// Whether a type of Azure may grant access in a way that nobody reads.
+pub(super) fn grants_beyond(kind: &str) -> bool {
+    let folded = kind.to_ascii_lowercase();
+    let ends = ["/principalassignments", "/accesspolicyassignments", "/trustedaccessrolebindings"];
+    folded.contains("${")
+        || BEYOND.contains(&folded.as_str())
+        || ends.iter().any(|end| folded.ends_with(end))
+        || folded.starts_with("microsoft.graph/")
+}
 
 const TYPES: &[(&str, &str, &str)] = &[
     ("azurerm_user_assigned_identity", "Microsoft.ManagedIdentity/userAssignedIdentities", ""),

@@ -10,6 +10,7 @@ use super::modules::{Module, Written};
 use super::symbols::symbol;
 use crate::model::{Gap, Location, Reason, Source};
 use crate::sources::arm::Lowering;
+use crate::sources::iac::types::grants_beyond;
 use serde_json::Value as Json;
 use std::collections::HashMap;
 
@@ -178,20 +179,7 @@ impl<'w> Walk<'w> {
         let address = format!("{above}{own}{turn}");
         let inside = Deployment { address: &address, ..to };
         let folded = found.kind.to_ascii_lowercase();
-        let beyond = [
-            "microsoft.resources/deploymentstacks",
-            "microsoft.authorization/roleassignmentschedulerequests",
-            "microsoft.authorization/roleeligibilityschedulerequests",
-            "microsoft.managedservices/registrationdefinitions",
-            "microsoft.managedservices/registrationassignments",
-            "microsoft.blueprint/blueprintassignments",
-            "microsoft.blueprint/blueprints/artifacts",
-            "microsoft.documentdb/databaseaccounts/sqlroleassignments",
-            "microsoft.synapse/workspaces/administrators",
-        ];
-        let grants = ["/principalassignments", "/accesspolicyassignments", "/trustedaccessrolebindings"];
-        let grants = grants.iter().any(|end| folded.ends_with(end)) || folded.starts_with("microsoft.graph/");
-        if folded.contains("${") || beyond.contains(&folded.as_str()) || grants {
+        if grants_beyond(&folded) {
             let detail = format!("`{address}` ({}) may grant access, and is not read", found.kind);
             return self.gap(node, Source::RoleAssignments, Reason::Unsupported, detail);
         }

@@ -55,6 +55,14 @@ impl Terraform {
                         .get(*name)
                         .map(|e| self.evaluate(e, scope, &env, 0))
                         .unwrap_or_default(),
+                    // Some blocks may be written as a list of objects.
+                    (None, rest) => {
+                        let list = self.attribute(at, block, 0);
+                        let item = list.as_array().and_then(|all| all.get(n.parse::<usize>().ok()?));
+                        item.and_then(|item| rest.iter().try_fold(item, |at, name| at.get(name)))
+                            .cloned()
+                            .unwrap_or_default()
+                    }
                     _ => Json::Null,
                 }
             }
@@ -87,7 +95,10 @@ impl Configuration for Terraform {
     }
 
     fn blocks(&self, at: usize, name: &str) -> usize {
-        self.inner(at, name).len()
+        match self.inner(at, name).len() {
+            0 => self.attribute(at, name, 0).as_array().map_or(0, |items| items.len().min(MOST)),
+            some => some,
+        }
     }
 
     fn subscription_of(&self, at: Option<usize>, address: &str) -> Option<String> {

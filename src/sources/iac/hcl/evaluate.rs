@@ -26,9 +26,10 @@ impl Terraform {
                 [only] if !matches!(only, Expr::Literal(_)) => go(only),
                 parts => bounded(Json::String(parts.iter().map(|p| shown(&go(p))).collect())),
             },
-            Expr::List(items) => items.iter().map(go).collect(),
+            // Lists of lists grow with every name that stands for one.
+            Expr::List(items) => bounded(items.iter().map(go).collect()),
             Expr::Object(members) => {
-                Json::Object(members.iter().map(|(k, v)| (shown(&go(k)), go(v))).collect())
+                bounded(Json::Object(members.iter().map(|(k, v)| (shown(&go(k)), go(v))).collect()))
             }
             Expr::Name(_) | Expr::Get(..) => self.path(expr, scope, env, depth),
             Expr::Splat(of, steps) => {

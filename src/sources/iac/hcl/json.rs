@@ -46,7 +46,9 @@ pub(super) fn parse(text: &str, path: &str) -> Result<Vec<Rc<Block>>, Broken> {
     })?;
     let file = File { lines: Lines::of(text), path };
     let mut found = Vec::new();
-    for (kind, node) in root.members().iter().filter(|(kind, _)| kind != "//") {
+    // The body of a file, too, may be a list of objects.
+    let bodies = if let Tree::List(items) = &root.value { items.iter().collect() } else { vec![&root] };
+    for (kind, node) in bodies.iter().flat_map(|b| b.members()).filter(|(kind, _)| kind != "//") {
         file.labelled(kind, node, &mut Vec::new(), labels(kind), &mut found);
     }
     Ok(found)
