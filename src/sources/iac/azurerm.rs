@@ -491,16 +491,28 @@ impl<'c> Azurerm<'c> {
         }
     }
 
-    /// Azure's own form, in Terraform's frame.
-    fn azapi(&mut self, at: usize) {
+    /// The type, the parent and the id of what azapi makes, where they are known.
+    pub(super) fn azapi_place(&self, at: usize, depth: usize) -> Option<(String, String, String)> {
         let kind = self.text(at, "type");
         let kind = kind.split('@').next().unwrap_or_default().to_owned();
-        let parent = self.config.value(at, &["parent_id"]);
-        let found = self.scope_of(&parent, 0).filter(|_| !kind.starts_with("${"));
-        let Some(parent) = found else {
+        let parent = self.scope_of(&self.config.value(at, &["parent_id"]), depth);
+        let parent = parent.filter(|_| !kind.starts_with("${"))?;
+        let name = self.text(at, "name").replace('/', "\u{2215}");
+        let child = kind.matches('/').count() > 1 && !kind.starts_with("Microsoft.Authorization/");
+        let id = if child {
+            format!("{parent}/{}/{name}", kind.rsplit('/').next().unwrap_or_default())
+        } else {
+            format!("{}/providers/{kind}/{name}", parent.trim_end_matches('/'))
+        };
+        Some((kind, parent, id))
+    }
+
+    /// Azure's own form, in Terraform's frame.
+    fn azapi(&mut self, at: usize) {
+        let Some((kind, parent, id)) = self.azapi_place(at, 0) else {
+            let parent = self.config.value(at, &["parent_id"]);
             return self.unresolved(at, Source::Resources, "the type or the parent", &unknown(&parent, "it"));
         };
-        let name = self.text(at, "name").replace('/', "\u{2215}");
         // What goes through a deployment or a script, too.
         let through = ["microsoft.resources/deployments", "microsoft.resources/deploymentscripts"];
         let through = through.iter().any(|t| kind.eq_ignore_ascii_case(t));
@@ -526,13 +538,12 @@ impl<'c> Azurerm<'c> {
             self.unresolved(at, Source::Resources, "a part of the body", "it comes from elsewhere");
         }
         let properties = body.get("properties").cloned().unwrap_or(json!({}));
-        let child = kind.matches('/').count() > 1 && !kind.starts_with("Microsoft.Authorization/");
-        let id = if child {
-            format!("{parent}/{}/{name}", kind.rsplit('/').next().unwrap_or_default())
-        } else {
-            format!("{}/providers/{kind}/{name}", parent.trim_end_matches('/'))
-        };
         let mut properties = properties;
+        if kind.eq_ignore_ascii_case("Microsoft.ManagedIdentity/userAssignedIdentities")
+            && let Some(object) = properties.as_object_mut()
+        {
+            object.insert("principalId".to_owned(), self.symbol(&self.of(at).address).into());
+        }
         if kind.eq_ignore_ascii_case("Microsoft.Authorization/roleAssignments")
             && let Some(object) = properties.as_object_mut()
         {

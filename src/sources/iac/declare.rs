@@ -1,6 +1,6 @@
 //! Records with where they are declared.
 
-use crate::model::{Declaration, Gap, Location, Reason, Source};
+use crate::model::{Declaration, Location, Reason};
 use crate::sources::arm::Lowering;
 use crate::sources::scan::Position;
 use serde_json::Value as Json;
@@ -27,13 +27,6 @@ pub(super) fn declare(
         lowering.estate.declarations.insert(id.to_ascii_lowercase(), made);
     }
     let before = lowering.estate.gaps.len();
-    let known = without_unknown(record);
-    if known.is_some() {
-        let detail =
-            "which identity it has is not known: give its parameters, a plan, or --at with --against";
-        lowering.estate.gaps.push(Gap::new(Source::Identities, "", Reason::Unresolved, detail));
-    }
-    let record = known.as_ref().unwrap_or(record);
     lowering.record(record.to_string().as_bytes(), Position { line: 0, column: 0 });
     let said = lowering.estate.gaps.split_off(before.min(lowering.estate.gaps.len()));
     for mut gap in said.into_iter().filter(|g| g.reason != Reason::Unrecognised) {
@@ -41,22 +34,6 @@ pub(super) fn declare(
         gap.detail = format!("`{address}`: {}", gap.detail);
         lowering.estate.gaps.push(gap);
     }
-}
-
-/// A record without identities of which not even a part of the id is known; none where there are no such.
-fn without_unknown(record: &Json) -> Option<Json> {
-    let of = |r: &Json| r.get("identity").and_then(|i| i.get("userAssignedIdentities")).cloned();
-    let user = of(record)?;
-    let unknown: Vec<&String> = user.as_object()?.keys().filter(|id| id.starts_with("${")).collect();
-    if unknown.is_empty() {
-        return None;
-    }
-    let mut record = record.clone();
-    let block = record.get_mut("identity")?.get_mut("userAssignedIdentities")?.as_object_mut()?;
-    unknown.into_iter().for_each(|id| {
-        block.remove(id);
-    });
-    Some(record)
 }
 
 /// An address without `[0]`; keys stay.

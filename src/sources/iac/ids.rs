@@ -39,6 +39,9 @@ impl Azurerm<'_> {
             "azurerm_management_group" => format!("/providers/Microsoft.Management/managementGroups/{name}"),
             "azurerm_subscription" => format!("/subscriptions/{}", self.symbol(&instance.address)),
             "azurerm_role_definition" => format!("{ROLES}/{}", self.symbol(&instance.address)),
+            "azapi_resource" if self.azapi_place(at, depth + 1).is_some() => {
+                self.azapi_place(at, depth + 1).map(|(_, _, id)| id).unwrap_or_default()
+            }
             kind => {
                 let (kind, parent) = arm_type(kind);
                 let parent = parent.map(|attribute| self.config.value(at, &[attribute]));
@@ -154,6 +157,18 @@ impl Azurerm<'_> {
                     }
                     "azurerm_resource_group" => {
                         Some(format!("{}/resourceGroups/{own}", self.subscription_at(None, address)))
+                    }
+                    "azapi_resource" => match self.config.looked_up(address, "resource_id") {
+                        Value::Known(Json::String(id)) if id.starts_with('/') => {
+                            Some(self.spelled(&id, depth))
+                        }
+                        _ => None,
+                    },
+                    // Of other things than what it looks up, and of what other providers answer, nothing is known.
+                    kind if !kind.starts_with("azurerm_")
+                        || !(attribute.is_empty() || attribute == "id" || attribute == "resource_id") =>
+                    {
+                        None
                     }
                     kind => {
                         let named = match self.config.looked_up(address, "resource_group_name") {

@@ -19,6 +19,7 @@ mod references;
 mod scripts;
 mod settings;
 mod types;
+mod unknown;
 
 pub use arm::{Template, parameters_of};
 pub use bicep::Bicep;
@@ -254,38 +255,10 @@ impl Reading {
         estate.declarations = made;
         estate.settle();
         remark_on_principals(&mut estate);
-        unknown_members(&mut estate);
+        unknown::members(&mut estate);
+        unknown::identities(&mut estate);
         estate
     }
-}
-
-/// Says of groups that are given everything, or nearly so, that nobody knows who is in them: identities may be.
-fn unknown_members(estate: &mut Estate) {
-    const WIDE: [&str; 4] = [
-        "8e3af657-a8ff-443c-a75c-2fe8c4bcb635",
-        "b24988ac-6180-42a0-ab88-20f7382dd24c",
-        "18d7d88d-d35e-4fb5-a5c3-7773c20a72d9",
-        "f58310d9-a9f6-439a-9e8d-f62e7b41a168",
-    ];
-    let strings = &estate.strings;
-    let known: std::collections::HashSet<_> = estate.groups.iter().map(|g| strings.class(g.id)).collect();
-    let gaps: Vec<Gap> = estate
-        .assignments
-        .iter()
-        .filter(|a| a.principal_type == PrincipalType::Group && !known.contains(&strings.class(a.principal)))
-        .filter(|a| WIDE.contains(&crate::model::role_key(strings.text(a.role)).to_ascii_lowercase().as_str()))
-        .filter_map(|a| {
-            let declared = estate.declarations.get(&strings.show_id(a.id).to_ascii_lowercase())?;
-            let group = strings.text(a.principal);
-            let detail = format!(
-                "who is in the group `{group}` is not known, and `{}` gives it a role that its members hold: lay the change over a snapshot with --against",
-                declared.address
-            );
-            let gap = Gap::new(Source::Groups, "", Reason::Unresolved, detail);
-            Some(Gap { location: declared.location.clone(), ..gap })
-        })
-        .collect();
-    estate.gaps.extend(gaps);
 }
 
 /// Notes role assignments of templates that do not say what a principal is that is made with them: until the directory has
