@@ -77,6 +77,23 @@ fn a_plan_is_judged_at_the_lines_of_its_source() {
 }
 
 #[test]
+fn a_trust_that_lets_in_somebody_else_is_new() {
+    let dir = folder("check-trust");
+    let with = |subject: &str| {
+        format!(
+            "resource i 'Microsoft.ManagedIdentity/userAssignedIdentities@2023-01-31' = {{\n  name: 'id-a-prod'\n  location: 'x'\n}}\nresource c 'Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials@2023-01-31' = {{\n  parent: i\n  name: 'n'\n  properties: {{\n    issuer: 'https://token.actions.githubusercontent.com'\n    subject: '{subject}'\n    audiences: ['api://AzureADTokenExchange']\n  }}\n}}\nresource a 'Microsoft.Authorization/roleAssignments@2022-04-01' = {{\n  name: guid('a')\n  properties: {{\n    principalId: i.properties.principalId\n    principalType: 'ServicePrincipal'\n    roleDefinitionId: tenantResourceId('Microsoft.Authorization/roleDefinitions', '8e3af657-a8ff-443c-a75c-2fe8c4bcb635')\n  }}\n}}\n"
+        )
+    };
+    write(&dir.join("main.bicep"), with("repo:contoso/crm:pull_request"));
+    let first = run(&dir, &["check", "main.bicep", "--write-baseline", "known.json"]);
+    assert_eq!(first.code, 1, "{}", first.err);
+    assert_eq!(run(&dir, &["check", "main.bicep", "--baseline", "known.json"]).code, 0);
+    write(&dir.join("main.bicep"), with("repo:evil/crm:pull_request"));
+    let other = run(&dir, &["check", "main.bicep", "--baseline", "known.json"]);
+    assert!(other.code == 1 && other.out.contains("federated-"), "{}", other.out);
+}
+
+#[test]
 fn a_terminal_shows_the_line_the_fix_and_where_a_role_is_not_known() {
     let dir = folder("check-terminal");
     write(
@@ -635,6 +652,21 @@ fn nothing_hides_from_a_check() {
     let decoy = "module \"infra\" {\n  source = \"../infra\"\n  count  = 0\n}\n";
     let reader = "resource \"azurerm_role_assignment\" \"a\" {\n  role_definition_name = \"Reader\"\n}\n";
     let many = owner("a").replacen("{\n", "{\n  count = 1001\n", 1);
+    let azapi = |kind: &str, rest: &str| {
+        format!(
+            "resource \"azapi_resource\" \"x\" {{\n  type = \"{kind}\"\n  name = \"11111111-1111-4111-8111-111111111111\"\n  parent_id = \"/subscriptions/11111111-2222-4333-8444-000000000001\"\n{rest}}}\n"
+        )
+    };
+    let change = |kind: &str, actions: &str, after: &str, unknown: &str| {
+        format!(
+            r#"{{"format_version":"1.2","terraform_version":"1.9","resource_changes":[{{"address":"{kind}.x","mode":"managed","type":"{kind}","name":"x","change":{{"actions":{actions},"before":null,"after":{after},"after_unknown":{unknown}}}}}]}}"#
+        )
+    };
+    // Ten million of one text, were each list made.
+    let powers = (1..8).fold("locals {\n  a0 = [\"x\", \"x\"]\n".to_owned(), |so_far, n| {
+        let ten = vec![format!("local.a{}", n - 1); 10].join(", ");
+        so_far + &format!("  a{n} = [{ten}]\n")
+    }) + "}\nresource \"azurerm_resource_group\" \"g\" {\n  name = length(flatten(local.a7))\n}\n";
     // Files, findings, and whether something is left unread.
     type Case<'c> = (&'c str, Vec<(&'c str, String)>, bool, bool);
     let cases: Vec<Case<'_>> = vec![
@@ -661,6 +693,19 @@ fn nothing_hides_from_a_check() {
         ("self", vec![("main.tf", owner("a") + "module \"m\" {\n  source = \"./\"\n  count = 0\n}\n")], true, false),
         ("doubled", vec![("main.tf", (0..40).fold(owner("a"), |so_far, n| format!("{so_far}locals {{\n  a{} = \"${{local.a{n}}}${{local.a{n}}}\"\n}}\n", n + 1)) + "locals {\n  a0 = \"aaaaaaaa\"\n}\nresource \"azurerm_resource_group\" \"g\" {\n  name = local.a40\n}\n")], true, false),
         ("unread", vec![("main.tf", "resource \"azurerm_lighthouse_assignment\" \"a\" {\n}\n".to_owned())], false, true),
+        ("azapi-deployment", vec![("main.tf", azapi("Microsoft.Resources/deployments@2021-04-01", "  body = { properties = { mode = \"Incremental\" } }\n"))], false, true),
+        ("azapi-stack", vec![("main.tf", azapi("Microsoft.Resources/deploymentStacks@2024-03-01", ""))], false, true),
+        ("azapi-sensitive", vec![("main.tf", azapi("Microsoft.Authorization/roleAssignments@2022-04-01", "  body = { properties = { principalId = \"11111111-2222-4333-8444-000000000002\", roleDefinitionId = \"/providers/Microsoft.Authorization/roleDefinitions/acdd72a7-3385-48ef-bd42-f606fba81ae7\" } }\n  sensitive_body = { properties = { roleDefinitionId = \"/providers/Microsoft.Authorization/roleDefinitions/8e3af657-a8ff-443c-a75c-2fe8c4bcb635\" } }\n"))], false, true),
+        ("moves", vec![("main.tf", "resource \"azurerm_management_group_subscription_association\" \"a\" {\n  management_group_id = \"/providers/Microsoft.Management/managementGroups/corp\"\n  subscription_id = \"/subscriptions/11111111-2222-4333-8444-000000000001\"\n}\n".to_owned())], false, true),
+        ("unknown-host", vec![("main.tf", "data \"terraform_remote_state\" \"s\" {\n  backend = \"azurerm\"\n}\nresource \"azurerm_linux_virtual_machine\" \"x\" {\n  name = \"x\"\n  resource_group_name = \"g\"\n  identity {\n    type = \"UserAssigned\"\n    identity_ids = [data.terraform_remote_state.s.outputs.id]\n  }\n}\n".to_owned())], false, true),
+        ("unknown-trust", vec![("main.tf", "data \"terraform_remote_state\" \"s\" {\n  backend = \"azurerm\"\n}\nresource \"azurerm_federated_identity_credential\" \"x\" {\n  name = \"x\"\n  parent_id = data.terraform_remote_state.s.outputs.id\n  issuer = \"https://token.actions.githubusercontent.com\"\n  subject = \"repo:evil/x:ref:refs/heads/main\"\n}\n".to_owned())], false, true),
+        ("unknown-parameter", vec![("main.bicep", "param i string\nresource x 'Microsoft.Compute/virtualMachines@2023-03-01' = {\n  name: 'x'\n  location: 'x'\n  identity: {\n    type: 'UserAssigned'\n    userAssignedIdentities: { '${i}': {} }\n  }\n}\n".to_owned())], false, true),
+        ("unknown-name", vec![("main.bicep", "param n string\nresource i 'Microsoft.ManagedIdentity/userAssignedIdentities@2023-01-31' existing = {\n  name: n\n}\nresource x 'Microsoft.Compute/virtualMachines@2023-03-01' = {\n  name: 'x'\n  location: 'x'\n  identity: {\n    type: 'UserAssigned'\n    userAssignedIdentities: { '${i.id}': {} }\n  }\n}\n".to_owned())], false, true),
+        ("forget", vec![("plan.json", change("azurerm_role_assignment", r#"["create","forget"]"#, r#"{"scope":"/subscriptions/11111111-2222-4333-8444-000000000001","role_definition_name":"Owner","principal_id":"11111111-2222-4333-8444-000000000002"}"#, "{}"))], true, false),
+        ("open-identity", vec![("plan.json", change("azurerm_linux_virtual_machine", r#"["update"]"#, r#"{"name":"x"}"#, r#"{"identity":true}"#))], false, true),
+        ("open-role", vec![("plan.json", change("azurerm_role_definition", r#"["update"]"#, r#"{"name":"x","scope":"/subscriptions/11111111-2222-4333-8444-000000000001"}"#, r#"{"permissions":true}"#))], false, true),
+        ("listed", vec![("main.tf.json", r#"[{"resource": {"azurerm_role_assignment": {"a": {"scope": "/subscriptions/11111111-2222-4333-8444-000000000001", "role_definition_name": "Owner", "principal_id": "11111111-2222-4333-8444-000000000002"}}}}]"#.to_owned())], true, false),
+        ("powers", vec![("main.tf", owner("a") + &powers)], true, false),
     ];
     for (case, files, finds, leaves) in cases {
         let dir = folder(&format!("check-hidden-{case}"));
