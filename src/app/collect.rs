@@ -155,12 +155,21 @@ pub fn collect(live: &Live, to: &Path, now: Instant, progress: &dyn Progress) ->
     name.push(".partial");
     let folder = to.with_file_name(name);
     let failed = |e: std::io::Error| {
-        AppError::usage(format!("cannot keep a checkpoint in `{}`: {e}", folder.display()))
-            .help("remove that folder to start anew, unless another run is using it")
+        let help = match e.kind() {
+            std::io::ErrorKind::StorageFull => {
+                "make room and run the same command again: it goes on from the pages that are kept"
+            }
+            std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
+                "name a place that can be written, such as -o tenant.lwsnap"
+            }
+            _ => "remove that folder to start anew, unless another run is using it",
+        };
+        AppError::usage(format!("cannot keep a checkpoint in `{}`: {e}", folder.display())).help(help)
     };
     // Said now, and not after an hour of reading.
     let place = to.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    if !place.is_dir() || to.is_dir() || to.file_name().is_none() {
+    let odd = std::fs::metadata(to).is_ok_and(|known| !known.is_file());
+    if !place.is_dir() || odd || to.file_name().is_none() {
         return Err(AppError::usage(format!("cannot write a snapshot to `{}`", to.display()))
             .help("give a file in a folder that is there, such as -o tenant.lwsnap"));
     }
@@ -185,6 +194,16 @@ pub fn collect(live: &Live, to: &Path, now: Instant, progress: &dyn Progress) ->
     let began = Instant::parse(&journal.purpose.began).unwrap_or(now);
     let moments = Moments { collected: began, started: now };
     let collected = run(live, connection, moments, &mut journal, progress)?;
+    if collected.interrupted && to.exists() {
+        // A snapshot that is whole is worth more than one that broke off.
+        let message = format!(
+            "the token stopped being accepted, and `{}` was not written over with what came before",
+            to.display()
+        );
+        return Err(AppError::unreachable(message).help(
+            "sign in anew, or set a new LEASTWISE_ARM_TOKEN and LEASTWISE_GRAPH_TOKEN, and run the same command again: it goes on from the pages that are kept",
+        ));
+    }
     progress.step("writing the snapshot");
     let mut digest = String::new();
     write_atomically(to, true, |file| {

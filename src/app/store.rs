@@ -96,6 +96,18 @@ pub fn read_file(path: &Path) -> Result<Vec<u8>, AppError> {
     fs::read(path).map_err(|e| AppError::usage(format!("cannot read `{}`: {e}", path.display())))
 }
 
+/// The file that a path means: what a link leads to. A device, a pipe or a folder is none that one may be put in the place of.
+fn target(path: &Path) -> Result<PathBuf, AppError> {
+    let Ok(known) = fs::symlink_metadata(path) else { return Ok(path.to_owned()) };
+    let failed = |e: std::io::Error| AppError::usage(format!("cannot write `{}`: {e}", path.display()));
+    let real = if known.is_symlink() { path.canonicalize().map_err(failed)? } else { path.to_owned() };
+    if fs::metadata(&real).map_err(failed)?.is_file() {
+        return Ok(real);
+    }
+    Err(AppError::usage(format!("`{}` is no file that can be written anew", path.display()))
+        .help("name a file; what goes to standard output does so without -o"))
+}
+
 /// Writes a file whole: beside it first, then in its place, so that a killed run leaves no half report.
 ///
 /// # Errors
@@ -106,6 +118,7 @@ pub fn write_atomically(
     fill: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
 ) -> Result<(), AppError> {
     let failed = |e: std::io::Error| AppError::usage(format!("cannot write `{}`: {e}", path.display()));
+    let path = &target(path)?;
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".tmp");
     let beside = path.with_file_name(name);

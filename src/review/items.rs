@@ -126,7 +126,7 @@ fn note_changes(items: &mut [Item], earlier: &[Campaign]) {
     }
     for item in items.iter_mut().filter(|i| i.previous_decision.is_empty()) {
         let own = approved.get(&item.principal_id.to_ascii_lowercase()).into_iter().flatten();
-        let Some((was, said)) = own.filter(|(was, _)| turned(was, item)).last() else { continue };
+        let Some((was, said)) = own.rev().find(|(was, _)| turned(was, item)) else { continue };
         let changed = format!("changed since {said}: {}", how(was, item));
         item.recommendation_reason = format!("{changed}; {}", item.recommendation_reason);
         if item.recommendation == "approve" {

@@ -210,3 +210,22 @@ fn the_readme_shows_what_the_demo_finds() {
         [&ran.out, &ran.err].into_iter().flat_map(|t| t.lines()).find(|l| l.starts_with("verdict ")).unwrap();
     assert!(told.starts_with(head.trim_end()) && told.ends_with(tail), "README.md: {line}\ndemo: {told}");
 }
+
+/// What `-o` names is a file: a link is followed, a pipe is not made into one.
+#[cfg(unix)]
+#[test]
+fn links_are_followed_and_pipes_are_left_alone() {
+    let dir = folder("targets");
+    let simulate = |to: &str| run(&dir, &["simulate", "--subscriptions", "1", "--seed", "1", "-o", to]);
+    fs::write(dir.join("real.lwsnap"), "").unwrap();
+    std::os::unix::fs::symlink("real.lwsnap", dir.join("link.lwsnap")).unwrap();
+    assert_eq!(simulate("link.lwsnap").code, 0);
+    assert!(std::fs::symlink_metadata(dir.join("link.lwsnap")).unwrap().is_symlink());
+    assert!(std::fs::metadata(dir.join("real.lwsnap")).unwrap().len() > 0);
+    let made = std::process::Command::new("mkfifo").arg(dir.join("pipe")).status();
+    if made.is_ok_and(|status| status.success()) {
+        let ran = simulate("pipe");
+        assert!(ran.code == 2 && ran.err.contains("no file that can be written anew"), "{}", ran.err);
+        assert!(!std::fs::metadata(dir.join("pipe")).unwrap().is_file());
+    }
+}

@@ -110,6 +110,13 @@ impl Target {
                 let what = format!("{} subscriptions are called `{text}`: {}", named.len(), named.join(", "));
                 return Err(Failure::NotThere(what));
             }
+            // One that is left out by a name that nothing has would be read.
+            if named.is_empty() && self.exclude.contains(text) && !is_guid(role_key(text)) {
+                let what = format!(
+                    "the caller sees no subscription called `{text}` to leave out: `az account list` shows names and ids"
+                );
+                return Err(Failure::NotThere(what));
+            }
         }
         let mut chosen = Chosen::default();
         for text in &self.subscriptions {
@@ -218,6 +225,7 @@ mod tests {
         assert_eq!(choose(&[], &[], &["dev"]).unwrap().subscriptions, ids(&[1, 3, 4]));
         assert_eq!(choose(&["prod", &id(9)], &[], &[]).unwrap().missing, ids(&[9]));
         assert!(choose(&["twin"], &[], &[]).unwrap_err().contains("2 subscriptions are called"));
+        assert!(choose(&[], &[], &["dve"]).unwrap_err().contains("to leave out"));
         assert!(choose(&["prdo"], &[], &[]).unwrap_err().contains("no subscription called `prdo`"));
         assert!(choose(&["prod"], &[], &["prod"]).unwrap_err().contains("left out at once"));
         assert!(choose(&[], &["mg"], &["dev"]).unwrap_err().contains("none of the subscriptions"));
