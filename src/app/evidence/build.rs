@@ -160,7 +160,7 @@ pub fn build(
         put(LEDGER, &bytes)?;
     }
     let origin = derived::origin(&estate, &provenance);
-    let read = derived::Sealed::new(&estate, &sealed, ledger_head.is_some(), catalog);
+    let read = derived::Sealed::new(&estate, &sealed, &provenance, ledger_head.is_some(), catalog);
     let ledger = terms.ledger.is_some().then(|| beside.join(LEDGER));
     let outcome = conclusions(estate, provenance, &sealed, ledger.as_deref(), catalog, &beside, progress)?;
 

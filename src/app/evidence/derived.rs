@@ -5,7 +5,7 @@ use super::{SNAPSHOT, sample, sha256};
 use crate::app::error::AppError;
 use crate::app::policy::Policy;
 use crate::app::store::read_file;
-use crate::model::{Estate, Extent, Reading, Source};
+use crate::model::{Estate, Extent, Instant, Reading, Source};
 use crate::rbac::Catalog;
 use crate::sources::table::{Table, count};
 use serde::Deserialize;
@@ -21,8 +21,25 @@ pub(super) struct Sealed {
 }
 
 impl Sealed {
-    pub(super) fn new(estate: &Estate, policy: &Policy, ledger: bool, catalog: &Catalog) -> Sealed {
+    pub(super) fn new(
+        estate: &Estate,
+        policy: &Policy,
+        provenance: &crate::report::Provenance,
+        ledger: bool,
+        catalog: &Catalog,
+    ) -> Sealed {
         let mut limitations = limits(estate, policy);
+        let before =
+            |at: Option<Instant>| at.zip(provenance.collected_at).is_some_and(|(at, read)| at < read);
+        if before(provenance.judged_at) || before(provenance.decided_at) {
+            limitations.push("it was judged as of a time before the estate was read".to_owned());
+        }
+        if ledger {
+            limitations.push(
+                "times of the ledger's entries are as they were given: their order is proven, the days are not"
+                    .to_owned(),
+            );
+        }
         if catalog.digest() != Catalog::embedded().digest() {
             limitations.push(
                 "roles and operations are those of a catalogue that is not the program's own".to_owned(),

@@ -119,7 +119,7 @@ impl Check<'_> {
         let ledger = self.root.join(LEDGER);
         let ledger = ledger.is_file().then_some(ledger);
         let origin = derived::origin(&estate, &provenance);
-        let read = derived::Sealed::new(&estate, &policy, ledger.is_some(), catalog);
+        let read = derived::Sealed::new(&estate, &policy, &provenance, ledger.is_some(), catalog);
         conclusions(estate, provenance, &policy, ledger.as_deref(), catalog, &scratch.0, progress)?;
         for name in REPLAYED {
             let again = fs::read(scratch.0.join(name)).ok();

@@ -1,6 +1,6 @@
 //! Closing a campaign, and handing it out in the columns that auditors know.
 
-use super::{existing, meant, moment, still_open};
+use super::{entry_moment, existing, meant, still_open};
 use crate::app::error::AppError;
 use crate::app::estate::Times;
 use crate::render::{CsvOptions, csv_text};
@@ -69,7 +69,7 @@ pub fn close(terms: &CloseTerms, times: Times) -> Result<String, AppError> {
         closed.undecided.len(),
         crate::render::clean(&closed.acknowledged_by)
     );
-    let chain = ledger.append(moment(times), vec![Body::Closed(closed)])?;
+    let chain = ledger.append(entry_moment(times)?, vec![Body::Closed(closed)])?;
     Ok(format!("{text}ledger head {}\n", chain.head()))
 }
 

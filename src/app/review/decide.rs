@@ -1,6 +1,6 @@
 //! Importing packets that came back: every row of every file, or nothing.
 
-use super::{existing, moment, still_open};
+use super::{entry_moment, existing, still_open};
 use crate::app::error::AppError;
 use crate::app::estate::Times;
 use crate::app::ledger::goes_on;
@@ -41,7 +41,7 @@ pub fn import(
     times: Times,
 ) -> Result<(String, bool), AppError> {
     let (mut ledger, chain) = existing(&terms.ledger)?;
-    let at = moment(times);
+    let at = entry_moment(times)?;
     // A dry run says what the real one would.
     goes_on(&terms.ledger, &chain, at)?;
     let mut all = Campaign::all(&chain);

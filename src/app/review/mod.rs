@@ -157,6 +157,19 @@ fn moment(times: Times) -> Instant {
     times.as_of.unwrap_or(times.now)
 }
 
+/// The same for an entry that is written, which is of no far day: nothing could be written after it until then.
+///
+/// # Errors
+/// If it is more than a year ahead of the clock.
+fn entry_moment(times: Times) -> Result<Instant, AppError> {
+    let at = moment(times);
+    if at > times.now.plus_days(366) {
+        return Err(AppError::usage(format!("`{at}` is more than a year ahead"))
+            .help("a ledger does not go back in time: nothing could be written until then"));
+    }
+    Ok(at)
+}
+
 /// Reads a ledger that must be there.
 fn existing(path: &Path) -> Result<(LedgerFile, Chain), AppError> {
     let mut ledger = LedgerFile::at(path);

@@ -1,7 +1,7 @@
 //! Opening a campaign.
 
 use super::packets::{self, Packet};
-use super::{Now, moment};
+use super::{Now, entry_moment};
 use crate::app::Progress;
 use crate::app::error::AppError;
 use crate::app::ledger::LedgerFile;
@@ -50,7 +50,7 @@ pub fn open(
         return Err(AppError::usage(format!("`{}` is no name of a campaign", terms.campaign))
             .help("up to 60 letters, digits, `-`, `_` and `.`, such as 2026-Q4"));
     }
-    let at = moment(ask.times);
+    let at = entry_moment(ask.times)?;
     if due < at.date() {
         return Err(AppError::usage(format!("the day that decisions are due, {due}, is over")));
     }
