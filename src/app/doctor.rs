@@ -120,15 +120,24 @@ fn commands(examined: &Examined) -> Vec<String> {
 }
 
 /// A custom role with what reading needs and no more, for `az role definition create --role-definition @FILE`.
-pub fn role_json(tenant: Option<&str>) -> Value {
+/// Assignable at `scopes`, or else in the whole tenant.
+pub fn role_json(tenant: Option<&str>, scopes: &[String]) -> Value {
     let mut actions: BTreeSet<&str> = NEEDS.iter().map(|(operation, _)| *operation).collect();
     actions.extend([
         "Microsoft.Authorization/policySetDefinitions/read",
         "Microsoft.Authorization/permissions/read",
         "Microsoft.Resources/subscriptions/resources/read",
         "Microsoft.ResourceGraph/resources/read",
+        "Microsoft.Sql/managedInstances/read",
+        "Microsoft.Sql/managedInstances/administrators/read",
+        "Microsoft.DBforPostgreSQL/flexibleServers/read",
+        "Microsoft.DBforPostgreSQL/flexibleServers/administrators/read",
+        "Microsoft.DBforMySQL/flexibleServers/read",
+        "Microsoft.DBforMySQL/flexibleServers/administrators/read",
     ]);
     let tenant = tenant.unwrap_or("<tenant id>");
+    let whole = [format!("/providers/Microsoft.Management/managementGroups/{tenant}")];
+    let scopes = if scopes.is_empty() { &whole[..] } else { scopes };
     json!({
         "Name": "Leastwise reader",
         "IsCustom": true,
@@ -137,7 +146,7 @@ pub fn role_json(tenant: Option<&str>) -> Value {
         "NotActions": [],
         "DataActions": [],
         "NotDataActions": [],
-        "AssignableScopes": [format!("/providers/Microsoft.Management/managementGroups/{tenant}")],
+        "AssignableScopes": scopes,
     })
 }
 
@@ -166,7 +175,7 @@ mod tests {
 
     #[test]
     fn the_custom_role_only_reads() {
-        let role = role_json(Some("t"));
+        let role = role_json(Some("t"), &[]);
         let actions: Vec<&str> =
             role["Actions"].as_array().unwrap().iter().map(|a| a.as_str().unwrap()).collect();
         let reads = |a: &&str| a.ends_with("/read") || *a == ASSOCIATED;

@@ -36,7 +36,7 @@ pub(super) fn run(args: Args, terminal: &Terminal) -> Result<Code, AppError> {
         Command::Collect { out: to, live } => super::live::collect(&to, &live, now(), terminal)?,
         Command::Doctor { role_json, live } => {
             if role_json {
-                let role = crate::app::doctor::role_json(live.tenant.as_deref());
+                let role = crate::app::doctor::role_json(live.tenant.as_deref(), &super::live::scopes(&live));
                 put(&mut out, &format!("{role:#}\n"))?
             } else {
                 terminal.step("asking what may be read");

@@ -93,3 +93,15 @@ fn table(outcome: &Outcome) -> Vec<String> {
     ));
     lines
 }
+
+/// The scopes that were asked for by id: a role can be assignable there. Names are no ids, and mean the whole tenant here.
+pub(super) fn scopes(args: &args::Live) -> Vec<String> {
+    let last = |text: &String| text.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned();
+    let ids: Vec<String> = args.subscription.iter().map(last).collect();
+    if ids.iter().any(|id| !crate::model::is_guid(id)) {
+        return Vec::new();
+    }
+    let groups = args.management_group.iter().map(last);
+    let groups = groups.map(|g| format!("/providers/Microsoft.Management/managementGroups/{g}"));
+    ids.iter().map(|id| format!("/subscriptions/{id}")).chain(groups).collect()
+}

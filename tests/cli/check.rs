@@ -705,6 +705,9 @@ fn nothing_hides_from_a_check() {
         ("open-identity", vec![("plan.json", change("azurerm_linux_virtual_machine", r#"["update"]"#, r#"{"name":"x"}"#, r#"{"identity":true}"#))], false, true),
         ("open-role", vec![("plan.json", change("azurerm_role_definition", r#"["update"]"#, r#"{"name":"x","scope":"/subscriptions/11111111-2222-4333-8444-000000000001"}"#, r#"{"permissions":true}"#))], false, true),
         ("listed", vec![("main.tf.json", r#"[{"resource": {"azurerm_role_assignment": {"a": {"scope": "/subscriptions/11111111-2222-4333-8444-000000000001", "role_definition_name": "Owner", "principal_id": "11111111-2222-4333-8444-000000000002"}}}}]"#.to_owned())], true, false),
+        ("program", vec![("main.tf", "data \"external\" \"x\" {\n  program = [\"az\", \"role\", \"assignment\", \"create\", \"--role\", \"Owner\"]\n}\n".to_owned())], false, true),
+        ("action", vec![("main.tf", "action \"azapi_resource_action\" \"x\" {\n  config {\n    method = \"PUT\"\n  }\n}\n".to_owned())], false, true),
+        ("invoked", vec![("plan.json", r#"{"format_version":"1.2","terraform_version":"1.14","resource_changes":[],"action_invocations":[{"address":"action.azapi_resource_action.x","type":"azapi_resource_action","name":"x"}]}"#.to_owned())], false, true),
         ("powers", vec![("main.tf", owner("a") + &powers)], true, false),
     ];
     for (case, files, finds, leaves) in cases {

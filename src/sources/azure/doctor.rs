@@ -18,7 +18,7 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 
 /// The operations that reading a tenant needs, with what is missing without them.
-pub const NEEDS: [(&str, Source); 18] = [
+pub const NEEDS: [(&str, Source); 20] = [
     ("Microsoft.Resources/subscriptions/read", Source::Subscriptions),
     ("Microsoft.Resources/subscriptions/resourceGroups/read", Source::ResourceGroups),
     ("Microsoft.Management/managementGroups/read", Source::ManagementGroups),
@@ -37,7 +37,10 @@ pub const NEEDS: [(&str, Source); 18] = [
     ("Microsoft.KeyVault/vaults/read", Source::Vaults),
     // Reader does not have it: it is an action.
     (ASSOCIATED, Source::AssociatedResources),
+    // Accounts and servers that the caller may not see have no lists to ask for.
+    ("Microsoft.DocumentDB/databaseAccounts/read", Source::CosmosRoleAssignments),
     ("Microsoft.DocumentDB/databaseAccounts/sqlRoleAssignments/read", Source::CosmosRoleAssignments),
+    ("Microsoft.Sql/servers/read", Source::DatabaseAdministrators),
     ("Microsoft.Sql/servers/administrators/read", Source::DatabaseAdministrators),
     ("Microsoft.ManagedServices/registrationAssignments/read", Source::Delegations),
     ("Microsoft.ManagedServices/registrationDefinitions/read", Source::Delegations),

@@ -448,6 +448,15 @@ impl<'c> Azurerm<'c> {
             let group = self.config.value(at, &["group_object_id"]);
             (self.principal_of(&group).map(|g| g.0), vec![self.config.value(at, &["member_object_id"])])
         };
+        // Whoever runs the configuration mostly owns what it makes; somebody who is named may let others in.
+        let owners = self.config.list(at, &["owners"]);
+        if !self.of(at).kept && owners.iter().any(|o| matches!(o, Value::Known(_) | Value::Of(..))) {
+            let detail = format!(
+                "owners of the group `{}` may let others in, which is not followed",
+                self.of(at).address
+            );
+            self.gap(at, Source::Groups, Reason::Unsupported, detail);
+        }
         let members: Vec<Option<String>> = members
             .iter()
             .filter(|m| **m != Value::Absent)

@@ -46,3 +46,35 @@ impl<'a> Look<'a> for Node<'a> {
         self.into()
     }
 }
+
+/// No value.
+pub(super) const NULL: &Node<'static> = &Node::Null;
+
+/// A value without what must not be shown.
+pub(super) fn without(value: &Node<'_>, marks: &Node<'_>) -> Json {
+    match (value, marks) {
+        (_, Node::Bool(true)) => Json::Null,
+        (Node::Object(members), Node::Object(marked)) => {
+            let shown =
+                members.iter().map(|(k, v)| (k.to_owned(), without(v, marked.get(k).unwrap_or(NULL))));
+            Json::Object(shown.collect())
+        }
+        (Node::Array(items), Node::Array(marked)) => {
+            items.iter().enumerate().map(|(n, v)| without(v, marked.get(n).unwrap_or(NULL))).collect()
+        }
+        (value, _) => value.owned(),
+    }
+}
+
+pub(super) fn any_unknown(json: &Node<'_>) -> bool {
+    match json {
+        Node::Bool(unknown) => *unknown,
+        Node::Array(items) => items.iter().any(any_unknown),
+        Node::Object(members) => members.values().any(any_unknown),
+        _ => false,
+    }
+}
+
+pub(super) fn at_path<'j, 'a>(json: &'j Node<'a>, path: &[&str]) -> Option<&'j Node<'a>> {
+    path.iter().try_fold(json, |at, step| at.step(step))
+}

@@ -7,7 +7,7 @@
 
 use super::address::module_names;
 use super::instance::{Configuration, Instance, Value};
-use super::node::{Look as _, Node};
+use super::node::{Look as _, NULL, Node, any_unknown, at_path, without};
 use super::scripts;
 use serde::Deserialize;
 use serde_json::Value as Json;
@@ -39,6 +39,8 @@ struct Wire<'a> {
     complete: Option<bool>,
     #[serde(borrow, default)]
     deferred_changes: Vec<&'a RawValue>,
+    #[serde(borrow, default)]
+    action_invocations: Vec<Invocation<'a>>,
     #[serde(borrow)]
     planned_values: Option<&'a RawValue>,
     /// Only a state has them.
@@ -50,6 +52,13 @@ struct Wire<'a> {
     prior_state: Option<State<'a>>,
     #[serde(borrow)]
     variables: Option<Node<'a>>,
+}
+
+/// An action that runs beside changes.
+#[derive(Deserialize)]
+struct Invocation<'a> {
+    #[serde(rename = "type", default, borrow)]
+    kind: Cow<'a, str>,
 }
 
 /// One of a plan's changes, as far as it tells whether the rest matters.
@@ -205,6 +214,12 @@ impl<'a> Plan<'a> {
             (
                 wire.complete == Some(false) || !wire.deferred_changes.is_empty(),
                 "the plan is not complete: some changes are left for a later one",
+            ),
+            (
+                wire.action_invocations
+                    .iter()
+                    .any(|a| a.kind.starts_with("azapi_") || a.kind == "local_command"),
+                "it runs actions, which may grant access and are not read",
             ),
             (
                 wire.resource_changes.is_none() && planned.member("root_module").is_some_and(has_resources),
@@ -497,7 +512,6 @@ pub(super) fn known<'c, 'a>(change: &'c Change<'a>, path: &[&str]) -> Option<&'c
     if any_unknown(unknown) { None } else { Some(value) }
 }
 
-const NULL: &Node<'static> = &Node::Null;
 const SENSITIVE: &str = "it is sensitive, and so it is not looked at";
 
 /// What of a value must not be shown: the marks at a path, or those above it.
@@ -506,35 +520,6 @@ fn sensitive<'c, 'a>(change: &'c Change<'a>, path: &[&str]) -> &'c Node<'a> {
         Node::Bool(true) => marks,
         other => other.step(step).unwrap_or(NULL),
     })
-}
-
-/// A value without what must not be shown.
-fn without(value: &Node<'_>, marks: &Node<'_>) -> Json {
-    match (value, marks) {
-        (_, Node::Bool(true)) => Json::Null,
-        (Node::Object(members), Node::Object(marked)) => {
-            let shown =
-                members.iter().map(|(k, v)| (k.to_owned(), without(v, marked.get(k).unwrap_or(NULL))));
-            Json::Object(shown.collect())
-        }
-        (Node::Array(items), Node::Array(marked)) => {
-            items.iter().enumerate().map(|(n, v)| without(v, marked.get(n).unwrap_or(NULL))).collect()
-        }
-        (value, _) => value.owned(),
-    }
-}
-
-fn any_unknown(json: &Node<'_>) -> bool {
-    match json {
-        Node::Bool(unknown) => *unknown,
-        Node::Array(items) => items.iter().any(any_unknown),
-        Node::Object(members) => members.values().any(any_unknown),
-        _ => false,
-    }
-}
-
-fn at_path<'j, 'a>(json: &'j Node<'a>, path: &[&str]) -> Option<&'j Node<'a>> {
-    path.iter().try_fold(json, |at, step| at.step(step))
 }
 
 /// What a whole resource stands for where one of its attributes is meant and a key hides which.

@@ -11,6 +11,7 @@ use crate::model::{Gap, Reason, Source};
 use crate::sources::Files;
 use crate::sources::iac::instance::{Instance, Mark};
 use crate::sources::iac::place::{installed, normal};
+use crate::sources::iac::scripts::assigns_roles;
 use serde_json::Value as Json;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -109,6 +110,7 @@ impl Terraform {
         for (scope, block) in std::mem::take(&mut terraform.late) {
             terraform.made(scope, &block);
         }
+        terraform.gaps.extend(terraform.commands());
         for place in terraform.cut.take() {
             let detail = format!("the block at {place} has more instances than are made here ({MOST})");
             terraform.gaps.push(Gap::new(Source::Files, "", Reason::Unsupported, detail));
@@ -118,6 +120,35 @@ impl Terraform {
             terraform.gaps.push(Gap::new(Source::Files, "", Reason::Unsupported, detail));
         }
         terraform
+    }
+
+    /// That actions and programs run which assign roles, or write to Azure by themselves.
+    fn commands(&self) -> Vec<Gap> {
+        let mut gaps = Vec::new();
+        for scope in 0..self.scopes.len() {
+            let said = |expr: &Rc<Expr>| self.evaluate(expr, scope, &Env::default(), 0).to_string();
+            let assigns = |block: &Block| {
+                block.attributes.values().chain(block.blocks.iter().flat_map(|b| b.attributes.values())).any(
+                    |e| {
+                        // A program is a list of words.
+                        assigns_roles(&said(e).replace("\",\"", " "))
+                    },
+                )
+            };
+            let actions = self
+                .blocks(scope, "action")
+                .into_iter()
+                .filter(|b| b.labels.first().is_some_and(|kind| kind.starts_with("azapi_")) || assigns(b));
+            let programs = self.blocks(scope, "data").into_iter();
+            let programs =
+                programs.filter(|b| b.labels.first().is_some_and(|k| k == "external") && assigns(b));
+            for block in actions.chain(programs) {
+                let detail = format!("`{}` may grant access, and is not read", block.labels.join("."));
+                let gap = Gap::new(Source::RoleAssignments, "", Reason::Unsupported, detail);
+                gaps.push(gap.at(block.location.clone()));
+            }
+        }
+        gaps
     }
 
     fn load(&mut self, files: &dyn Files, folder: &str) -> bool {
