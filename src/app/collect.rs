@@ -111,11 +111,15 @@ pub struct Outcome {
 struct Forgetful;
 
 impl Journal for Forgetful {
-    fn kept(&mut self, _: &str, _: &mut dyn FnMut(&[u8])) -> std::io::Result<Option<Option<String>>> {
+    fn kept(
+        &mut self,
+        _: &str,
+        _: &mut dyn FnMut(&[u8], Instant),
+    ) -> std::io::Result<Option<Option<String>>> {
         Ok(None)
     }
 
-    fn keep(&mut self, _: &str, _: &[u8], _: Option<&str>) -> std::io::Result<()> {
+    fn keep(&mut self, _: &str, _: &[u8], _: Option<&str>, _: Instant) -> std::io::Result<()> {
         Ok(())
     }
 }
@@ -176,7 +180,7 @@ pub fn collect(live: &Live, to: &Path, now: Instant, progress: &dyn Progress) ->
     let connection = connect(live)?;
     let identity = connection.1.block_on(connection.0.identity()).map_err(|why| no_token(&why))?;
     let purpose = Purpose {
-        schema: "leastwise.partial/1".to_owned(),
+        schema: "leastwise.partial/2".to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         asked: format!("{identity} {:?}", live.target),
         began: now.to_string(),

@@ -5,6 +5,7 @@
 //! it too, so that a frame that is cut, changed or missing ends the file: what stood behind it is asked again. Holds what
 //! Azure answered and no token; readable by its owner alone, and in use by one run at a time.
 
+use crate::model::Instant;
 use crate::sources::azure::Journal;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -27,13 +28,16 @@ pub(super) struct Purpose {
 struct Frame<'a> {
     key: std::borrow::Cow<'a, str>,
     next: Option<std::borrow::Cow<'a, str>>,
+    /// When it came, RFC 3339.
+    came: std::borrow::Cow<'a, str>,
     bytes: u64,
     sha256: String,
 }
 
 #[derive(Clone, Debug, Default)]
 struct Kept {
-    pages: Vec<(u64, u64)>,
+    /// Where each begins, how long it is, and when it came.
+    pages: Vec<(u64, u64, Instant)>,
     next: Option<String>,
 }
 
@@ -61,9 +65,9 @@ const ABOUT: &str = "about.json";
 const LONGEST_PAGE: u64 = 256 << 20;
 
 /// The digest of a frame behind another.
-fn digest(before: &str, key: &str, next: Option<&str>, page: &[u8]) -> String {
+fn digest(before: &str, (key, came): (&str, &str), next: Option<&str>, page: &[u8]) -> String {
     let mut hasher = Sha256::new();
-    for text in [before, key, next.map_or("-", |_| "+"), next.unwrap_or("")] {
+    for text in [before, key, came, next.map_or("-", |_| "+"), next.unwrap_or("")] {
         hasher.update((text.len() as u64).to_be_bytes());
         hasher.update(text);
     }
@@ -187,13 +191,14 @@ impl DiskJournal {
             let Ok(frame) = serde_json::from_slice::<Frame<'_>>(&line) else { break };
             page.clear();
             let got = input.by_ref().take(frame.bytes).read_to_end(&mut page)? as u64;
-            let seen = digest(&self.last, &frame.key, frame.next.as_deref(), &page);
+            let seen = digest(&self.last, (&frame.key, &frame.came), frame.next.as_deref(), &page);
+            let Some(came) = Instant::parse(&frame.came) else { break };
             if got < frame.bytes || seen != frame.sha256 {
                 break;
             }
             self.last = seen;
             let kept = self.kept.entry(frame.key.into_owned()).or_default();
-            kept.pages.push((self.end + head, frame.bytes));
+            kept.pages.push((self.end + head, frame.bytes, came));
             kept.next = frame.next.map(std::borrow::Cow::into_owned);
             self.end += head + frame.bytes;
             self.found += 1;
@@ -224,29 +229,35 @@ impl DiskJournal {
 }
 
 impl Journal for DiskJournal {
-    fn kept(&mut self, key: &str, page: &mut dyn FnMut(&[u8])) -> io::Result<Option<Option<String>>> {
+    fn kept(
+        &mut self,
+        key: &str,
+        page: &mut dyn FnMut(&[u8], Instant),
+    ) -> io::Result<Option<Option<String>>> {
         let Some(kept) = self.kept.get(key).cloned() else { return Ok(None) };
         let Some(file) = self.file.as_mut().filter(|_| !self.fresh) else { return Ok(None) };
         let mut bytes = Vec::new();
-        for (at, length) in kept.pages {
+        for (at, length, came) in kept.pages {
             file.seek(SeekFrom::Start(at))?;
             bytes.clear();
             (&*file).take(length).read_to_end(&mut bytes)?;
             let mut unpacked = Vec::new();
             zstd::Decoder::new(bytes.as_slice())?.take(LONGEST_PAGE).read_to_end(&mut unpacked)?;
-            page(&unpacked);
+            page(&unpacked, came);
         }
         file.seek(SeekFrom::Start(self.end))?;
         Ok(Some(kept.next))
     }
 
-    fn keep(&mut self, key: &str, page: &[u8], next: Option<&str>) -> io::Result<()> {
+    fn keep(&mut self, key: &str, page: &[u8], next: Option<&str>, came: Instant) -> io::Result<()> {
         let packed = zstd::encode_all(page, 1)?;
+        let came = came.to_string();
         let frame = Frame {
             key: key.into(),
             next: next.map(Into::into),
             bytes: packed.len() as u64,
-            sha256: digest(&self.last, key, next, &packed),
+            sha256: digest(&self.last, (key, &came), next, &packed),
+            came: came.into(),
         };
         let mut bytes = serde_json::to_vec(&frame)?;
         bytes.push(b'\n');
@@ -262,6 +273,10 @@ impl Journal for DiskJournal {
 mod tests {
     use super::*;
 
+    fn now() -> Instant {
+        Instant::from_seconds(1_800_000_000)
+    }
+
     fn purpose(asked: &str) -> Purpose {
         let began = "2026-01-01T00:00:00Z".to_owned();
         Purpose { schema: "s".into(), version: "1".into(), asked: asked.into(), began }
@@ -269,7 +284,12 @@ mod tests {
 
     fn all(journal: &mut DiskJournal, key: &str) -> (Vec<String>, Option<Option<String>>) {
         let mut pages = Vec::new();
-        let next = journal.kept(key, &mut |p| pages.push(String::from_utf8_lossy(p).into_owned())).unwrap();
+        let next = journal
+            .kept(key, &mut |p, came| {
+                assert_eq!(came, now());
+                pages.push(String::from_utf8_lossy(p).into_owned());
+            })
+            .unwrap();
         (pages, next)
     }
 
@@ -279,10 +299,10 @@ mod tests {
         let open = |asked: &str| DiskJournal::open(&folder, purpose(asked), |_| false).unwrap();
         let (mut journal, replaced) = open("a");
         assert!(!replaced);
-        journal.keep("list", b"one", Some("link 2")).unwrap();
-        journal.keep("other", b"whole", None).unwrap();
+        journal.keep("list", b"one", Some("link 2"), now()).unwrap();
+        journal.keep("other", b"whole", None, now()).unwrap();
         let whole = journal.end;
-        journal.keep("list", b"two", None).unwrap();
+        journal.keep("list", b"two", None, now()).unwrap();
         let full = fs::read(folder.join("pages")).unwrap();
         drop(journal);
         // Cut at every byte of the last frame, and with one byte of it changed.
@@ -298,7 +318,7 @@ mod tests {
         *changed.last_mut().unwrap() ^= 1;
         fs::write(folder.join("pages"), &changed).unwrap();
         let (mut journal, _) = open("a");
-        journal.keep("list", b"again", None).unwrap();
+        journal.keep("list", b"again", None, now()).unwrap();
         drop(journal);
         let (mut journal, _) = open("a");
         assert_eq!(all(&mut journal, "list"), (vec!["one".into(), "again".into()], Some(None)));
@@ -324,7 +344,7 @@ mod tests {
         drop(journal);
         assert_eq!(fs::read(folder.join("pages")).unwrap(), before);
         let (mut journal, _) = open("b");
-        journal.keep("list", b"page", None).unwrap();
+        journal.keep("list", b"page", None, now()).unwrap();
         assert_eq!(all(&mut journal, "none").1, None);
         journal.remove().unwrap();
         assert!(folder.join("mine.txt").exists() && !folder.join("pages").exists());

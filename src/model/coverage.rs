@@ -154,7 +154,7 @@ pub struct Reading {
     pub pages: usize,
     /// Items in them, repeats included.
     pub items: usize,
-    /// When the first page came; of pages that an earlier run had kept, when that run began.
+    /// When the first page came, in this run or in one that it goes on with.
     pub began: Option<Instant>,
     /// When the last one came.
     pub ended: Option<Instant>,

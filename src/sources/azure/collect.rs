@@ -19,17 +19,21 @@ use tokio::task::JoinSet;
 
 /// Pages that outlive the run.
 pub trait Journal: Send {
-    /// Hands out the pages of a list that were kept, in order, and says where it goes on: `None` if nothing was kept,
-    /// `Some(None)` if the list is whole.
+    /// Hands out the pages of a list that were kept, in order and each with when it came, and says where it goes on: `None`
+    /// if nothing was kept, `Some(None)` if the list is whole.
     ///
     /// # Errors
     /// If they cannot be read.
-    fn kept(&mut self, key: &str, page: &mut dyn FnMut(&[u8])) -> std::io::Result<Option<Option<String>>>;
-    /// Keeps a page.
+    fn kept(
+        &mut self,
+        key: &str,
+        page: &mut dyn FnMut(&[u8], Instant),
+    ) -> std::io::Result<Option<Option<String>>>;
+    /// Keeps a page that came just now.
     ///
     /// # Errors
     /// If it cannot be written.
-    fn keep(&mut self, key: &str, page: &[u8], next: Option<&str>) -> std::io::Result<()>;
+    fn keep(&mut self, key: &str, page: &[u8], next: Option<&str>, came: Instant) -> std::io::Result<()>;
 }
 
 /// Told how far a run is.
@@ -235,9 +239,9 @@ impl Run<'_> {
                     continue;
                 }
                 self.gather.asked(&listing);
-                self.gather.came = Some(self.moments.collected);
                 let gather = &mut self.gather;
-                let mut take = |page: &[u8]| {
+                let mut take = |page: &[u8], came| {
+                    gather.came = Some(came);
                     gather.page(&listing, page);
                 };
                 let start = match self.journal.kept(&listing.key, &mut take)? {
@@ -263,12 +267,13 @@ impl Run<'_> {
             match from.recv().await {
                 Some(Event::Page { listing, body, next, keep }) => {
                     // What a list failed with is not kept: its pages are asked for again.
+                    let since = i64::try_from(self.scheduler.elapsed().as_micros()).unwrap_or(i64::MAX);
+                    let came = self.moments.started.plus_micros(since);
                     if keep {
                         let shown = next.as_ref().map(write_next);
-                        self.journal.keep(&listing.key, &body, shown.as_deref())?;
+                        self.journal.keep(&listing.key, &body, shown.as_deref(), came)?;
                     }
-                    let since = i64::try_from(self.scheduler.elapsed().as_micros()).unwrap_or(i64::MAX);
-                    self.gather.came = Some(self.moments.started.plus_micros(since));
+                    self.gather.came = Some(came);
                     self.gather.page(&listing, &body);
                 }
                 Some(Event::Failed(listing, refusal)) => {
