@@ -200,6 +200,30 @@ fn a_killed_run_goes_on_and_ends_as_if_undisturbed() {
 }
 
 #[test]
+fn with_a_token_that_is_over_nothing_more_is_asked() {
+    let server = Server::start(demo(), Settings { page: 11, ..Settings::default() });
+    let dir = folder("azure-over");
+    let (whole, all) = prove::undisturbed(&server, &dir);
+    let (seen, kept) = (server.seen(), dir.join("tenant.lwsnap"));
+    std::fs::remove_file(&kept).unwrap();
+    seen.expires_after.store(all + all / 4, Ordering::SeqCst);
+    let ran = collect(&server, &dir, &[]);
+    assert_eq!(ran.code, 3, "{}", ran.err);
+    assert!(ran.err.contains("ExpiredAuthenticationToken"), "{}", ran.err);
+    // A hundred are under way at once, each is repeated once; the directory is asked on.
+    let asked = seen.requests.load(Ordering::SeqCst) - all;
+    assert!(
+        asked < all / 4 + 2 * 100 + 50,
+        "{asked} requests, where the token was over after {} of {all}",
+        all / 4
+    );
+    seen.expires_after.store(u64::MAX, Ordering::SeqCst);
+    let ran = collect(&server, &dir, &[]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(prove::records(&kept) == whole, "the records differ");
+}
+
+#[test]
 fn a_next_page_elsewhere_gets_no_token() {
     let faults = Faults { seed: 1, passing: 0, forbidden: 0, foreign: 1000 };
     let server = Server::start(demo(), Settings { faults, ..Settings::default() });

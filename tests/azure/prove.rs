@@ -122,7 +122,7 @@ pub(crate) fn collect_while(server: &Server, dir: &Path, meanwhile: impl FnOnce(
 }
 
 /// The records of a snapshot, without the time of its run.
-fn records(path: &Path) -> String {
+pub(crate) fn records(path: &Path) -> String {
     let packed = std::fs::read(path).unwrap();
     let lines = String::from_utf8(zstd::decode_all(packed.as_slice()).unwrap()).unwrap();
     lines.lines().skip(1).filter(|l| !l.contains("\"footer\"")).collect::<Vec<_>>().join("\n")

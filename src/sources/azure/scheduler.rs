@@ -11,7 +11,7 @@ use super::clock::Clock;
 use crate::model::Reason;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 
@@ -85,6 +85,13 @@ impl Refusal {
             .iter()
             .any(|code| self.detail.contains(code))
     }
+
+    /// Whether the token is the reason, and not what was asked for: Resource Manager refuses with the same status what
+    /// belongs to another tenant.
+    fn says_token(&self, quota: &Quota) -> bool {
+        self.detail.contains("ExpiredAuthenticationToken")
+            || *quota == Quota::Directory && self.detail.contains("InvalidAuthenticationToken")
+    }
 }
 
 /// Failures that pass, tried this often in a row.
@@ -112,6 +119,8 @@ pub(super) struct Scheduler {
     chains: Semaphore,
     /// Whether Azure has answered anything yet.
     answered: AtomicBool,
+    /// How tokens that are over were refused, Resource Manager's and the directory's.
+    over: [OnceLock<Refusal>; 2],
     pub(super) traffic: Arc<Traffic>,
     /// Whether lists that the generated client has are read through it.
     #[cfg(feature = "azure-mgmt")]
@@ -133,6 +142,7 @@ impl Scheduler {
             short: Semaphore::new(at_once),
             chains: Semaphore::new(CHAINS),
             answered: AtomicBool::new(false),
+            over: Default::default(),
             traffic: Arc::default(),
             #[cfg(feature = "azure-mgmt")]
             generated: false,
@@ -179,6 +189,11 @@ impl Scheduler {
                 None => None,
             };
             let slot = self.places.acquire().await.map_err(|_| ending())?;
+            let [resources, directory] = &self.over;
+            let over = if *quota == Quota::Directory { directory } else { resources };
+            if let Some(refused) = over.get() {
+                return Err(refused.clone());
+            }
             self.traffic.requests.fetch_add(1, Ordering::Relaxed);
             let answered = tokio::time::timeout(LONGEST_ANSWER, self.client.ask(ask)).await;
             let late =
@@ -210,8 +225,19 @@ impl Scheduler {
                         }
                         status => match refusal(status, &answer.body) {
                             Ok(passing) => passing,
-                            Err(last) if status == 401 && tries == 0 => last,
-                            Err(last) => return Err(last),
+                            // Once more, at once, with the token as it is then.
+                            Err(_) if status == 401 && tries == 0 => {
+                                tries = 1;
+                                self.traffic.repeats.fetch_add(1, Ordering::Relaxed);
+                                continue;
+                            }
+                            Err(last) => {
+                                if status == 401 && last.says_token(quota) {
+                                    // Whatever comes after this would be refused too.
+                                    let _ = over.set(last.clone());
+                                }
+                                return Err(last);
+                            }
                         },
                     }
                 }

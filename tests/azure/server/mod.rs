@@ -77,6 +77,8 @@ pub(crate) struct Seen {
     pub(crate) writes: AtomicU64,
     /// From so many requests on, it answers nobody.
     pub(crate) stop_after: AtomicU64,
+    /// From so many requests on, Resource Manager's token is over.
+    pub(crate) expires_after: AtomicU64,
     pub(crate) stopped: AtomicBool,
     /// Requests by quota, with the quota's size and rate.
     pub(crate) by_quota: Mutex<HashMap<String, (f64, f64, f64)>>,
@@ -92,6 +94,7 @@ impl Default for Seen {
             throttled: AtomicU64::new(0),
             writes: AtomicU64::new(0),
             stop_after: AtomicU64::new(u64::MAX),
+            expires_after: AtomicU64::new(u64::MAX),
             stopped: AtomicBool::new(false),
             by_quota: Mutex::default(),
             proofs: Mutex::default(),
@@ -237,6 +240,11 @@ async fn respond(stream: &mut Stream, state: &State, request: &Request) -> std::
     }
     if !request.authorized {
         let error = json!({"error": {"code": "InvalidAuthenticationToken"}}).to_string();
+        return put(stream, 401, &[], error.as_bytes()).await;
+    }
+    let directory = request.path.starts_with("/v1.0/");
+    if number >= seen.expires_after.load(Ordering::SeqCst) && !directory {
+        let error = json!({"error": {"code": "ExpiredAuthenticationToken"}}).to_string();
         return put(stream, 401, &[], error.as_bytes()).await;
     }
     let key = format!("{} {} {} {}", request.method, request.path, request.query, request.body);
