@@ -7,7 +7,7 @@ use super::lookup::{identity, scope};
 use super::policy::Policy;
 use crate::finding::Severity;
 use crate::graph::AccessGraph;
-use crate::model::{Operation, Plane, Source};
+use crate::model::{Extent, Operation, Plane, Source};
 use crate::rbac::Catalog;
 use crate::render::{sheet_markdown, sheet_text};
 use crate::report::Report;
@@ -36,7 +36,8 @@ pub struct Reply {
 
 /// What is missing of the estate that could hide a part of the answer.
 pub(super) fn missing(graph: &AccessGraph) -> Vec<String> {
-    const ASKED: [Source; 7] = [
+    const ASKED: [Source; 8] = [
+        Source::Subscriptions,
         Source::RoleAssignments,
         Source::RoleDefinitions,
         Source::Groups,
@@ -46,8 +47,9 @@ pub(super) fn missing(graph: &AccessGraph) -> Vec<String> {
         Source::Files,
     ];
     let all = graph.estate().gaps.iter().chain(graph.gaps());
-    let mut names: Vec<&str> =
-        all.filter(|g| g.reason.can_hide() && ASKED.contains(&g.source)).map(|g| g.source.name()).collect();
+    let gaps = all.filter(|g| g.reason.can_hide() && ASKED.contains(&g.source)).map(|g| g.source);
+    let partial = |s: &Source| graph.estate().coverage.of(*s) == Extent::Partial;
+    let mut names: Vec<&str> = gaps.chain(ASKED.into_iter().filter(partial)).map(Source::name).collect();
     names.sort_unstable();
     names.dedup();
     let text = format!("not read whole, so there may be more: {}", names.join(", "));

@@ -13,6 +13,9 @@ pub fn unnamed(name: &str) -> Option<&'static str> {
     if let Some(why) = unseen(name) {
         return Some(why);
     }
+    if name.trim_start().starts_with('=') {
+        return Some("is a formula");
+    }
     let core = core(name);
     if core.chars().count() < 2 || NOBODY.contains(&core.as_str()) {
         return Some("names nobody");

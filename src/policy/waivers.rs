@@ -81,7 +81,7 @@ struct RawWaiver {
     target: Spanned<Target>,
     category: Category,
     reason: Spanned<String>,
-    requested_by: String,
+    requested_by: Spanned<String>,
     approved_by: Spanned<String>,
     approved_on: Spanned<toml::value::Datetime>,
     expires: Spanned<toml::value::Datetime>,
@@ -124,10 +124,12 @@ pub fn parse(path: &str, text: &str) -> Result<Vec<Waiver>, PolicyError> {
         if w.reason.get_ref().trim().chars().count() < 15 {
             return fail(&w.reason.span(), "expected a reason of at least 15 characters");
         }
-        if unnamed(w.approved_by.get_ref()).is_some() {
-            return fail(&w.approved_by.span(), "expected somebody's name");
+        if let Some(name) =
+            [&w.requested_by, &w.approved_by].into_iter().find(|n| unnamed(n.get_ref()).is_some())
+        {
+            return fail(&name.span(), "expected somebody's name");
         }
-        if same_person(w.approved_by.get_ref(), &w.requested_by) {
+        if same_person(w.approved_by.get_ref(), w.requested_by.get_ref()) {
             return fail(&w.approved_by.span(), "expected an approver who is not the requester");
         }
         if expires.days_since(approved_on) > MAX_DAYS || expires <= approved_on {

@@ -1,10 +1,10 @@
 //! What a ledger says of a campaign: which grants, who decided what, what is still open.
 
 use super::item::Item;
-use super::ledger::{Body, Chain, Closed, Decision, Opened, Verdict};
+use super::ledger::{Body, Chain, Closed, Decision, Entry, LedgerError, Opened, Verdict};
 use crate::model::Instant;
 use crate::policy::people::{same_person, unnamed};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How far a grant of a campaign is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -93,7 +93,58 @@ pub struct Campaign {
     pub files: Vec<String>,
 }
 
+impl Chain {
+    /// Reads a ledger: lines that hold together, and campaigns that end with what was decided.
+    ///
+    /// # Errors
+    /// At the first line that is no entry, does not follow, or does not agree with what was decided.
+    pub fn read(bytes: &[u8]) -> Result<Chain, LedgerError> {
+        let chain = Chain::lines_of(bytes)?;
+        let all = Campaign::all(&chain);
+        let ends = all.iter().filter_map(|c| Some((c, &c.closed.as_ref()?.1)));
+        for (campaign, closed) in ends {
+            let counted = campaign.counts();
+            let told = (closed.approved, closed.denied, closed.narrowed, closed.undecided.len());
+            let open: BTreeSet<&String> = campaign.undecided().collect();
+            if counted == told && closed.undecided.iter().collect::<BTreeSet<_>>() == open {
+                continue;
+            }
+            let said = |(a, d, n, u)| format!("{a} approved, {d} denied, {n} narrowed and {u} not decided");
+            let problem = format!(
+                "campaign `{}` is closed with {}, and its decisions say {}",
+                closed.campaign,
+                said(told),
+                said(counted)
+            );
+            let ends = |e: &Entry| matches!(&e.body, Body::Closed(c) if c.campaign == closed.campaign);
+            let line = chain.entries().iter().position(ends).map_or(0, |n| n + 1);
+            return Err(LedgerError { line, problem });
+        }
+        Ok(chain)
+    }
+}
+
 impl Campaign {
+    /// How many grants were approved, denied, narrowed and not decided.
+    pub fn counts(&self) -> (usize, usize, usize, usize) {
+        let mut counts = (0, 0, 0, 0);
+        for row in &self.rows {
+            let one = match row.decided().map(|(_, d)| d.verdict) {
+                Some(Verdict::Approve) => &mut counts.0,
+                Some(Verdict::Deny) => &mut counts.1,
+                Some(Verdict::Narrow) => &mut counts.2,
+                Some(Verdict::DontKnow) | None => &mut counts.3,
+            };
+            *one += 1;
+        }
+        counts
+    }
+
+    /// Grants that nobody decided, or nobody else approved, by item.
+    pub fn undecided(&self) -> impl Iterator<Item = &String> {
+        self.rows.iter().filter(|r| r.progress() != Progress::Decided).map(|r| &r.item.item)
+    }
+
     /// All campaigns of a ledger, in the order in which they were opened.
     pub fn all(chain: &Chain) -> Vec<Campaign> {
         let mut all: Vec<Campaign> = Vec::new();

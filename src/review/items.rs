@@ -124,6 +124,16 @@ fn note_changes(items: &mut [Item], earlier: &[Campaign]) {
             approved.entry(row.item.principal_id.to_ascii_lowercase()).or_default().push((&row.item, said));
         }
     }
+    for item in items.iter_mut().filter(|i| i.previous_decision == "approve") {
+        let made = item.created_on.get(..10).unwrap_or_default();
+        if made > item.previous_date.as_str() && !item.previous_date.is_empty() {
+            let again = format!("made again on {made}, after it was approved on {}", item.previous_date);
+            item.recommendation_reason = format!("{again}; {}", item.recommendation_reason);
+            if item.recommendation == "approve" {
+                "no-information".clone_into(&mut item.recommendation);
+            }
+        }
+    }
     for item in items.iter_mut().filter(|i| i.previous_decision.is_empty()) {
         let own = approved.get(&item.principal_id.to_ascii_lowercase()).into_iter().flatten();
         let Some((was, said)) = own.rev().find(|(was, _)| turned(was, item)) else { continue };

@@ -232,8 +232,18 @@ struct Told {
     /// How many grants it said to have.
     grants: usize,
     items: BTreeSet<String>,
-    /// Digests of files that were imported.
-    files: BTreeSet<String>,
+    /// Files that were imported, by digest, with how many decisions of each are still to come.
+    files: BTreeMap<String, usize>,
+}
+
+impl Told {
+    /// What an import has that is not there: its decisions stand right behind it.
+    fn short(&self) -> Result<(), String> {
+        match self.files.values().sum::<usize>() {
+            0 => Ok(()),
+            short => Err(format!("{short} decision(s) of an import before it are missing")),
+        }
+    }
 }
 
 impl Sense {
@@ -246,7 +256,7 @@ impl Sense {
         let name = match &entry.body {
             Body::Opened(o) => {
                 let told =
-                    Told { open: true, grants: o.grants, items: BTreeSet::new(), files: BTreeSet::new() };
+                    Told { open: true, grants: o.grants, items: BTreeSet::new(), files: BTreeMap::new() };
                 let new = self.campaigns.insert(o.campaign.clone(), told).is_none();
                 return if new { Ok(()) } else { Err(format!("campaign `{}` is opened twice", o.campaign)) };
             }
@@ -268,6 +278,9 @@ impl Sense {
                 told.grants
             ));
         }
+        if !matches!(entry.body, Body::Decided(_)) {
+            told.short()?;
+        }
         match &entry.body {
             Body::Item(item) if !told.items.insert(item.item.clone()) => {
                 Err(format!("`{}` is there twice", item.item))
@@ -275,14 +288,22 @@ impl Sense {
             Body::Decided(d) if !told.items.contains(&d.item) => {
                 Err(format!("`{}` is no grant of `{name}`", d.item))
             }
-            Body::Decided(d) if !told.files.contains(&d.file) => {
-                Err(format!("it is of a file that was not imported into `{name}`"))
-            }
+            Body::Decided(d) => match told.files.get_mut(&d.file) {
+                None => Err(format!("it is of a file that was not imported into `{name}`")),
+                Some(0) => Err("the import that it is of has fewer decisions".to_owned()),
+                Some(left) => {
+                    *left -= 1;
+                    Ok(())
+                }
+            },
             Body::Closed(c) if c.grants != there => {
                 Err(format!("`{name}` has {there} grant(s), and it is closed with {}", c.grants))
             }
             Body::Imported(i) => {
-                told.files.insert(i.sha256.clone());
+                if i.decisions > i.rows {
+                    return Err(format!("it has {} rows, and {} decisions", i.rows, i.decisions));
+                }
+                told.files.insert(i.sha256.clone(), i.decisions);
                 Ok(())
             }
             Body::Closed(_) => {
@@ -299,11 +320,11 @@ fn digest(line: &[u8]) -> String {
 }
 
 impl Chain {
-    /// Reads lines and holds each against the one before.
+    /// Reads lines and holds each against the one before. What a campaign ends with is not counted here.
     ///
     /// # Errors
     /// At the first line that is no entry, or does not follow.
-    pub fn read(bytes: &[u8]) -> Result<Chain, LedgerError> {
+    pub(super) fn lines_of(bytes: &[u8]) -> Result<Chain, LedgerError> {
         let mut chain = Chain::default();
         let mut sense = Sense::default();
         let mut line = 0;
@@ -350,6 +371,9 @@ impl Chain {
                 "campaign `{name}` was opened with {} grant(s), and {there} are there: lines are missing",
                 told.grants
             );
+            return Err(LedgerError { line, problem });
+        }
+        if let Some(problem) = sense.campaigns.values().find_map(|t| t.short().err()) {
             return Err(LedgerError { line, problem });
         }
         Ok(chain)

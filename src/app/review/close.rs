@@ -30,12 +30,7 @@ pub fn close(terms: &CloseTerms, times: Times) -> Result<String, AppError> {
     let (mut ledger, chain) = existing(&terms.ledger)?;
     let all = Campaign::all(&chain);
     let campaign = still_open(&all, terms.campaign.as_deref())?;
-    let undecided: Vec<String> = campaign
-        .rows
-        .iter()
-        .filter(|r| r.progress() != Progress::Decided)
-        .map(|r| r.item.item.clone())
-        .collect();
+    let undecided: Vec<String> = campaign.undecided().cloned().collect();
     let exceptions = terms.exceptions.clone().unwrap_or_default();
     if let Some(why) = no_name(&terms.acknowledged_by) {
         return Err(
@@ -47,13 +42,13 @@ pub fn close(terms: &CloseTerms, times: Times) -> Result<String, AppError> {
         return Err(AppError::usage(message)
             .help("leastwise review status lists their owners; to close all the same, say why with --exceptions TEXT"));
     }
-    let count = |v| campaign.rows.iter().filter(|r| r.decided().is_some_and(|(_, d)| d.verdict == v)).count();
+    let (approved, denied, narrowed, _) = campaign.counts();
     let closed = Closed {
         campaign: campaign.opened.campaign.clone(),
         grants: campaign.rows.len(),
-        approved: count(Verdict::Approve),
-        denied: count(Verdict::Deny),
-        narrowed: count(Verdict::Narrow),
+        approved,
+        denied,
+        narrowed,
         undecided,
         exceptions,
         acknowledged_by: terms.acknowledged_by.clone(),
@@ -105,12 +100,22 @@ fn history(campaign: &Campaign, row: &Row) -> Vec<String> {
         // To be narrowed is neither; the table has no word for it.
         _ => "No Info",
     };
-    let reviewer = last.map(|(_, d)| d.reviewer.clone()).unwrap_or_default();
+    // What waits for a second approver is not reviewed: who spoke first is told with the reason, and nowhere else.
+    let waits = row.progress() == Progress::PendingSecond;
+    let reviewer = last.filter(|_| !waits).map(|(_, d)| d.reviewer.clone()).unwrap_or_default();
     let justification = last.map_or_else(String::new, |(_, d)| match d.verdict {
         Verdict::Narrow => {
             let to = [d.new_role.as_str(), d.new_scope.as_str()];
             let to: Vec<&str> = to.into_iter().filter(|t| !t.is_empty()).collect();
             format!("narrow to {}: {}", to.join(" on "), d.justification)
+        }
+        _ if waits => {
+            format!(
+                "waits for a second approver; {} said {}: {}",
+                d.reviewer,
+                d.verdict.name(),
+                d.justification
+            )
         }
         _ => d.justification.clone(),
     });
@@ -137,7 +142,7 @@ fn history(campaign: &Campaign, row: &Row) -> Vec<String> {
         item.identity.clone(),
         String::new(),
         "servicePrincipal".to_owned(),
-        last.map(|(at, _)| at.clone()).unwrap_or_default(),
+        last.filter(|_| !waits).map(|(at, _)| at.clone()).unwrap_or_default(),
         result.to_owned(),
         justification,
         String::new(),

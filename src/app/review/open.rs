@@ -7,6 +7,7 @@ use crate::app::error::AppError;
 use crate::app::ledger::LedgerFile;
 use crate::app::policy::Policy;
 use crate::app::query::{Ask, Reply};
+use crate::model::{Extent, Source};
 use crate::rbac::Catalog;
 use crate::review::{Body, Campaign, Ledger as _, Opened};
 use crate::sources::table::day;
@@ -67,6 +68,9 @@ pub fn open(
     }
     let estate = now.graph.estate();
     let mut missing = crate::app::query::missing(&now.graph);
+    if estate.coverage.of(Source::Groups) == Extent::Absent {
+        missing.push("members of groups were not read: what is held through them is in no packet".to_owned());
+    }
     let complete = missing.is_empty();
     if let Some(read) = now.provenance.collected_at {
         if read > at {

@@ -3,7 +3,7 @@
 //! Not here: what becomes of a decision then (`review::standings`).
 
 use crate::graph::AccessGraph;
-use crate::model::{Extent, Level, Scope, Source};
+use crate::model::{Extent, Gap, Level, Scope, Source};
 use crate::review::Item;
 use std::collections::BTreeSet;
 
@@ -16,6 +16,8 @@ pub(super) struct Reach {
     gaps: BTreeSet<String>,
     /// Whether members of groups may be missing.
     groups: bool,
+    /// Whether identities may be missing that nothing but a group tells of.
+    holders: bool,
     /// Whether grants that end or that somebody may activate are missing.
     schedules: bool,
     /// Subscriptions that the estate knows, by lower-case id, where others may be left out; none where they are gone.
@@ -27,8 +29,12 @@ impl Reach {
     pub(super) fn of(graph: &AccessGraph) -> Reach {
         let estate = graph.estate();
         let extent = |s| estate.coverage.of(s);
-        let hiding =
-            estate.gaps.iter().filter(|g| g.source == Source::RoleAssignments && g.reason.can_hide());
+        let hidden = |g: &&Gap, s| g.source == s && g.reason.can_hide();
+        let whole = |s| extent(s) == Extent::Complete && !estate.gaps.iter().any(|g| hidden(&g, s));
+        let hiding = estate
+            .gaps
+            .iter()
+            .filter(|g| hidden(g, Source::RoleAssignments) || hidden(g, Source::Subscriptions));
         let mut gaps: BTreeSet<String> =
             hiding.map(|g| g.scope.trim_end_matches('/').to_ascii_lowercase()).collect();
         if extent(Source::RoleAssignments) == Extent::Partial && gaps.is_empty() {
@@ -43,7 +49,8 @@ impl Reach {
         Reach {
             absent: extent(Source::RoleAssignments) == Extent::Absent,
             gaps,
-            groups: extent(Source::Groups) != Extent::Complete,
+            groups: !whole(Source::Groups),
+            holders: !(whole(Source::Principals) || whole(Source::Identities) && whole(Source::Resources)),
             schedules: extent(Source::Schedules) != Extent::Complete,
             only: part.then_some(known),
         }
@@ -68,6 +75,9 @@ impl Reach {
         }
         if self.groups && item.via != "direct" {
             return Some("members of groups were not read whole".to_owned());
+        }
+        if self.holders && item.via != "direct" {
+            return Some("identities were not read whole".to_owned());
         }
         if self.schedules && item.state != "active" {
             return Some("grants that end or wait to be activated were not read whole".to_owned());
@@ -113,9 +123,10 @@ mod tests {
                 && !unread(&part, "/subscriptions/S")
                 && !unread(&part, "/")
         );
-        let groups = Reach { groups: true, ..Reach::default() };
-        assert!(
-            !unread(&groups, "/") && groups.unread(&Item { via: "team".to_owned(), ..item("/") }).is_some()
-        );
+        let through = Item { via: "team".to_owned(), ..item("/") };
+        for reach in [Reach { groups: true, ..Reach::default() }, Reach { holders: true, ..Reach::default() }]
+        {
+            assert!(!unread(&reach, "/") && reach.unread(&through).is_some());
+        }
     }
 }

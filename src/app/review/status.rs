@@ -5,7 +5,7 @@ use crate::app::error::AppError;
 use crate::app::estate::Times;
 use crate::model::Instant;
 use crate::report::ReviewRow;
-use crate::review::{Against, Campaign, Chain, Item, Progress, Standing, Stands, Verdict, standings};
+use crate::review::{Against, Campaign, Chain, Item, Progress, Standing, Stands, standings};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -121,9 +121,16 @@ fn as_text(campaign: &Campaign, (stands, read_at): Now<'_>, late: bool, head: &s
         let _ = writeln!(out, "{owner:<width$}  {all:>7} {decided:>7} {pending:>7} {open:>7}");
     }
     if let Some(stands) = stands {
-        let counts: Vec<String> = counts(stands).iter().map(|(s, n)| format!("{n} {}", s.name())).collect();
+        // What is there and was not in the review is not of its grants.
+        let (besides, own): (Vec<_>, Vec<_>) =
+            counts(stands).into_iter().partition(|(s, _)| matches!(s, Standing::New | Standing::Narrowed));
+        let say = |all: Vec<(Standing, usize)>| {
+            all.iter().map(|(s, n)| format!("{n} {}", s.name())).collect::<Vec<_>>().join(", ")
+        };
+        let besides =
+            if besides.is_empty() { String::new() } else { format!("; besides these: {}", say(besides)) };
         let when = read_at.map_or_else(|| "now".to_owned(), |t| format!("as read {t}"));
-        let _ = writeln!(out, "against what is there, {when}: {}", counts.join(", "));
+        let _ = writeln!(out, "against what is there, {when}: {}{besides}", say(own));
         if let Some(unread) = stands.iter().find(|s| s.standing == Standing::Unread) {
             let _ = writeln!(out, "not-read: {}: it is not told whether these are gone", unread.detail);
         }
@@ -183,10 +190,8 @@ fn as_json(campaign: &Campaign, (stands, read_at): Now<'_>, late: bool, head: &s
 pub(super) fn review_rows(chain: &Chain, now: &Present, at: Instant) -> Result<Vec<ReviewRow>, AppError> {
     let row = |campaign: &Campaign| -> Result<ReviewRow, AppError> {
         now.fits(campaign)?;
-        let count = |verdict| {
-            campaign.rows.iter().filter(|r| r.decided().is_some_and(|(_, d)| d.verdict == verdict)).count()
-        };
-        let decided = campaign.at(Progress::Decided).count();
+        let (approved, denied, narrowed, undecided) = campaign.counts();
+        let decided = campaign.rows.len() - undecided;
         let stands = held_against(campaign, now, at);
         let opened = Instant::parse(&campaign.opened_at);
         let made_before =
@@ -203,9 +208,9 @@ pub(super) fn review_rows(chain: &Chain, now: &Present, at: Instant) -> Result<V
             all_grants: campaign.opened.all_grants,
             grants: campaign.rows.len(),
             decided,
-            undecided: campaign.rows.len() - decided,
-            approved: count(Verdict::Approve),
-            denied: count(Verdict::Deny) + count(Verdict::Narrow),
+            undecided,
+            approved,
+            denied: denied + narrowed,
             overdue: standing(&[Standing::Overdue, Standing::Regranted]),
             expired: standing(&[Standing::Expired]),
             drifted: standing(&[Standing::Drifted]),
