@@ -10,6 +10,7 @@
 mod against;
 mod audit;
 mod bicep;
+mod campaigns;
 mod check;
 mod commands;
 mod deny;

@@ -74,7 +74,7 @@ fn fill(
 }
 
 /// Approves all but what the administrator's identity holds.
-fn usual(dir: &Path, campaign: &str) {
+pub(crate) fn usual(dir: &Path, campaign: &str) {
     fill(dir, campaign, |row, at| {
         let deny = &row[at("identity")] == ADMIN;
         let word = if deny { "Deny" } else { "approve" };
@@ -92,7 +92,7 @@ pub(crate) fn packets(dir: &Path, campaign: &str) -> Vec<String> {
     all
 }
 
-fn import(dir: &Path, campaign: &str, at: &str) -> Ran {
+pub(crate) fn import(dir: &Path, campaign: &str, at: &str) -> Ran {
     let files = packets(dir, campaign);
     let mut args = vec!["review", "import", "--by", "ci", "--as-of", at, "--campaign", campaign];
     args.extend(files.iter().map(String::as_str));
@@ -113,7 +113,7 @@ pub(crate) fn first_quarter(dir: &Path) {
     ok(dir, &["review", "close", "--acknowledged-by", "A. Manager", "--as-of", "2026-01-21T08:00:00Z"]);
 }
 
-fn counts(dir: &Path, campaign: &str, now: &str, at: &str) -> serde_json::Value {
+pub(crate) fn counts(dir: &Path, campaign: &str, now: &str, at: &str) -> serde_json::Value {
     let args =
         ["review", "status", "--campaign", campaign, "--snapshot", now, "--as-of", at, "--format", "json"];
     let all: serde_json::Value = serde_json::from_str(&ok(dir, &args).out).unwrap();
