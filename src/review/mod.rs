@@ -17,6 +17,7 @@ mod standing;
 mod topology;
 mod ways;
 
+pub(crate) use crate::policy::people::same_person;
 pub use crate::policy::people::{says_something, unnamed as no_name};
 pub use campaign::{Campaign, Progress, Row};
 pub use diff::{Change, Diff, GrantChange, Present, diff};

@@ -1,6 +1,6 @@
 //! Bundles under pseudonyms: nothing of a name is left in them, they still can be replayed, and rules say the same.
 
-use crate::reviews::{first_quarter, ok, saved};
+use crate::reviews::{fill, first_quarter, import, ok, opened, saved};
 use crate::support::{folder, json, run, write};
 use leastwise::sources::demo;
 use std::fs;
@@ -201,6 +201,30 @@ fn reviews_are_sealed_under_pseudonyms_and_still_hold() {
         fs::read_to_string(masked.join("ledger.jsonl")).unwrap(),
     );
     assert_eq!(a.lines().count(), b.lines().count());
+}
+
+#[test]
+fn one_person_stays_one_under_pseudonyms() {
+    let dir = folder("mask-people");
+    write(&dir.join("leastwise-mask.salt"), SALT);
+    write(&dir.join("leastwise.toml"), demo::CONFIG);
+    saved(&dir, "q1.lwsnap", "2026-01-05T08:00:00Z", |_| {});
+    opened(&dir, "2026-Q1");
+    let seconds = ["a.lice@contoso.com", "n/a", "Alice <alice+x@contoso.com>", "ciso@contoso.com"];
+    let next = std::cell::Cell::new(0);
+    fill(&dir, "2026-Q1", |_, _| {
+        next.set(next.get() + 1);
+        ["approve", "the pipeline needs it", "alice@contoso.com", seconds[next.get() % 4]].map(str::to_owned)
+    });
+    assert_eq!(import(&dir, "2026-Q1", "2026-01-07T08:00:00Z").code, 0);
+    let close = ["review", "close", "--acknowledged-by", "A. Manager", "--as-of", "2026-01-08T08:00:00Z"];
+    let closed = ok(&dir, &[&close[..], &["--exceptions", "second approvers are away"]].concat()).out;
+    assert!(!closed.contains(" 0 not decided"), "{closed}");
+    // What the campaign ends with is counted again over pseudonyms, and agrees.
+    let build = ["evidence", "build", "--snapshot", "q1.lwsnap", "--ledger", "ledger.jsonl", "--mask"];
+    ok(&dir, &[&build[..], &["--as-of", "2026-01-22T08:00:00Z", "-o", "masked"]].concat());
+    ok(&dir, &["evidence", "verify", "masked", "--replay"]);
+    nothing_of(&["alice", "ciso@", "contoso"], &dir.join("masked"));
 }
 
 /// An identity in a resource group, with Owner on the subscription.

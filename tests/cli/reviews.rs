@@ -37,7 +37,7 @@ pub(crate) fn ok(dir: &Path, args: &[&str]) -> Ran {
 }
 
 /// Fills in every packet of a campaign: what `decide` says of a row, as decision, justification, reviewer, second approver.
-fn fill(
+pub(crate) fn fill(
     dir: &Path,
     campaign: &str,
     decide: impl Fn(&csv::StringRecord, &dyn Fn(&str) -> usize) -> [String; 4],

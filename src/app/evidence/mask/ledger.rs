@@ -3,9 +3,19 @@
 use super::{Masking, unread};
 use crate::app::error::AppError;
 use crate::model::Instant;
-use crate::review::{Body, Chain, Entry};
+use crate::review::{Body, Chain, Entry, no_name, same_person};
 use serde_json::Value;
 use std::collections::HashMap;
+
+/// Fields that hold who decides with whom. Owners come first, and are called as in the tables.
+const PEOPLE: [&str; 4] = ["owner", "created_by", "reviewer", "second"];
+
+/// Names of a ledger with their pseudonyms.
+#[derive(Default)]
+struct People {
+    exactly: HashMap<String, String>,
+    all: Vec<(String, String)>,
+}
 
 impl Masking {
     /// The ledger over pseudonyms, chained anew: the same entries at the same times.
@@ -13,12 +23,18 @@ impl Masking {
         let mut out = Vec::new();
         let mut anew = Chain::default();
         let mut items: HashMap<String, String> = HashMap::new();
+        let mut people = People::default();
         for entry in chain.entries() {
             let mut value = serde_json::to_value(entry).map_err(unread)?;
             if let Value::Object(members) = &mut value {
                 let role_id = members.get("role_id").and_then(Value::as_str).unwrap_or_default().to_owned();
                 for (key, value) in members.iter_mut() {
-                    self.entry(key, value, &role_id);
+                    match value {
+                        Value::String(name) if PEOPLE.contains(&key.as_str()) => {
+                            *name = self.person(name, &mut people);
+                        }
+                        _ => self.entry(key, value, &role_id),
+                    }
                 }
             }
             let mut masked: Entry = serde_json::from_value(value).map_err(unread)?;
@@ -42,6 +58,23 @@ impl Masking {
             out.extend(anew.lines(at, vec![masked.body]).map_err(unread)?);
         }
         Ok(out)
+    }
+
+    /// A name's pseudonym. Spellings of one person stay one person, and what names nobody names nobody.
+    fn person(&mut self, name: &str, people: &mut People) -> String {
+        if let Some(known) = people.exactly.get(name) {
+            return known.clone();
+        }
+        let alike = people.all.iter().find(|(other, _)| same_person(other, name));
+        let pseudonym = match alike {
+            _ if name.trim().is_empty() => String::new(),
+            _ if no_name(name).is_some() => "n/a".to_owned(),
+            Some((_, pseudonym)) => pseudonym.clone(),
+            None => self.mask.text(name),
+        };
+        people.exactly.insert(name.to_owned(), pseudonym.clone());
+        people.all.push((name.to_owned(), pseudonym.clone()));
+        pseudonym
     }
 
     fn entry(&mut self, key: &str, value: &mut Value, role_id: &str) {
