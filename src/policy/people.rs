@@ -39,9 +39,10 @@ pub(crate) fn unseen(text: &str) -> Option<&'static str> {
     text.chars().any(hidden).then_some("holds characters that nobody sees")
 }
 
-/// Whether a text says anything.
+/// Whether a text says anything: `n/a`, `tbd` or `TRUE` fill a field and do not.
 pub fn says_something(text: &str) -> bool {
-    text.chars().filter(|c| c.is_alphanumeric()).count() >= 2
+    let core = plain_text(text);
+    core.chars().count() >= 2 && !NOBODY.contains(&core.as_str())
 }
 
 /// Whether two names are one person's, as far as names tell: case, spaces, signs and what stands around an address do not count.
@@ -51,9 +52,12 @@ pub(crate) fn same_person(a: &str, b: &str) -> bool {
     if x.is_empty() || x == y {
         return x == y && !x.is_empty();
     }
-    // `Smith, Alice` is `Alice Smith`.
-    if words(a).is_some_and(|own| words(b) == Some(own)) {
-        return true;
+    // `Smith, Alice` is `Alice Smith`, and so is `Dr. Alice Smith`.
+    if let Some((own, other)) = words(a).zip(words(b)) {
+        let (few, many) = if own.len() < other.len() { (own, other) } else { (other, own) };
+        if few.iter().all(|word| many.contains(word)) {
+            return true;
+        }
     }
     let ((one, of_one), (other, of_other)) = (parts(a), parts(b));
     let first = |domain: &str| domain.split('.').next().unwrap_or_default().to_owned();
@@ -106,7 +110,6 @@ fn bare(name: &str) -> &str {
 
 /// What is left of a name: of an address the address, letters and digits alone, accents left out as far as one sees them.
 fn core(name: &str) -> String {
-    let plain_text = |text: &str| text.to_lowercase().chars().filter_map(plain).collect::<String>();
     match address(name).and_then(|a| a.split_once('@')) {
         // `alice+x@contoso.com` arrives where `alice@contoso.com` does.
         Some((local, domain)) => {
@@ -115,6 +118,11 @@ fn core(name: &str) -> String {
         }
         None => plain_text(bare(name)),
     }
+}
+
+/// Letters and digits alone, in lower case and without accents.
+fn plain_text(text: &str) -> String {
+    text.to_lowercase().chars().filter_map(plain).collect()
 }
 
 /// A letter without its accent; none for what is neither letter nor digit.
@@ -164,6 +172,9 @@ mod tests {
         assert!(same_person("team-finance", "Team  Finance") && same_person("team-finance", "team_finance"));
         assert!(same_person("José", "Jose\u{301}"));
         assert!(same_person("Smith, Alice", "alice smith") && same_person("team-shop (lead)", "team-shop"));
+        assert!(
+            same_person("Dr. Alice Smith", "alice smith") && same_person("Smith, Alice", "Ms Alice Smith")
+        );
         assert!(!same_person("Alice Smith", "Alice Smythe") && !same_person("alice b", "alice"));
         assert!(!same_person("alice@contoso.com", "alice@contoso.org") && !same_person("", ""));
         assert!(
@@ -179,12 +190,14 @@ mod tests {
         {
             assert!(unnamed(name).is_some(), "{name:?}");
         }
-        for name in ["\u{430}lice@contoso.com", "ａlice@contoso.com", "\u{430}lice Smith", "a; b"] {
+        for name in ["=1+1", "\u{430}lice@contoso.com", "ａlice@contoso.com", "\u{430}lice Smith", "a; b"] {
             assert!(unnamed(name).is_some(), "{name:?}");
         }
         for name in ["alice@contoso.com", "A. Manager (CISO)", "José Núñez", "Иван Петров", "王芳"]
         {
             assert_eq!(unnamed(name), None, "{name:?}");
         }
+        assert!(["n/a", "TRUE", "tbd", " ok.", "-", "yes"].iter().all(|t| !says_something(t)));
+        assert!(["it deploys the shop", "CHG-12", "部署"].iter().all(|t| says_something(t)));
     }
 }
