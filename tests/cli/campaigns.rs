@@ -2,20 +2,27 @@
 
 use crate::reviews::{counts, import, ok, opened, saved, usual};
 use crate::support::{folder, run, write};
-use leastwise::model::Estate;
+use leastwise::model::{Estate, Instant};
 use leastwise::sources::demo;
 use std::fs;
+use std::path::PathBuf;
 
-#[test]
-fn what_was_not_read_is_neither_reviewed_nor_gone() {
-    use leastwise::model::{Extent, Gap, Reason, Source};
-    let dir = folder("reviews-partly");
+/// A folder with the campaign of a quarter that is over.
+fn closed(name: &str) -> PathBuf {
+    let dir = folder(name);
     write(&dir.join("leastwise.toml"), demo::CONFIG);
     saved(&dir, "q1.lwsnap", "2026-01-05T08:00:00Z", |_| {});
     opened(&dir, "2026-Q1");
     usual(&dir, "2026-Q1");
     assert_eq!(import(&dir, "2026-Q1", "2026-01-07T08:00:00Z").code, 0);
     ok(&dir, &["review", "close", "--acknowledged-by", "A. Manager", "--as-of", "2026-01-08T08:00:00Z"]);
+    dir
+}
+
+#[test]
+fn what_was_not_read_is_neither_reviewed_nor_gone() {
+    use leastwise::model::{Extent, Gap, Reason, Source};
+    let dir = closed("reviews-partly");
     let through_groups = |ledger: &str| {
         ledger.lines().filter(|l| !l.contains("\"via\":\"direct\"") && l.contains("\"via\":\"")).count()
     };
@@ -71,13 +78,7 @@ fn what_was_not_read_is_neither_reviewed_nor_gone() {
 
 #[test]
 fn what_a_campaign_ends_with_is_counted() {
-    let dir = folder("reviews-counted");
-    write(&dir.join("leastwise.toml"), demo::CONFIG);
-    saved(&dir, "q1.lwsnap", "2026-01-05T08:00:00Z", |_| {});
-    opened(&dir, "2026-Q1");
-    usual(&dir, "2026-Q1");
-    assert_eq!(import(&dir, "2026-Q1", "2026-01-07T08:00:00Z").code, 0);
-    ok(&dir, &["review", "close", "--acknowledged-by", "A. Manager", "--as-of", "2026-01-08T08:00:00Z"]);
+    let dir = closed("reviews-counted");
     let text = fs::read_to_string(dir.join("ledger.jsonl")).unwrap();
     assert_eq!(run(&dir, &["review", "status"]).code, 0);
     for (kind, key, problem) in [
@@ -116,4 +117,23 @@ fn changed(ledger: &str, kind: &str, key: &str) -> String {
         out.push('\n');
     }
     out
+}
+
+#[test]
+fn what_was_approved_and_made_again_is_told() {
+    let dir = closed("reviews-again");
+    saved(&dir, "q2.lwsnap", "2026-04-01T08:00:00Z", |e| {
+        let at = Instant::parse("2026-03-03T08:00:00Z");
+        e.assignments.iter_mut().for_each(|a| a.created_on = at);
+    });
+    let open = ["review", "open", "--campaign", "2026-Q2", "--snapshot", "q2.lwsnap", "--due", "2026-04-20"];
+    ok(&dir, &[&open[..], &["--as-of", "2026-04-02T08:00:00Z"]].concat());
+    let ledger = fs::read_to_string(dir.join("ledger.jsonl")).unwrap();
+    let items = ledger.lines().filter(|l| l.contains("\"campaign\":\"2026-Q2\"") && l.contains("\"item\":"));
+    let approved: Vec<&str> = items.filter(|l| l.contains("\"previous_decision\":\"approve\"")).collect();
+    assert!(approved.len() > 200, "{}", approved.len());
+    for line in approved {
+        assert!(line.contains("made again on 2026-03-03, after it was approved on 2026-01-07"), "{line}");
+        assert!(!line.contains("\"recommendation\":\"approve\""), "{line}");
+    }
 }
