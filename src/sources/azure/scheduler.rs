@@ -194,11 +194,13 @@ impl Scheduler {
             if let Some(refused) = over.get() {
                 return Err(refused.clone());
             }
-            self.traffic.requests.fetch_add(1, Ordering::Relaxed);
-            let answered = tokio::time::timeout(LONGEST_ANSWER, self.client.ask(ask)).await;
-            let late =
-                |_| Err(NoAnswer::Network(format!("no whole answer in {} s", LONGEST_ANSWER.as_secs())));
-            let answered = answered.unwrap_or_else(late);
+            let mut answered = self.once(ask).await;
+            if answered.as_ref().is_ok_and(|a| a.status == 401) {
+                // Once more with the token as it is now, and in the same place: who waits would only be refused, too.
+                self.traffic.repeats.fetch_add(1, Ordering::Relaxed);
+                self.reserve(quota);
+                answered = self.once(ask).await;
+            }
             drop((turn, slot));
             let failed = match answered {
                 Ok(answer) => {
@@ -225,12 +227,6 @@ impl Scheduler {
                         }
                         status => match refusal(status, &answer.body) {
                             Ok(passing) => passing,
-                            // Once more, at once, with the token as it is then.
-                            Err(_) if status == 401 && tries == 0 => {
-                                tries = 1;
-                                self.traffic.repeats.fetch_add(1, Ordering::Relaxed);
-                                continue;
-                            }
                             Err(last) => {
                                 if status == 401 && last.says_token(quota) {
                                     // Whatever comes after this would be refused too.
@@ -264,6 +260,13 @@ impl Scheduler {
             self.traffic.repeats.fetch_add(1, Ordering::Relaxed);
             self.clock.sleep(backoff(tries)).await;
         }
+    }
+
+    /// One request, to the end of its answer.
+    async fn once(&self, ask: &Ask) -> Result<Answer, NoAnswer> {
+        self.traffic.requests.fetch_add(1, Ordering::Relaxed);
+        let late = |_| Err(NoAnswer::Network(format!("no whole answer in {} s", LONGEST_ANSWER.as_secs())));
+        tokio::time::timeout(LONGEST_ANSWER, self.client.ask(ask)).await.unwrap_or_else(late)
     }
 
     /// Waits for a place in the quota. Places are given out in order: a bucket may go below zero, and how far says how
