@@ -5,7 +5,7 @@ use super::exit::{self, Code};
 use super::terminal::Terminal;
 use crate::app::collect::{self, Environment, Live, Outcome};
 use crate::app::{AppError, Progress as _};
-use crate::model::Instant;
+use crate::model::{Instant, is_guid, role_key};
 use crate::sources::azure::{CHAIN, Cloud, OPTIONAL, Target, Via};
 use std::path::Path;
 
@@ -96,12 +96,11 @@ fn table(outcome: &Outcome) -> Vec<String> {
 
 /// The scopes that were asked for by id: a role can be assignable there. Names are no ids, and mean the whole tenant here.
 pub(super) fn scopes(args: &args::Live) -> Vec<String> {
-    let last = |text: &String| text.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned();
-    let ids: Vec<String> = args.subscription.iter().map(last).collect();
-    if ids.iter().any(|id| !crate::model::is_guid(id)) {
+    let ids: Vec<&str> = args.subscription.iter().map(|id| role_key(id)).collect();
+    if ids.iter().any(|id| !is_guid(id)) {
         return Vec::new();
     }
-    let groups = args.management_group.iter().map(last);
+    let groups = args.management_group.iter().map(|id| role_key(id));
     let groups = groups.map(|g| format!("/providers/Microsoft.Management/managementGroups/{g}"));
     ids.iter().map(|id| format!("/subscriptions/{id}")).chain(groups).collect()
 }

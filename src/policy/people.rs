@@ -72,13 +72,16 @@ pub(crate) fn same_person(a: &str, b: &str) -> bool {
 /// What stands before the domain of a name, and the domain if it has one: of `contoso\alice` it is not known well enough.
 fn parts(name: &str) -> (String, Option<String>) {
     let own = name.rsplit('\\').next().unwrap_or(name);
-    match address(own).and_then(|a| a.split_once('@')) {
-        Some((local, domain)) => {
-            let local = local.split('+').next().unwrap_or(local);
-            (core(local), Some(domain.to_ascii_lowercase()))
-        }
+    match mailbox(own) {
+        Some((local, domain)) => (core(local), Some(domain.to_ascii_lowercase())),
         None => (core(own), None),
     }
+}
+
+/// Whose mailbox an address in a name is, and where: `alice+x@contoso.com` arrives where `alice@contoso.com` does.
+fn mailbox(name: &str) -> Option<(&str, &str)> {
+    let (local, domain) = address(name)?.split_once('@')?;
+    Some((local.split('+').next().unwrap_or(local), domain))
 }
 
 /// The address in a name.
@@ -110,12 +113,8 @@ fn bare(name: &str) -> &str {
 
 /// What is left of a name: of an address the address, letters and digits alone, accents left out as far as one sees them.
 fn core(name: &str) -> String {
-    match address(name).and_then(|a| a.split_once('@')) {
-        // `alice+x@contoso.com` arrives where `alice@contoso.com` does.
-        Some((local, domain)) => {
-            let local = local.split('+').next().unwrap_or(local);
-            plain_text(local) + &plain_text(domain)
-        }
+    match mailbox(name) {
+        Some((local, domain)) => plain_text(local) + &plain_text(domain),
         None => plain_text(bare(name)),
     }
 }

@@ -100,6 +100,9 @@ impl Chain {
     /// At the first line that is no entry, does not follow, or does not agree with what was decided.
     pub fn read(bytes: &[u8]) -> Result<Chain, LedgerError> {
         let chain = Chain::lines_of(bytes)?;
+        if !chain.entries().iter().any(|e| matches!(e.body, Body::Closed(_))) {
+            return Ok(chain);
+        }
         let all = Campaign::all(&chain);
         let ends = all.iter().filter_map(|c| Some((c, &c.closed.as_ref()?.1)));
         for (campaign, closed) in ends {

@@ -124,25 +124,29 @@ fn note_changes(items: &mut [Item], earlier: &[Campaign]) {
             approved.entry(row.item.principal_id.to_ascii_lowercase()).or_default().push((&row.item, said));
         }
     }
-    for item in items.iter_mut().filter(|i| i.previous_decision == "approve") {
-        let made = item.created_on.get(..10).unwrap_or_default();
-        if made > item.previous_date.as_str() && !item.previous_date.is_empty() {
-            let again = format!("made again on {made}, after it was approved on {}", item.previous_date);
-            item.recommendation_reason = format!("{again}; {}", item.recommendation_reason);
-            if item.recommendation == "approve" {
-                "no-information".clone_into(&mut item.recommendation);
+    for item in items {
+        let why = match item.previous_decision.as_str() {
+            "approve" => made_again(item),
+            "" => {
+                let own = approved.get(&item.principal_id.to_ascii_lowercase()).into_iter().flatten();
+                let was = own.rev().find(|(was, _)| turned(was, item));
+                was.map(|(was, said)| format!("changed since {said}: {}", how(was, item)))
             }
-        }
-    }
-    for item in items.iter_mut().filter(|i| i.previous_decision.is_empty()) {
-        let own = approved.get(&item.principal_id.to_ascii_lowercase()).into_iter().flatten();
-        let Some((was, said)) = own.rev().find(|(was, _)| turned(was, item)) else { continue };
-        let changed = format!("changed since {said}: {}", how(was, item));
-        item.recommendation_reason = format!("{changed}; {}", item.recommendation_reason);
+            _ => None,
+        };
+        let Some(why) = why else { continue };
+        item.recommendation_reason = format!("{why}; {}", item.recommendation_reason);
         if item.recommendation == "approve" {
             "no-information".clone_into(&mut item.recommendation);
         }
     }
+}
+
+/// That what was approved went, and that this is another.
+fn made_again(item: &Item) -> Option<String> {
+    let (made, approved) = (item.created_on.get(..10)?, item.previous_date.as_str());
+    let later = !approved.is_empty() && made > approved;
+    later.then(|| format!("made again on {made}, after it was approved on {approved}"))
 }
 
 /// The grants whose removal cuts most ways to more power, with what that does, in words.

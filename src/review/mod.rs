@@ -17,8 +17,6 @@ mod standing;
 mod topology;
 mod ways;
 
-pub(crate) use crate::policy::people::same_person;
-pub use crate::policy::people::{says_something, unnamed as no_name};
 pub use campaign::{Campaign, Progress, Row};
 pub use diff::{Change, Diff, GrantChange, Present, diff};
 pub use escalations::{EscalationChange, GetsTo};

@@ -3,8 +3,9 @@
 use super::{entry_moment, existing, meant, still_open};
 use crate::app::error::AppError;
 use crate::app::estate::Times;
+use crate::policy::people::{says_something, unnamed};
 use crate::render::{CsvOptions, csv_text};
-use crate::review::{Body, Campaign, Closed, Ledger as _, Progress, Row, Verdict, no_name, says_something};
+use crate::review::{Body, Campaign, Closed, Ledger as _, Progress, Row, Verdict};
 use std::path::{Path, PathBuf};
 
 /// How a campaign is closed.
@@ -32,7 +33,7 @@ pub fn close(terms: &CloseTerms, times: Times) -> Result<String, AppError> {
     let campaign = still_open(&all, terms.campaign.as_deref())?;
     let undecided: Vec<String> = campaign.undecided().cloned().collect();
     let exceptions = terms.exceptions.clone().unwrap_or_default();
-    if let Some(why) = no_name(&terms.acknowledged_by) {
+    if let Some(why) = unnamed(&terms.acknowledged_by) {
         return Err(
             AppError::usage(format!("--acknowledged-by {why}")).help("name who of the management does")
         );
@@ -102,7 +103,8 @@ fn history(campaign: &Campaign, row: &Row) -> Vec<String> {
     };
     // What waits for a second approver is not reviewed: who spoke first is told with the reason, and nowhere else.
     let waits = row.progress() == Progress::PendingSecond;
-    let reviewer = last.filter(|_| !waits).map(|(_, d)| d.reviewer.clone()).unwrap_or_default();
+    let spoke = last.filter(|_| !waits);
+    let reviewer = spoke.map(|(_, d)| d.reviewer.clone()).unwrap_or_default();
     let justification = last.map_or_else(String::new, |(_, d)| match d.verdict {
         Verdict::Narrow => {
             let to = [d.new_role.as_str(), d.new_scope.as_str()];
@@ -142,7 +144,7 @@ fn history(campaign: &Campaign, row: &Row) -> Vec<String> {
         item.identity.clone(),
         String::new(),
         "servicePrincipal".to_owned(),
-        last.filter(|_| !waits).map(|(at, _)| at.clone()).unwrap_or_default(),
+        spoke.map(|(at, _)| at.clone()).unwrap_or_default(),
         result.to_owned(),
         justification,
         String::new(),

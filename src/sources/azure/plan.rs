@@ -5,8 +5,7 @@ use super::collect::{Failure, Run};
 use super::listing::{self, Awaited, BATCH, Listing};
 use super::target::{Target, Via};
 use super::{inventory, local};
-use crate::model::is_guid;
-use crate::model::{Gap, PrincipalType, Reason, Source};
+use crate::model::{Gap, PrincipalType, Reason, Source, is_guid};
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Run<'_> {

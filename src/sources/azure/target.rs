@@ -1,8 +1,7 @@
 //! What is asked for: which part of the tenant, through which interface, and what is left out.
 
 use super::collect::Failure;
-use crate::model::is_guid;
-use crate::model::{Source, role_key};
+use crate::model::{Source, is_guid, role_key};
 use std::collections::BTreeSet;
 
 /// Which interface of Azure brings what both have.

@@ -546,8 +546,7 @@ impl<'c> Azurerm<'c> {
         if body.is_null() && self.config.is_written(at, "body") || any_marks(&body) {
             self.unresolved(at, Source::Resources, "a part of the body", "it comes from elsewhere");
         }
-        let properties = body.get("properties").cloned().unwrap_or(json!({}));
-        let mut properties = properties;
+        let mut properties = body.get("properties").cloned().unwrap_or(json!({}));
         if kind.eq_ignore_ascii_case("Microsoft.ManagedIdentity/userAssignedIdentities")
             && let Some(object) = properties.as_object_mut()
         {

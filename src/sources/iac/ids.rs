@@ -28,6 +28,11 @@ impl Azurerm<'_> {
             // A custom role's id goes on with the scope that it was made at.
             return id.split('|').next().unwrap_or(id).to_owned();
         }
+        if instance.kind == "azapi_resource"
+            && let Some((_, _, id)) = self.azapi_place(at, depth + 1)
+        {
+            return id;
+        }
         let name = match self.config.value(at, &["name"]) {
             Value::Known(Json::String(name)) if !name.contains('/') => self.spelled(&name, depth),
             _ => self.symbol(&instance.address),
@@ -39,9 +44,6 @@ impl Azurerm<'_> {
             "azurerm_management_group" => format!("/providers/Microsoft.Management/managementGroups/{name}"),
             "azurerm_subscription" => format!("/subscriptions/{}", self.symbol(&instance.address)),
             "azurerm_role_definition" => format!("{ROLES}/{}", self.symbol(&instance.address)),
-            "azapi_resource" if self.azapi_place(at, depth + 1).is_some() => {
-                self.azapi_place(at, depth + 1).map(|(_, _, id)| id).unwrap_or_default()
-            }
             kind => {
                 let (kind, parent) = arm_type(kind);
                 let parent = parent.map(|attribute| self.config.value(at, &[attribute]));

@@ -3,7 +3,8 @@
 use super::{Masking, unread};
 use crate::app::error::AppError;
 use crate::model::Instant;
-use crate::review::{Body, Chain, Entry, no_name, same_person};
+use crate::policy::people::{same_person, unnamed};
+use crate::review::{Body, Chain, Entry};
 use serde_json::Value;
 use std::collections::HashMap;
 
@@ -68,7 +69,7 @@ impl Masking {
         let alike = people.all.iter().find(|(other, _)| same_person(other, name));
         let pseudonym = match alike {
             _ if name.trim().is_empty() => String::new(),
-            _ if no_name(name).is_some() => "n/a".to_owned(),
+            _ if unnamed(name).is_some() => "n/a".to_owned(),
             Some((_, pseudonym)) => pseudonym.clone(),
             None => self.mask.text(name),
         };
