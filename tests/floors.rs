@@ -163,7 +163,7 @@ fn one_place_makes_requests() {
         }
     }
     makers.sort();
-    // The second proves a workflow's own identity to GitHub, for a credential; the third sends on channels.
+    // The second proves a workflow's own identity to GitHub, for a credential; readers and the intake send on channels.
     let known = [
         "client.rs .stream(",
         "client.rs Method::",
@@ -174,6 +174,7 @@ fn one_place_makes_requests() {
         "credential.rs Request::new",
         "generated.rs .send(",
         "generated.rs Method::",
+        "intake.rs .send(",
         "reader.rs .send(",
     ];
     assert_eq!(makers, known);

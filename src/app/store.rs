@@ -83,6 +83,10 @@ impl Files for Folder {
         self.1.load(std::sync::atomic::Ordering::Relaxed)
     }
 
+    fn size(&self, path: &str) -> Option<u64> {
+        Some(fs::metadata(self.inside(path).ok()?).ok()?.len())
+    }
+
     fn open(&self, path: &str) -> std::io::Result<Box<dyn Read + Send + '_>> {
         Ok(Box::new(fs::File::open(self.inside(path)?)?))
     }

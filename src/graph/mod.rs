@@ -21,12 +21,10 @@ pub use roles::{Condition, Role, RoleTable};
 pub use scopes::{ScopeNode, Scopes};
 pub use uses::Uses;
 
+pub(crate) use crate::model::FastMap;
 use crate::model::{Assignment, Estate, Gap, GrantState, Ix, Sym, Table};
 use crate::rbac::{Bound, Catalog, ParsedCondition};
 use petgraph::graph::{DiGraph, NodeIndex};
-use std::collections::HashMap;
-
-pub(crate) type FastMap<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 
 /// A role held by a party at a scope.
 #[derive(Clone, Debug)]

@@ -11,7 +11,6 @@ use super::records::*;
 use super::role::RoleDefinition;
 use super::strings::{Id, Strings, Sym};
 use super::tags::TagTable;
-use std::collections::HashMap;
 
 /// The span that the sign-in logs cover.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -133,7 +132,7 @@ pub struct Estate {
     /// Grants of other authorization systems.
     pub local_grants: Vec<LocalGrant>,
     /// Where records are declared, by folded id, where they come from infrastructure code.
-    pub declarations: HashMap<String, Declaration>,
+    pub declarations: super::FastMap<String, Declaration>,
     /// What was read.
     pub coverage: Coverage,
     /// What is missing.

@@ -31,3 +31,6 @@ pub use scope::{Level, Scope, rfind_fold};
 pub use strings::{Id, Strings, Sym, cmp_folded};
 pub use table::{Ix, Table};
 pub use tags::{TagTable, Tags};
+
+/// A map whose order nobody sees, with a fast hash that differs from run to run.
+pub type FastMap<K, V> = std::collections::HashMap<K, V, foldhash::fast::RandomState>;

@@ -117,6 +117,14 @@ impl Strings {
         sym
     }
 
+    /// Makes room for so many more texts with so many bytes: growing step by step copies all of it each time.
+    pub fn reserve(&mut self, texts: usize, bytes: usize) {
+        self.text.reserve(bytes);
+        self.ends.reserve(texts);
+        self.class.reserve(texts);
+        self.table.reserve(texts, |e| spread(e.0));
+    }
+
     /// The class of a text in any spelling, if any spelling of it is here.
     pub fn find(&self, text: &str) -> Option<Sym> {
         let hash = hash_folded(&self.hasher, text);

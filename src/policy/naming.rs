@@ -2,6 +2,7 @@
 //! a name that fits.
 
 use super::environment::Environments;
+use std::collections::HashSet;
 
 /// The default template for user-assigned identities.
 /// Source: Cloud Adoption Framework, "Define your naming convention".
@@ -261,12 +262,17 @@ impl Naming {
         if self.ignore.iter().any(|p| super::glob(p, name)) {
             return Verdict::Exempt;
         }
-        let mut furthest = (0, String::new());
+        let mut furthest = (0, None);
         let parts: Vec<&Part> = template.parts.iter().collect();
-        if fits(&parts, name, name.len(), environments, &mut furthest, &mut Default::default()) {
+        if fits(&parts, name, name.len(), environments, &mut furthest, &mut HashSet::default()) {
             return Verdict::Fits;
         }
         let (at, expected) = furthest;
+        let expected = match expected {
+            Some(Part::Literal(text)) => format!("`{text}`"),
+            Some(Part::Token(token)) => format!("`{{{token}}}`"),
+            Some(Part::Optional(_)) | None => "the name to end".to_owned(),
+        };
         let rest = name.get(at..).unwrap_or_default();
         let found = if rest.is_empty() { "the name ends".to_owned() } else { format!("found `{rest}`") };
         let why = format!("expected {expected}, {found}");
@@ -290,36 +296,36 @@ fn token_fits(token: &str, text: &str, environments: &Environments) -> bool {
 
 /// Tries every way; names are at most 128 characters and templates a few tokens. Keeps the furthest place that
 /// was reached, with what was expected there.
-fn fits(
-    parts: &[&Part],
+fn fits<'p>(
+    parts: &[&'p Part],
     rest: &str,
     total: usize,
     environments: &Environments,
-    furthest: &mut (usize, String),
-    failed: &mut std::collections::HashSet<(usize, usize)>,
+    furthest: &mut (usize, Option<&'p Part>),
+    failed: &mut HashSet<(usize, usize), foldhash::fast::RandomState>,
 ) -> bool {
     let at = total - rest.len();
-    let mut fail = |expected: String| {
+    let mut fail = |expected: Option<&'p Part>| {
         if at >= furthest.0 {
             *furthest = (at, expected);
         }
         false
     };
     let Some((first, after)) = parts.split_first() else {
-        return rest.is_empty() || fail("the name to end".to_owned());
+        return rest.is_empty() || fail(None);
     };
     // A part says what follows it, so a part and a place that failed once always fail.
-    let key = (std::ptr::from_ref(*first) as usize, at);
+    let key = (std::ptr::from_ref::<Part>(*first) as usize, at);
     if failed.contains(&key) {
         return false;
     }
     let fit = match first {
         Part::Literal(text) => match rest.strip_prefix(text.as_str()) {
             Some(rest) => fits(after, rest, total, environments, furthest, failed),
-            None => fail(format!("`{text}`")),
+            None => fail(Some(*first)),
         },
         Part::Optional(inner) => {
-            let with: Vec<&Part> = inner.iter().chain(after.iter().copied()).collect();
+            let with: Vec<&'p Part> = inner.iter().chain(after.iter().copied()).collect();
             fits(&with, rest, total, environments, furthest, failed)
                 || fits(after, rest, total, environments, furthest, failed)
         }
@@ -329,7 +335,7 @@ fn fits(
             let good: Vec<&str> =
                 heads.filter(|(h, _)| token_fits(token, h, environments)).map(|(_, t)| t).collect();
             if good.is_empty() {
-                fail(format!("`{{{token}}}`"));
+                fail(Some(*first));
             }
             good.into_iter().any(|tail| fits(after, tail, total, environments, furthest, failed))
         }

@@ -6,16 +6,17 @@ use super::evidence::{Shared, gather, identity_ref, place, trust};
 use super::facts::{FactId, IdentityFacts, Lens, Subject, Value, Ways, get, leads_to, steps};
 use super::schema::{Rule, Whom};
 use super::set::RuleSet;
+use super::subsume::{number_equals, subsume};
 use super::waive;
 use crate::finding::{
     Confidence, Disposition, Evidence, Finding, FingerprintParts, IdentityRef, Place, Severity, SubjectKind,
     fingerprint,
 };
-use crate::graph::AccessGraph;
+use crate::graph::{AccessGraph, Escalation};
 use crate::model::{Instant, Ix, cmp_folded};
 use crate::policy::{Config, Waiver};
 use crate::rbac::Tri;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -109,8 +110,23 @@ struct About<'g> {
     declared: Option<&'g crate::model::Declaration>,
 }
 
+/// From how many identities on a second thread is worth its start.
+const MANY: usize = 500;
+
 /// Runs every rule that is on.
 pub fn run(graph: &AccessGraph, judging: &Judging<'_>) -> Judged {
+    let asked = |r: &Rule| r.enabled && r.ways().is_some() && r.sources.iter().any(|s| s == judging.source);
+    let ahead = graph.identities().len() >= MANY && judging.rules.iter().any(asked);
+    std::thread::scope(|scope| {
+        // What the last rules ask for is worked out while the first ones run; whoever comes first keeps it with the graph.
+        if ahead {
+            scope.spawn(|| Escalation::new(graph).all().len());
+        }
+        run_all(graph, judging)
+    })
+}
+
+fn run_all(graph: &AccessGraph, judging: &Judging<'_>) -> Judged {
     let mut lens = Lens::new(graph, judging.config, judging.judged_at);
     lens.count_applicable();
     let mut run = Run::new(&lens, judging);
@@ -522,66 +538,6 @@ fn outcome<'v>(rule: &'v Rule, fact: &dyn Fn(FactId) -> Value<'v>) -> Outcome {
             let special = rule.severities.iter().find(|(_, when)| holds(when));
             let severity = special.map_or(rule.severity, |(severity, _)| *severity);
             Outcome::Fires(rule.fixed.unwrap_or(severity), confidence)
-        }
-    }
-}
-
-/// Findings that are equal in all that a fingerprint is made of get a number each. They stand together, since they
-/// are of one rule and one subject.
-fn number_equals(findings: &mut [Finding]) {
-    let mut before = String::new();
-    let mut ordinal = 0;
-    for finding in findings.iter_mut() {
-        if finding.fingerprint != before {
-            before.clone_from(&finding.fingerprint);
-            ordinal = 0;
-            continue;
-        }
-        ordinal += 1;
-        let again =
-            FingerprintParts { rule: &finding.rule.slug, subject: &before, ordinal, ..Default::default() };
-        finding.fingerprint = fingerprint(&again);
-    }
-}
-
-/// Of several findings on one subject, those that a stronger one implies are marked. A policy assignment's finding
-/// stands for those on its identity's assignments, which it is expected to have. Nothing hides what is worse than
-/// itself, and nothing of less than critical severity hides what is critical.
-fn subsume(findings: &mut [Finding], rules: &RuleSet) {
-    type Slugs<K> = HashMap<K, Vec<(Arc<crate::finding::RuleText>, Severity)>, foldhash::fast::RandomState>;
-    let whose = |f: &Finding| f.identity.as_ref().map_or(0, |i| Arc::as_ptr(i) as usize);
-    let stronger: BTreeSet<&str> = rules.iter().flat_map(|r| &r.subsumed_by).map(String::as_str).collect();
-    let mut by_subject: Slugs<(SubjectKind, usize, usize)> = HashMap::default();
-    let mut by_policy: Slugs<usize> = HashMap::default();
-    for finding in findings.iter().filter(|f| stronger.contains(f.rule.slug.as_str())) {
-        let Some(row) = finding.row else { continue };
-        by_subject
-            .entry((finding.subject_kind, row, whose(finding)))
-            .or_default()
-            .push((Arc::clone(&finding.rule), finding.severity));
-        if finding.subject_kind == SubjectKind::PolicyAssignment {
-            by_policy.entry(whose(finding)).or_default().push((Arc::clone(&finding.rule), finding.severity));
-        }
-    }
-    let weaker: HashMap<&str, &[String]> = rules
-        .iter()
-        .filter(|r| !r.subsumed_by.is_empty())
-        .map(|r| (r.slug(), r.subsumed_by.as_slice()))
-        .collect();
-    for finding in findings.iter_mut() {
-        let (Some(by), Some(row)) = (weaker.get(finding.rule.slug.as_str()), finding.row) else { continue };
-        let own = finding.severity;
-        let same = by_subject.get(&(finding.subject_kind, row, whose(finding))).into_iter().flatten();
-        let same = same.filter(|(_, severity)| *severity >= own);
-        let policy = by_policy.get(&whose(finding)).into_iter().flatten();
-        let policy = policy.filter(|(_, severity)| *severity >= own || own != Severity::Critical);
-        let mut found: Vec<String> =
-            same.chain(policy).filter(|(r, _)| by.contains(&r.slug)).map(|(r, _)| r.slug.clone()).collect();
-        found.sort_unstable();
-        found.dedup();
-        if !found.is_empty() {
-            finding.disposition = Disposition::Subsumed;
-            finding.related = found;
         }
     }
 }

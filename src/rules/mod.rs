@@ -12,6 +12,7 @@ pub mod facts;
 mod framework;
 mod schema;
 mod set;
+mod subsume;
 mod template;
 mod waive;
 

@@ -19,6 +19,10 @@ pub trait Files {
     fn links(&self) -> u64 {
         0
     }
+    /// How large one is, in bytes, if that is known without reading it.
+    fn size(&self, _path: &str) -> Option<u64> {
+        None
+    }
     /// Opens one of them.
     fn open(&self, path: &str) -> std::io::Result<Box<dyn Read + Send + '_>>;
 }

@@ -30,6 +30,48 @@ fn lines(report: &Value) -> Vec<String> {
     report["findings"].as_array().unwrap().iter().map(row).collect()
 }
 
+/// Large plans are read by two threads, where their members stand as Terraform writes them.
+#[test]
+fn a_large_plan_says_the_same_in_any_order() {
+    let dir = repository("check-large");
+    let mut plan = json(&dir.join("infra/plan.json"));
+    let written = |v: &Value| v["type"] == "azurerm_role_assignment" && v["mode"] == "managed";
+    let block =
+        plan["configuration"]["root_module"]["resources"].as_array().unwrap().iter().find(|v| written(v));
+    let block = block.unwrap().clone();
+    let same = |v: &&Value| v["address"] == block["address"];
+    let change = plan["resource_changes"].as_array().unwrap().iter().find(same).unwrap().clone();
+    for n in 0..700 {
+        let mut more = [block.clone(), change.clone()];
+        for part in &mut more {
+            part["name"] = format!("more{n}").into();
+            part["address"] = format!("azurerm_role_assignment.more{n}").into();
+        }
+        let [block, change] = more;
+        plan["configuration"]["root_module"]["resources"].as_array_mut().unwrap().push(block);
+        plan["resource_changes"].as_array_mut().unwrap().push(change);
+    }
+    plan["planned_values"] = serde_json::json!({"x": "\"resource_changes\":[".repeat(60_000)});
+    let members = plan.as_object().unwrap();
+    let usual = ["format_version", "terraform_version", "variables", "planned_values", "resource_changes"];
+    let behind = ["configuration"];
+    let others = members.keys().map(String::as_str).filter(|k| !usual.contains(k) && !behind.contains(k));
+    let order = usual.into_iter().filter(|k| members.contains_key(*k)).chain(others).chain(behind);
+    let text: Vec<String> = order.map(|k| format!("{k:?}:{}", members[k])).collect();
+    let mut said = Vec::new();
+    // Names sorted: the configuration comes first, and all is read from front to back.
+    for text in
+        [format!("{{{}}}", text.join(",")), plan.to_string(), serde_json::to_string_pretty(&plan).unwrap()]
+    {
+        assert!(text.len() > 1 << 20);
+        write(&dir.join("infra/plan.json"), text);
+        let ran = check(&dir, &["--format", "json"]);
+        assert_eq!(ran.code, 1, "{}", ran.err);
+        said.push(ran.out);
+    }
+    assert!(said.iter().all(|s| *s == said[0]) && said[0].contains("azurerm_role_assignment.more699"));
+}
+
 #[test]
 fn a_plan_is_judged_at_the_lines_of_its_source() {
     let dir = repository("check-plan");

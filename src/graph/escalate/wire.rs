@@ -21,6 +21,8 @@ pub(super) struct Wire<'a, 'g> {
     /// Grants that are left out.
     gone: &'a BTreeSet<Ix<Grant>>,
     draft: Draft,
+    /// Techniques that put identities on hosts.
+    attaching: Vec<alone::Attaching>,
     /// Where resources are, by the class of their ids.
     regions: FastMap<Sym, Sym>,
 }
@@ -35,7 +37,8 @@ impl<'a, 'g> Wire<'a, 'g> {
         let strings = &graph.estate().strings;
         let located = graph.estate().resources.iter().filter_map(|r| Some((r.id, r.location?)));
         let regions = located.map(|(id, region)| (strings.class(id), strings.class(region))).collect();
-        Wire { graph, techniques, rights, gone, draft: Draft::default(), regions }
+        let attaching = alone::Attaching::all(techniques, rights);
+        Wire { graph, techniques, rights, gone, draft: Draft::default(), attaching, regions }
     }
 
     pub(super) fn finish(mut self) -> Net {

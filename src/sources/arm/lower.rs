@@ -44,6 +44,12 @@ pub enum Became {
 pub(super) type Lowered<T> = Result<T, String>;
 
 impl Lowering {
+    /// Makes room for so many more records with so many bytes of texts.
+    pub(crate) fn reserve(&mut self, records: usize, bytes: usize) {
+        self.estate.assignments.reserve(records);
+        self.estate.strings.reserve(records * 2, bytes);
+    }
+
     /// Names the file that the next elements come from.
     pub fn file(&mut self, path: &str) {
         path.clone_into(&mut self.path);

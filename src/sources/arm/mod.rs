@@ -15,10 +15,14 @@ mod wire;
 
 pub(super) use lower::table_rows;
 pub use lower::{Became, Lowering};
+pub(super) use wire::Text;
 
 use super::files::Files;
 use super::scan::scan;
 use crate::model::{Estate, Extent, Gap, Reason, Source};
+
+/// In bytes: room is made for so much of a tree at most.
+const LARGEST: u64 = 2 << 30;
 
 /// Reads every `*.json` of a tree into an estate.
 ///
@@ -26,7 +30,12 @@ use crate::model::{Estate, Extent, Gap, Reason, Source};
 /// Only if the tree itself cannot be listed; files that cannot be read are gaps.
 pub fn read(files: &dyn Files, mut progress: impl FnMut(&str)) -> std::io::Result<Estate> {
     let mut lowering = Lowering::default();
-    for path in files.list()? {
+    let all = files.list()?;
+    let bytes: u64 = all.iter().filter_map(|path| files.size(path)).sum();
+    // Records of Azure are some thousand bytes each, of which an eighth or so is new.
+    let bytes = usize::try_from(bytes.min(LARGEST)).unwrap_or_default();
+    lowering.reserve(bytes / 1000, bytes / 8);
+    for path in all {
         if !path.to_ascii_lowercase().ends_with(".json") {
             lowering.estate.gaps.push(not_read(&path));
             continue;

@@ -8,8 +8,20 @@ use std::borrow::Cow;
 use std::fmt;
 
 /// A text, borrowed unless it has escapes. (`Option<Cow<str>>` alone would always be copied.)
-#[derive(Deserialize, Debug)]
-pub(super) struct Text<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Default, Deserialize, Debug)]
+pub(in crate::sources) struct Text<'a>(#[serde(borrow)] pub(in crate::sources) Cow<'a, str>);
+
+impl Text<'_> {
+    pub(in crate::sources) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::borrow::Borrow<str> for Text<'_> {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
 
 /// What says which kind of record an object is.
 #[derive(Deserialize, Debug)]

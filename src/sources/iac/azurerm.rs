@@ -4,26 +4,46 @@
 //! symbol. Source: the documentation of the providers azurerm, azuread and azapi. Not here: what a value refers to
 //! (`plan`).
 
-use super::declare::declare;
-use super::instance::{Configuration, Instance, Value, any_marks, has_marks, symbol};
-use super::types::{UNREAD, arm_type, grants_beyond};
+use super::instance::{Configuration, Instance, Value, has_marks, symbol};
+use super::intake::Intake;
+use super::types::{UNREAD, arm_type};
 use crate::model::{Gap, Reason, Source};
 use crate::rbac::Catalog;
-use crate::sources::arm::Lowering;
-use crate::sources::scan::Position;
+use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
 use std::collections::BTreeMap;
 
 const AUTHORIZATION: &str = "providers/Microsoft.Authorization";
 pub(super) const ROLES: &str = "/providers/Microsoft.Authorization/roleDefinitions";
 
+/// A role assignment as Azure shows it.
+#[derive(Serialize)]
+struct Granted<'r> {
+    id: &'r str,
+    #[serde(rename = "type")]
+    kind: &'r str,
+    properties: GrantedTo<'r>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct GrantedTo<'r> {
+    principal_id: &'r str,
+    principal_type: Option<&'r str>,
+    role_definition_id: &'r str,
+    scope: &'r str,
+    condition: Json,
+    description: Json,
+    delegated_managed_identity_resource_id: Json,
+}
+
 /// Fills an estate from a configuration.
-pub(super) struct Azurerm<'c> {
+pub(super) struct Azurerm<'c, 'i> {
     pub(super) config: &'c dyn Configuration,
     pub(super) catalog: &'static Catalog,
     /// What addresses begin with: the folder of the root module.
     root: &'c str,
-    pub(super) lowering: Lowering,
+    intake: &'i mut Intake,
     /// The GUID of the subscription that everything goes to, where it is known.
     pub(super) own_subscription: Option<String>,
     /// GUIDs of roles that were asked for, by name.
@@ -38,13 +58,13 @@ pub(super) struct Azurerm<'c> {
     groups: BTreeMap<String, Vec<String>>,
 }
 
-impl<'c> Azurerm<'c> {
+impl<'c, 'i> Azurerm<'c, 'i> {
     pub(super) fn new(
         config: &'c dyn Configuration,
         catalog: &'static Catalog,
         root: &'c str,
-        lowering: Lowering,
-    ) -> Azurerm<'c> {
+        intake: &'i mut Intake,
+    ) -> Azurerm<'c, 'i> {
         let own_subscription = config.own_subscription();
         let (own_roles, vaults, groups) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         let (role_names, ids) = (std::cell::RefCell::default(), std::cell::RefCell::default());
@@ -52,7 +72,7 @@ impl<'c> Azurerm<'c> {
             config,
             catalog,
             root,
-            lowering,
+            intake,
             own_subscription,
             role_names,
             ids,
@@ -79,7 +99,6 @@ impl<'c> Azurerm<'c> {
                 self.own_roles.entry(name.to_owned()).or_insert(at);
             }
         }
-        self.lowering.estate.declarations.reserve(self.config.instances().len());
         for at in 0..self.config.instances().len() {
             self.instance(at);
         }
@@ -147,18 +166,23 @@ impl<'c> Azurerm<'c> {
     }
 
     /// Takes a record in, and notes where it is declared.
-    fn record(&mut self, at: usize, record: &Json) {
+    pub(super) fn record(&mut self, at: usize, record: &Json) {
+        let id = record.get("id").and_then(Json::as_str).unwrap_or_default();
+        self.declared(at, id, record);
+    }
+
+    fn declared(&mut self, at: usize, id: &str, record: &impl Serialize) {
         let instance = self.of(at);
         let address = self.rooted(&instance.address);
-        declare(&mut self.lowering, record, &address, instance.location.as_ref(), instance.kept);
+        self.intake.declared(record, id, address, instance.location.clone(), instance.kept);
     }
 
     fn plain(&mut self, record: &Json) {
-        self.lowering.record(record.to_string().as_bytes(), Position { line: 0, column: 0 });
+        self.intake.plain(record);
     }
 
     /// A resource that may grant access in ways that are not read.
-    fn unread(&mut self, at: usize) {
+    pub(super) fn unread(&mut self, at: usize) {
         let instance = self.of(at);
         let detail = format!("what `{}` grants is not read by this version", instance.address);
         self.gap(at, Source::RoleAssignments, Reason::Unsupported, detail);
@@ -167,7 +191,7 @@ impl<'c> Azurerm<'c> {
     /// A gap at the block of an instance.
     fn gap(&mut self, at: usize, source: Source, reason: Reason, detail: String) {
         let location = self.of(at).location.clone();
-        self.lowering.estate.gaps.push(Gap { location, ..Gap::new(source, "", reason, detail) });
+        self.intake.gap(Gap { location, ..Gap::new(source, "", reason, detail) });
     }
 
     /// The texts of a list; whether any of it is not known is said.
@@ -180,7 +204,7 @@ impl<'c> Azurerm<'c> {
         all.into_iter().filter_map(|v| v.text().map(str::to_owned)).collect()
     }
 
-    fn unresolved(&mut self, at: usize, source: Source, what: &str, why: &str) {
+    pub(super) fn unresolved(&mut self, at: usize, source: Source, what: &str, why: &str) {
         let instance = self.of(at);
         let detail = format!(
             "{what} of `{}` is not known: {why}; a plan, or the value of a variable (--set, --var-file), would tell",
@@ -190,7 +214,7 @@ impl<'c> Azurerm<'c> {
     }
 
     /// A text, or a symbol that stands for it.
-    fn text(&self, at: usize, attribute: &str) -> String {
+    pub(super) fn text(&self, at: usize, attribute: &str) -> String {
         match self.config.value(at, &[attribute]) {
             Value::Known(Json::String(text)) => self.spelled(&text, 0),
             Value::Known(other) if !other.is_null() => other.to_string(),
@@ -200,7 +224,7 @@ impl<'c> Azurerm<'c> {
         }
     }
 
-    fn optional(&self, at: usize, attribute: &str) -> Json {
+    pub(super) fn optional(&self, at: usize, attribute: &str) -> Json {
         match self.config.value(at, &[attribute]) {
             Value::Known(value) => value,
             _ => Json::Null,
@@ -237,11 +261,22 @@ impl<'c> Azurerm<'c> {
         let kind_of = said.as_str().map(str::to_owned).or(kind_of.map(str::to_owned));
         let own = self.symbol(&self.of(at).address);
         let id = format!("{}/{AUTHORIZATION}/{kind}/{own}", scope.trim_end_matches('/'));
-        let record = json!({"id": id, "type": format!("Microsoft.Authorization/{kind}"), "properties": {
-            "principalId": principal, "principalType": kind_of, "roleDefinitionId": role, "scope": scope,
-            "condition": self.optional(at, "condition"), "description": self.optional(at, "description"),
-            "delegatedManagedIdentityResourceId": self.optional(at, "delegated_managed_identity_resource_id")}});
-        self.record(at, &record);
+        // There are many of them: no tree is made of each.
+        let record = Granted {
+            id: &id,
+            kind: &format!("Microsoft.Authorization/{kind}"),
+            properties: GrantedTo {
+                principal_id: &principal,
+                principal_type: kind_of.as_deref(),
+                role_definition_id: &role,
+                scope: &scope,
+                condition: self.optional(at, "condition"),
+                description: self.optional(at, "description"),
+                delegated_managed_identity_resource_id: self
+                    .optional(at, "delegated_managed_identity_resource_id"),
+            },
+        };
+        self.declared(at, &id, &record);
     }
 
     fn role(&mut self, at: usize) {
@@ -278,7 +313,7 @@ impl<'c> Azurerm<'c> {
         self.record(at, &record);
     }
 
-    fn tags(&self, at: usize) -> Json {
+    pub(super) fn tags(&self, at: usize) -> Json {
         let tags = self.optional(at, "tags");
         let texts = |tags: Map<String, Json>| {
             let known = tags.into_iter().filter(|(_, v)| v.is_string());
@@ -317,7 +352,7 @@ impl<'c> Azurerm<'c> {
     }
 
     /// The identity block of anything, in Azure's form.
-    fn block(&mut self, at: usize) -> Json {
+    pub(super) fn block(&mut self, at: usize) -> Json {
         if self.config.is_open(at, "identity") {
             self.unresolved(at, Source::Identities, "its identity", "it is known after apply");
         }
@@ -499,75 +534,9 @@ impl<'c> Azurerm<'c> {
                 "appRoleId": self.text(at, "app_role_id"), "resourceId": self.text(at, "resource_object_id")}));
         }
     }
-
-    /// The type, the parent and the id of what azapi makes, where they are known.
-    pub(super) fn azapi_place(&self, at: usize, depth: usize) -> Option<(String, String, String)> {
-        let kind = self.text(at, "type");
-        let kind = kind.split('@').next().unwrap_or_default().to_owned();
-        let parent = self.scope_of(&self.config.value(at, &["parent_id"]), depth);
-        let parent = parent.filter(|_| !kind.starts_with("${"))?;
-        let name = self.text(at, "name").replace('/', "\u{2215}");
-        let child = kind.matches('/').count() > 1 && !kind.starts_with("Microsoft.Authorization/");
-        let id = if child {
-            format!("{parent}/{}/{name}", kind.rsplit('/').next().unwrap_or_default())
-        } else {
-            format!("{}/providers/{kind}/{name}", parent.trim_end_matches('/'))
-        };
-        Some((kind, parent, id))
-    }
-
-    /// Azure's own form, in Terraform's frame.
-    fn azapi(&mut self, at: usize) {
-        let Some((kind, parent, id)) = self.azapi_place(at, 0) else {
-            let parent = self.config.value(at, &["parent_id"]);
-            return self.unresolved(at, Source::Resources, "the type or the parent", &unknown(&parent, "it"));
-        };
-        // What goes through a deployment or a script, too.
-        let through = ["microsoft.resources/deployments", "microsoft.resources/deploymentscripts"];
-        let through = through.iter().any(|t| kind.eq_ignore_ascii_case(t));
-        if through
-            || grants_beyond(&kind)
-            || kind.eq_ignore_ascii_case("microsoft.keyvault/vaults/accesspolicies")
-        {
-            return self.unread(at);
-        }
-        let body = match self.optional(at, "body") {
-            Json::String(text) => serde_json::from_str(&text).unwrap_or(Json::Null),
-            other => other,
-        };
-        if self.config.is_written(at, "sensitive_body") {
-            self.unresolved(
-                at,
-                Source::RoleAssignments,
-                "a part of the body",
-                "it is sensitive, and not looked at",
-            );
-        }
-        if body.is_null() && self.config.is_written(at, "body") || any_marks(&body) {
-            self.unresolved(at, Source::Resources, "a part of the body", "it comes from elsewhere");
-        }
-        let mut properties = body.get("properties").cloned().unwrap_or(json!({}));
-        if kind.eq_ignore_ascii_case("Microsoft.ManagedIdentity/userAssignedIdentities")
-            && let Some(object) = properties.as_object_mut()
-        {
-            object.insert("principalId".to_owned(), self.symbol(&self.of(at).address).into());
-        }
-        if kind.eq_ignore_ascii_case("Microsoft.Authorization/roleAssignments")
-            && let Some(object) = properties.as_object_mut()
-        {
-            object.insert("scope".to_owned(), parent.into());
-        }
-        // The identity stands in a block, or in the body as Azure has it.
-        let identity = match (self.block(at), body.get("identity")) {
-            (Json::Null, Some(own)) => own.clone(),
-            (block, _) => block,
-        };
-        let record = json!({"id": id, "type": kind, "identity": identity, "tags": self.tags(at), "properties": properties});
-        self.record(at, &record);
-    }
 }
 
-fn unknown(value: &Value, what: &str) -> String {
+pub(super) fn unknown(value: &Value, what: &str) -> String {
     match value {
         Value::Unknown(why) => why.clone(),
         Value::Absent => format!("{what} is not there"),

@@ -6,15 +6,16 @@ use crate::sources::scan::Position;
 use serde_json::Value as Json;
 
 /// Takes a record in, known by an address. What could not be read of it is said at its place; kinds that nobody reads are
-/// none of the code's faults.
+/// none of the code's faults. Without an id nothing is declared.
 pub(super) fn declare(
     lowering: &mut Lowering,
-    record: &Json,
+    record: &[u8],
+    id: &str,
     address: &str,
     location: Option<&Location>,
     kept: bool,
 ) {
-    if let Some(id) = record.get("id").and_then(Json::as_str) {
+    if !id.is_empty() {
         let (stable, location) = (without_positions(address), location.cloned());
         let made = Declaration {
             address: address.to_owned(),
@@ -27,13 +28,19 @@ pub(super) fn declare(
         lowering.estate.declarations.insert(id.to_ascii_lowercase(), made);
     }
     let before = lowering.estate.gaps.len();
-    lowering.record(record.to_string().as_bytes(), Position { line: 0, column: 0 });
+    lowering.record(record, Position { line: 0, column: 0 });
     let said = lowering.estate.gaps.split_off(before.min(lowering.estate.gaps.len()));
     for mut gap in said.into_iter().filter(|g| g.reason != Reason::Unrecognised) {
         gap.location = location.cloned();
         gap.detail = format!("`{address}`: {}", gap.detail);
         lowering.estate.gaps.push(gap);
     }
+}
+
+/// Takes a record in that code makes.
+pub(super) fn declare_new(lowering: &mut Lowering, record: &Json, address: &str, location: &Location) {
+    let id = record.get("id").and_then(Json::as_str).unwrap_or_default();
+    declare(lowering, record.to_string().as_bytes(), id, address, Some(location), false);
 }
 
 /// An address without `[0]`; keys stay.

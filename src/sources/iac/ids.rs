@@ -8,7 +8,7 @@ use super::instance::{Value, has_marks, replace_marks};
 use super::types::arm_type;
 use serde_json::Value as Json;
 
-impl Azurerm<'_> {
+impl Azurerm<'_, '_> {
     /// The id that an instance has or will have.
     pub(super) fn id(&self, at: usize, depth: usize) -> String {
         if let Some(known) = self.ids.borrow().get(&at) {

@@ -5,21 +5,27 @@
 
 mod address;
 mod arm;
+mod azapi;
 mod azurerm;
 mod bicep;
 mod declare;
 mod hcl;
 mod ids;
 mod instance;
+mod intake;
 mod node;
+mod opened;
 mod over;
 mod place;
 mod plan;
 mod references;
 mod scripts;
+mod sections;
 mod settings;
 mod types;
 mod unknown;
+mod wire;
+mod written;
 
 pub use arm::{Template, parameters_of};
 pub use bicep::Bicep;
@@ -31,6 +37,8 @@ use super::arm::Lowering;
 use crate::model::{Coverage, Estate, Extent, Gap, PrincipalType, Reason, Source};
 use crate::rbac::Catalog;
 use azurerm::Azurerm;
+use instance::Configuration;
+use intake::Intake;
 use over::Below;
 use place::Places;
 use plan::Plan;
@@ -181,11 +189,7 @@ impl Reading {
             let gap = Gap::new(Source::Files, "", Reason::Unresolved, *why);
             self.lowering.estate.gaps.push(gap);
         }
-        let root = source.map_or("", |s| s.root);
-        let mut azurerm = Azurerm::new(&plan, catalog, root, std::mem::take(&mut self.lowering));
-        azurerm.deploy_to(self.at.as_deref());
-        azurerm.lower();
-        self.lowering = azurerm.lowering;
+        self.configured(&plan, source.map_or("", |s| s.root), catalog);
         // Giving back a plan's many small pieces one by one would only take time: the check is about to end.
         std::mem::forget(plan);
         Ok(())
@@ -204,10 +208,18 @@ impl Reading {
         self.declared.extend(source.declared());
         self.entered.extend(source.entered().map(str::to_owned));
         self.lowering.estate.gaps.append(&mut source.gaps);
-        let mut azurerm = Azurerm::new(&source, catalog, tree.root, std::mem::take(&mut self.lowering));
-        azurerm.deploy_to(self.at.as_deref());
-        azurerm.lower();
-        self.lowering = azurerm.lowering;
+        self.configured(&source, tree.root, catalog);
+    }
+
+    /// Takes what a configuration of Terraform says in.
+    fn configured(&mut self, config: &dyn Configuration, root: &str, catalog: &'static Catalog) {
+        let lowering = std::mem::take(&mut self.lowering);
+        let at = self.at.as_deref();
+        self.lowering = Intake::of(config.instances().len(), lowering, |intake| {
+            let mut azurerm = Azurerm::new(config, catalog, root, intake);
+            azurerm.deploy_to(at);
+            azurerm.lower();
+        });
     }
 
     /// Takes an ARM template in.

@@ -4,6 +4,7 @@
 //! Not here: what a plan's parts mean (`plan`).
 
 use serde_json::Value as Json;
+use serde_json::value::RawValue;
 
 /// A value of a plan.
 pub(super) type Node<'a> = serde_json_borrow::Value<'a>;
@@ -16,8 +17,6 @@ pub(super) trait Look<'a> {
     fn step(&self, step: &str) -> Option<&Node<'a>>;
     /// The elements of an array, or none.
     fn items(&self) -> &[Node<'a>];
-    /// The text of a member, or an empty one.
-    fn text(&self, key: &str) -> &str;
     /// The same with texts of its own.
     fn owned(&self) -> Json;
 }
@@ -28,8 +27,8 @@ impl<'a> Look<'a> for Node<'a> {
     }
 
     fn step(&self, step: &str) -> Option<&Node<'a>> {
-        match (self, step.parse::<usize>()) {
-            (Node::Array(items), Ok(n)) => items.get(n),
+        match self {
+            Node::Array(items) => items.get(step.parse::<usize>().ok()?),
             _ => self.member(step),
         }
     }
@@ -38,13 +37,14 @@ impl<'a> Look<'a> for Node<'a> {
         self.as_array().unwrap_or_default()
     }
 
-    fn text(&self, key: &str) -> &str {
-        self.member(key).and_then(Node::as_str).unwrap_or_default()
-    }
-
     fn owned(&self) -> Json {
         self.into()
     }
+}
+
+/// A part of a file that was left as text, opened.
+pub(super) fn node<'a>(raw: Option<&'a RawValue>) -> Result<Node<'a>, serde_json::Error> {
+    raw.map_or(Ok(Node::Null), |raw| serde_json::from_str(raw.get()))
 }
 
 /// No value.

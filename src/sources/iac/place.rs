@@ -3,8 +3,8 @@
 //! Modules lie where their calls say, or where `terraform init` has put them (`.terraform/modules/modules.json`). What
 //! cannot be found is at the call of its module. Not here: what blocks say.
 
-use super::node::Node;
-use super::plan::{call_source, path_of};
+use super::address::module_names;
+use super::written::Configuration;
 use crate::model::Location;
 use crate::sources::Files;
 use serde::Deserialize;
@@ -50,12 +50,12 @@ impl<'f> Places<'f> {
     /// The block of a resource in a module of a configuration.
     pub(super) fn find(
         &mut self,
-        configuration: &Node<'_>,
+        configuration: &Configuration<'_>,
         module: &str,
         kind: &str,
         name: &str,
     ) -> Option<Location> {
-        let path = path_of(module);
+        let path = module_names(module);
         let mut folder = self.root.clone();
         let mut call = None;
         for n in 0..path.len() {
@@ -70,11 +70,11 @@ impl<'f> Places<'f> {
         self.block(&folder, &format!("resource.{kind}.{name}")).or(call)
     }
 
-    fn folder_of(&self, configuration: &Node<'_>, path: &[String], parent: &str) -> Option<String> {
+    fn folder_of(&self, configuration: &Configuration<'_>, path: &[String], parent: &str) -> Option<String> {
         if let Some(dir) = self.installed.get(&path.join(".")) {
             return Some(dir.clone());
         }
-        let source = call_source(configuration, path)?;
+        let source = configuration.call_source(path)?;
         let local = source.starts_with("./") || source.starts_with("../");
         local.then(|| normal(&format!("{parent}/{source}")))
     }
@@ -156,11 +156,14 @@ mod tests {
             .map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec()))
             .into(),
         );
-        let configuration = serde_json::json!({"root_module": {"module_calls": {
-            "app": {"source": "../modules/app", "module": {}}, "far": {"source": "acme/far/azurerm", "module": {}}}}});
+        let configuration: Configuration<'_> = serde_json::from_str(
+            r#"{"root_module": {"module_calls": {"app": {"source": "../modules/app", "module": {}},
+                "far": {"source": "acme/far/azurerm", "module": {}}}}}"#,
+        )
+        .unwrap();
         let mut places = Places::new(&files, "infra");
         let mut at = |module: &str, name: &str| {
-            places.find(&Node::from(&configuration), module, "a", name).map(|l| (l.path, l.line, l.column))
+            places.find(&configuration, module, "a", name).map(|l| (l.path, l.line, l.column))
         };
         assert_eq!(at("module.app", "c"), Some(("modules/app/main.tf".to_owned(), 2, 3)));
         // What is not there is at the call of its module.

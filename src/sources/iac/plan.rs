@@ -5,15 +5,18 @@
 //! Source: "JSON output format" of the Terraform documentation, format versions 0.1 to 1.2. Not here: what resources mean
 //! (`azurerm`), and where their blocks stand (`place`).
 
-use super::address::module_names;
 use super::instance::{Configuration, Instance, Value};
-use super::node::{Look as _, NULL, Node, any_unknown, at_path, without};
+use super::node::{Look as _, NULL, Node, any_unknown, at_path, node, without};
+use super::opened::{Opened, Shelf};
 use super::scripts;
+use super::wire::{Entry, Known, StateModule, Unopened, Wire};
+use super::written::{self, sound};
+use crate::model::FastMap;
 use serde::Deserialize;
 use serde_json::Value as Json;
-use serde_json::value::RawValue;
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet, LinkedList};
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 
 /// Why a file is no plan that can be read.
 #[derive(Debug, thiserror::Error)]
@@ -26,117 +29,6 @@ pub enum PlanError {
     Newer(String),
 }
 
-#[derive(Deserialize)]
-// A tree borrows exactly from what it is read from.
-#[serde(bound(deserialize = "'a: 'de"))]
-struct Wire<'a> {
-    format_version: String,
-    // Each is dropped once it was looked at, and a list of them never moves while it grows.
-    #[serde(borrow)]
-    resource_changes: Option<LinkedList<Entry<'a>>>,
-    #[serde(default)]
-    errored: bool,
-    complete: Option<bool>,
-    #[serde(borrow, default)]
-    deferred_changes: Vec<&'a RawValue>,
-    #[serde(borrow, default)]
-    action_invocations: Vec<Invocation<'a>>,
-    #[serde(borrow)]
-    planned_values: Option<&'a RawValue>,
-    /// Only a state has them.
-    #[serde(borrow)]
-    values: Option<&'a RawValue>,
-    #[serde(borrow)]
-    configuration: Option<Node<'a>>,
-    #[serde(borrow)]
-    prior_state: Option<State<'a>>,
-    #[serde(borrow)]
-    variables: Option<Node<'a>>,
-}
-
-/// An action that runs beside changes.
-#[derive(Deserialize)]
-struct Invocation<'a> {
-    #[serde(rename = "type", default, borrow)]
-    kind: Cow<'a, str>,
-}
-
-/// One of a plan's changes, as far as it tells whether the rest matters.
-#[derive(Deserialize)]
-struct Entry<'a> {
-    #[serde(borrow)]
-    address: Cow<'a, str>,
-    #[serde(default, borrow)]
-    module_address: Option<Cow<'a, str>>,
-    #[serde(default, borrow)]
-    mode: Option<Cow<'a, str>>,
-    #[serde(rename = "type", borrow)]
-    kind: Cow<'a, str>,
-    #[serde(borrow)]
-    name: Cow<'a, str>,
-    #[serde(default)]
-    index: Option<Json>,
-    #[serde(borrow)]
-    change: Unopened<'a>,
-}
-
-#[derive(Deserialize)]
-struct Unopened<'a> {
-    #[serde(borrow)]
-    actions: Vec<Cow<'a, str>>,
-    #[serde(borrow)]
-    before: Option<&'a RawValue>,
-    #[serde(borrow)]
-    after: Option<&'a RawValue>,
-    #[serde(borrow)]
-    after_unknown: Option<&'a RawValue>,
-    #[serde(borrow)]
-    after_sensitive: Option<&'a RawValue>,
-}
-
-/// The state before the change: of it, only what was looked up matters.
-#[derive(Deserialize)]
-struct State<'a> {
-    #[serde(borrow)]
-    values: Option<StateValues<'a>>,
-}
-
-#[derive(Deserialize)]
-struct StateValues<'a> {
-    #[serde(borrow)]
-    root_module: Option<StateModule<'a>>,
-}
-
-#[derive(Deserialize)]
-struct StateModule<'a> {
-    #[serde(borrow)]
-    resources: Option<Vec<StateResource<'a>>>,
-    #[serde(borrow)]
-    child_modules: Option<Vec<StateModule<'a>>>,
-}
-
-#[derive(Deserialize)]
-struct StateResource<'a> {
-    #[serde(default, borrow)]
-    address: Cow<'a, str>,
-    #[serde(default, borrow)]
-    mode: Cow<'a, str>,
-    #[serde(borrow)]
-    values: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-struct Known<'a> {
-    #[serde(borrow)]
-    id: Option<Cow<'a, str>>,
-}
-
-pub(super) struct Change<'a> {
-    pub(super) after: Node<'a>,
-    pub(super) after_unknown: Node<'a>,
-    after_sensitive: Node<'a>,
-}
-
 /// A plan's instance, with what is known of it.
 pub(super) struct Planned<'a> {
     /// The address of its module, with keys; empty for the root module.
@@ -144,7 +36,7 @@ pub(super) struct Planned<'a> {
     pub(super) kind: Cow<'a, str>,
     pub(super) name: Cow<'a, str>,
     pub(super) index: Option<Json>,
-    pub(super) change: Change<'a>,
+    pub(super) change: Unopened<'a>,
 }
 
 /// The module, type and name that instances share.
@@ -154,14 +46,16 @@ pub(super) type Named<'a> = (Cow<'a, str>, Cow<'a, str>, Cow<'a, str>);
 pub(super) struct Plan<'a> {
     pub(super) instances: Vec<Instance>,
     pub(super) planned: Vec<Planned<'a>>,
-    /// Instances by module, type and name.
-    pub(super) by_name: HashMap<Named<'a>, Vec<usize>>,
-    pub(super) configuration: Node<'a>,
+    /// The first and the last instance of each module, type and name.
+    by_name: FastMap<Named<'a>, (usize, usize)>,
+    /// For each instance the next one of its name.
+    next_of_name: Vec<Option<usize>>,
+    /// Changes that were looked into.
+    opened: Shelf<Opened<'a>>,
+    pub(super) configuration: written::Configuration<'a>,
     pub(super) variables: Node<'a>,
     /// What was looked up, by address.
     pub(super) data: HashMap<String, Node<'a>>,
-    /// Where resources stand in the configuration of their modules, once somebody asked.
-    pub(super) written: std::cell::RefCell<HashMap<String, Written>>,
     /// Ids of what goes away, and of assignments that the plan says anew.
     pub(super) gone: Vec<String>,
     /// Why there may be more than the plan says.
@@ -169,9 +63,6 @@ pub(super) struct Plan<'a> {
     /// Instances that run such a script.
     scripts: HashSet<usize>,
 }
-
-/// Positions of resources, and of lookups, by type and name.
-pub(super) type Written = [HashMap<String, HashMap<String, usize>>; 2];
 
 /// The most modules that are looked into one below the other.
 const DEPTH: usize = 24;
@@ -190,7 +81,7 @@ impl<'a> Plan<'a> {
     /// If it is none, or of a newer major format.
     pub(super) fn read(text: &'a str) -> Result<Plan<'a>, PlanError> {
         let broken = |e: serde_json::Error| PlanError::Format(e.to_string());
-        let wire: Wire<'a> = match serde_json::from_str(text) {
+        let wire = match Wire::read(text) {
             Ok(wire) => wire,
             // What is newer may be laid out otherwise, and is better named than what it lacks.
             Err(error) => {
@@ -199,7 +90,10 @@ impl<'a> Plan<'a> {
                     .unwrap_or_else(|| broken(error)));
             }
         };
-        if let Some(newer) = unread_version(&wire.format_version) {
+        let Some(version) = &wire.format_version else {
+            return Err(PlanError::Format("`format_version` is missing".to_owned()));
+        };
+        if let Some(newer) = unread_version(version) {
             return Err(newer);
         }
         let planned =
@@ -229,11 +123,12 @@ impl<'a> Plan<'a> {
         let mut plan = Plan {
             instances: Vec::new(),
             planned: Vec::new(),
-            by_name: HashMap::new(),
+            by_name: FastMap::default(),
+            next_of_name: Vec::new(),
+            opened: Shelf::default(),
             configuration: wire.configuration.unwrap_or_default(),
             variables: wire.variables.unwrap_or_default(),
             data: HashMap::new(),
-            written: std::cell::RefCell::default(),
             gone: Vec::new(),
             unsaid: reasons.iter().filter(|(is, _)| *is).map(|(_, why)| *why).collect(),
             scripts: HashSet::new(),
@@ -246,6 +141,7 @@ impl<'a> Plan<'a> {
         plan.instances.reserve(changes.len());
         plan.planned.reserve(changes.len());
         plan.by_name.reserve(changes.len());
+        plan.next_of_name.reserve(changes.len());
         for entry in changes {
             plan.change(entry, &scripted).map_err(broken)?;
         }
@@ -269,55 +165,71 @@ impl<'a> Plan<'a> {
         scripted: &HashMap<String, Vec<String>>,
     ) -> Result<(), serde_json::Error> {
         let Entry { address, module_address, mode, kind, name, index, change } = entry;
-        let does = |action: &str| change.actions.iter().any(|a| a == action);
-        let data = mode.as_deref() == Some("data");
+        let does = change.actions;
+        let data = mode.as_ref().is_some_and(|m| m.as_str() == "data");
         // Scripts run when something is made, and not again.
-        let scripted = does("create")
-            && scripted.get(kind.as_ref()).is_some_and(|names| names.iter().any(|n| *n == name));
+        let scripted =
+            does.create && scripted.get(kind.as_ref()).is_some_and(|names| names.iter().any(|n| *n == name));
         if !is_of_interest(&kind, data) && !scripted {
             return Ok(());
         }
         // What is only forgotten stays in Azure, and so does what is forgotten for a new one.
-        let forgets = does("forget");
-        if forgets && !does("create") {
+        if does.forget && !does.create {
             return Ok(());
         }
         let anew = kind.ends_with("_role_assignment");
-        if let Some(before) = change.before.filter(|_| !forgets && (does("delete") || anew)) {
+        if let Some(before) = change.before.filter(|_| !does.forget && (does.delete || anew)) {
             let before: Known<'_> = serde_json::from_str(before.get())?;
             // A custom role's id goes on with the scope that it was made at.
             self.gone.extend(before.id.as_deref().and_then(|id| id.split('|').next()).map(str::to_owned));
         }
-        if does("delete") && !does("create") {
+        if does.delete && !does.create {
             return Ok(());
         }
-        let after = node(change.after)?;
         if data {
-            self.data.entry(address.into_owned()).or_insert(after);
+            self.data.entry(address.into_owned()).or_insert(node(change.after)?);
             return Ok(());
         }
-        let kept = change.actions == ["no-op"];
-        let change = Change {
-            after,
-            after_unknown: node(change.after_unknown)?,
-            after_sensitive: node(change.after_sensitive)?,
-        };
-        let module = module_address.unwrap_or_default();
+        for part in [change.after, change.after_unknown, change.after_sensitive] {
+            sound(part)?;
+        }
+        let module = module_address.unwrap_or_default().0;
+        let at = self.instances.len();
         if scripted {
-            self.scripts.insert(self.instances.len());
+            self.scripts.insert(at);
         }
         let key = (module.clone(), kind.clone(), name.clone());
-        self.by_name.entry(key).or_default().push(self.instances.len());
-        let kind_of = kind.clone().into_owned();
+        let (_, last) = self.by_name.entry(key).or_insert((at, at));
+        if let Some(next) = self.next_of_name.get_mut(std::mem::replace(last, at)) {
+            *next = Some(at);
+        }
+        self.next_of_name.push(None);
+        let (kept, kind_of) = (does.nothing, kind.clone().into_owned());
         self.instances.push(Instance { address: clean(&address), kind: kind_of, location: None, kept });
         self.planned.push(Planned { module, kind, name, index, change });
         Ok(())
     }
 
+    /// The instances of a module, type and name.
+    pub(super) fn named(&self, module: &str, kind: &str, name: &str) -> impl Iterator<Item = usize> {
+        let first = self.by_name.get(&(module.into(), kind.into(), name.into())).map(|(first, _)| *first);
+        std::iter::successors(first, |at| self.next_of_name.get(*at).copied().flatten())
+    }
+
+    /// The change of an instance, looked into, with what is written for it.
+    pub(super) fn opened(&self, at: usize) -> Option<Rc<Opened<'a>>> {
+        let planned = self.planned.get(at)?;
+        let written = || {
+            let module = self.configuration.module(&planned.module);
+            module.and_then(|m| m.block(&planned.kind, &planned.name, false))
+        };
+        Some(self.opened.get(at, || Opened::new(&planned.change, written())))
+    }
+
     /// Where each instance's block stands, as somebody knows who has the source.
     pub(super) fn place(
         &mut self,
-        find: &mut dyn FnMut(&Node<'_>, &str, &str, &str) -> Option<crate::model::Location>,
+        find: &mut dyn FnMut(&written::Configuration<'_>, &str, &str, &str) -> Option<crate::model::Location>,
     ) {
         for (instance, planned) in self.instances.iter_mut().zip(&self.planned) {
             instance.location = find(&self.configuration, &planned.module, &planned.kind, &planned.name);
@@ -331,18 +243,20 @@ impl Configuration for Plan<'_> {
     }
 
     fn value(&self, at: usize, path: &[&str]) -> Value {
-        let Some(planned) = self.planned.get(at) else { return Value::Absent };
-        let sensitive = sensitive(&planned.change, path);
+        let (Some(planned), Some(change)) = (self.planned.get(at), self.opened(at)) else {
+            return Value::Absent;
+        };
+        let sensitive = sensitive(&change, path);
         if sensitive.as_bool() == Some(true) {
             return Value::Unknown(SENSITIVE.to_owned());
         }
-        match known(&planned.change, path) {
+        match known(&change, path) {
             Some(value) if !value.is_null() => return Value::Known(without(value, sensitive)),
             Some(_) => return Value::Absent,
             None => {}
         }
         let want = wanted(path.last().copied().unwrap_or_default());
-        match self.expression(planned, path) {
+        match change.expression(path) {
             Some(expression) => {
                 let mut all = self.follow(expression, at, &planned.module, want, 0);
                 match (all.pop(), all.pop()) {
@@ -356,19 +270,21 @@ impl Configuration for Plan<'_> {
     }
 
     fn list(&self, at: usize, path: &[&str]) -> Vec<Value> {
-        let Some(planned) = self.planned.get(at) else { return Vec::new() };
-        if any_unknown(sensitive(&planned.change, path)) {
+        let (Some(planned), Some(change)) = (self.planned.get(at), self.opened(at)) else {
+            return Vec::new();
+        };
+        if any_unknown(sensitive(&change, path)) {
             return vec![Value::Unknown(SENSITIVE.to_owned())];
         }
         let want = wanted(path.last().copied().unwrap_or_default());
-        match known(&planned.change, path) {
+        match known(&change, path) {
             Some(Node::Array(items)) if items.iter().all(|i| !i.is_null()) => {
                 return items.iter().map(|i| Value::Known(i.owned())).collect();
             }
             Some(Node::Null) => return Vec::new(),
             _ => {}
         }
-        match self.expression(planned, path) {
+        match change.expression(path) {
             Some(expression) => {
                 let all = self.follow(expression, at, &planned.module, want, 0);
                 // A constant that is a list is its elements.
@@ -384,13 +300,15 @@ impl Configuration for Plan<'_> {
     }
 
     fn is_written(&self, at: usize, name: &str) -> bool {
-        let expression = || self.planned.get(at).and_then(|p| self.expression(p, &[name])).is_some();
+        let expression = || self.opened(at).is_some_and(|c| c.expression(&[name]).is_some());
         self.value(at, &[name]) != Value::Absent || expression()
     }
 
     fn is_open(&self, at: usize, name: &str) -> bool {
-        let unknown = self.planned.get(at).and_then(|p| p.change.after_unknown.member(name));
-        unknown.is_some_and(|u| u.as_bool() == Some(true))
+        self.opened(at).is_some_and(|change| match &change.after_unknown {
+            Node::Bool(all) => *all,
+            marks => marks.member(name).is_some_and(|u| u.as_bool() == Some(true)),
+        })
     }
 
     fn assigns_by_script(&self, at: usize) -> bool {
@@ -398,18 +316,15 @@ impl Configuration for Plan<'_> {
     }
 
     fn blocks(&self, at: usize, name: &str) -> usize {
-        let after = self.planned.get(at).and_then(|p| p.change.after.member(name));
-        let known = after.and_then(Node::as_array).map(<[_]>::len);
-        known.unwrap_or_else(|| {
-            let expression = self.planned.get(at).and_then(|p| self.expression(p, &[name]));
-            expression.map_or(0, |e| e.items().len())
-        })
+        let Some(change) = self.opened(at) else { return 0 };
+        let known = change.after.member(name).and_then(Node::as_array).map(<[_]>::len);
+        known.unwrap_or_else(|| change.expression(&[name]).map_or(0, |e| e.items().len()))
     }
 
     fn subscription_of(&self, at: Option<usize>, address: &str) -> Option<String> {
         let key = self.provider_of(at, address)?;
         let (_, alias) = key.rsplit(':').next()?.split_once('.')?;
-        let told = self.configuration.member("provider_config").and_then(|all| all.member(key));
+        let told = self.configuration.provider_config.member(key);
         let told = told.and_then(|p| p.member("expressions")?.member("subscription_id"));
         let known = told.and_then(|t| match t.member("constant_value") {
             Some(id) => id.as_str().map(str::to_owned),
@@ -422,7 +337,7 @@ impl Configuration for Plan<'_> {
     }
 
     fn own_subscription(&self) -> Option<String> {
-        let provider = self.configuration.member("provider_config").and_then(|p| p.member("azurerm"));
+        let provider = self.configuration.provider_config.member("azurerm");
         let written = provider.and_then(|p| {
             p.member("expressions")?.member("subscription_id")?.member("constant_value")?.as_str()
         });
@@ -488,18 +403,13 @@ fn version_of(text: &str) -> Option<String> {
     serde_json::from_str::<Version>(text).ok().map(|v| v.format_version)
 }
 
-/// A part of the file that matters after all.
-fn node<'a>(raw: Option<&'a RawValue>) -> Result<Node<'a>, serde_json::Error> {
-    raw.map_or(Ok(Node::Null), |raw| serde_json::from_str(raw.get()))
-}
-
 /// No text of a plan can pass for a symbol of ours.
 fn clean(text: &str) -> String {
     text.replace("${", "$\u{fffd}{")
 }
 
 /// A value inside a change: `None` where it is not known before apply.
-pub(super) fn known<'c, 'a>(change: &'c Change<'a>, path: &[&str]) -> Option<&'c Node<'a>> {
+pub(super) fn known<'c, 'a>(change: &'c Opened<'a>, path: &[&str]) -> Option<&'c Node<'a>> {
     let (mut value, mut unknown) = (&change.after, &change.after_unknown);
     for step in path {
         if unknown.as_bool() == Some(true) {
@@ -515,7 +425,7 @@ pub(super) fn known<'c, 'a>(change: &'c Change<'a>, path: &[&str]) -> Option<&'c
 const SENSITIVE: &str = "it is sensitive, and so it is not looked at";
 
 /// What of a value must not be shown: the marks at a path, or those above it.
-fn sensitive<'c, 'a>(change: &'c Change<'a>, path: &[&str]) -> &'c Node<'a> {
+fn sensitive<'c, 'a>(change: &'c Opened<'a>, path: &[&str]) -> &'c Node<'a> {
     path.iter().fold(&change.after_sensitive, |marks, step| match marks {
         Node::Bool(true) => marks,
         other => other.step(step).unwrap_or(NULL),
@@ -533,33 +443,17 @@ fn wanted(attribute: &str) -> &'static str {
     }
 }
 
-/// Names of modules on the way to one, for those who look for their source.
-pub(super) fn path_of(module: &str) -> Vec<String> {
-    module_names(module)
-}
-
-/// Where a configuration's module calls point, by name.
-pub(super) fn call_source(configuration: &Node<'_>, path: &[String]) -> Option<String> {
-    let mut at = configuration.member("root_module")?;
-    let (last, outer) = path.split_last()?;
-    for name in outer {
-        at = at.member("module_calls")?.member(name)?.member("module")?;
-    }
-    Some(at.member("module_calls")?.member(last)?.text("source").to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn what_is_known_in_part_is_not_known() {
-        let read = |text: &'static str| serde_json::from_str::<Node<'_>>(text).unwrap();
-        let change = Change {
-            after: read(r#"{"a": "x", "identity": [{"type": "UserAssigned"}]}"#),
-            after_sensitive: Node::Null,
-            after_unknown: read(r#"{"b": true, "identity": [{"identity_ids": true}]}"#),
-        };
+        let text = r#"{"actions": ["create"], "before": null,
+            "after": {"a": "x", "identity": [{"type": "UserAssigned"}]},
+            "after_unknown": {"b": true, "identity": [{"identity_ids": true}]}}"#;
+        let change = serde_json::from_str::<Unopened<'_>>(text).unwrap();
+        let change = Opened::new(&change, None);
         assert_eq!(known(&change, &["a"]), Some(&Node::from("x")));
         assert_eq!(known(&change, &["b"]), None);
         assert_eq!(known(&change, &["identity", "0", "type"]), Some(&Node::from("UserAssigned")));

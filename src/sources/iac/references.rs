@@ -3,29 +3,18 @@
 //!
 //! Not here: reading the plan (`plan`).
 
-use super::address::{joined, module_names, parent_of, split, strip};
+use super::address::{joined, parent_of, split, strip};
 use super::instance::Value;
 use super::node::{Look as _, Node};
-use super::plan::{Plan, Planned, Written, known};
+use super::plan::{Plan, known};
+use super::written::Block;
+use crate::sources::arm::Text;
 use serde_json::Value as Json;
-use std::collections::HashMap;
 
 /// The most modules and references that are followed one after the other.
 const DEPTH: usize = 24;
 
 impl<'a> Plan<'a> {
-    /// The configuration of a module, by its address with or without keys.
-    pub(super) fn module(&self, address: &str) -> Option<&Node<'a>> {
-        let mut at = self.configuration.member("root_module")?;
-        if address.is_empty() {
-            return Some(at);
-        }
-        for name in module_names(address) {
-            at = at.member("module_calls")?.member(&name)?.member("module")?;
-        }
-        Some(at)
-    }
-
     /// What an expression of the configuration refers to, the most exact first.
     fn references<'e>(expression: &'e Node<'a>) -> Vec<&'e str> {
         let all = expression.member("references").map(|r| r.items()).unwrap_or_default();
@@ -41,62 +30,28 @@ impl<'a> Plan<'a> {
         kept
     }
 
-    /// What the configuration says of a resource or lookup.
-    fn written(&self, module: &str, kind: &str, name: &str, data: bool) -> Option<&Node<'a>> {
-        let resources = self.module(module)?.member("resources")?.as_array()?;
-        // Instances of one module are written once.
-        let names = module.contains('[').then(|| module_names(module).join("."));
-        let module = names.as_deref().unwrap_or(module);
-        let mut known = self.written.borrow_mut();
-        if !known.contains_key(module) {
-            let mut positions: Written = [HashMap::new(), HashMap::new()];
-            for (n, resource) in resources.iter().enumerate() {
-                let [managed, looked_up] = &mut positions;
-                let own = if resource.text("mode") == "data" { looked_up } else { managed };
-                let of_kind = own.entry(resource.text("type").to_owned()).or_default();
-                of_kind.entry(resource.text("name").to_owned()).or_insert(n);
-            }
-            known.insert(module.to_owned(), positions);
-        }
-        let [managed, looked_up] = known.get(module)?;
-        let own = if data { looked_up } else { managed };
-        resources.get(*own.get(kind)?.get(name)?)
-    }
-
-    /// The expression of an attribute of an instance.
-    pub(super) fn expression(&self, planned: &Planned, path: &[&str]) -> Option<&Node<'a>> {
-        let mut at =
-            self.written(&planned.module, &planned.kind, &planned.name, false)?.member("expressions")?;
-        for step in path {
-            at = match step.parse::<usize>() {
-                Ok(n) if at.is_array() => at.items().get(n).or_else(|| at.items().first())?,
-                Ok(_) => at,
-                Err(_) => at.member(step)?,
-            };
-        }
-        Some(at)
+    /// What the configuration says of a lookup, by its address.
+    fn lookup(&self, address: &str) -> Option<&Block<'a>> {
+        let (module, rest) = address.rsplit_once("data.")?;
+        let mut parts = rest.split(['.', '[']);
+        let (kind, name) = (parts.next()?, parts.next()?);
+        self.configuration.module(module.trim_end_matches('.'))?.block(kind, name, true)
     }
 
     /// The key of the provider that an instance or a lookup goes through.
     pub(super) fn provider_of(&self, at: Option<usize>, address: &str) -> Option<&str> {
         let written = match at.and_then(|at| self.planned.get(at)) {
-            Some(planned) => self.written(&planned.module, &planned.kind, &planned.name, false),
-            None => {
-                let (module, rest) = address.rsplit_once("data.")?;
-                let mut parts = rest.split(['.', '[']);
-                let (kind, name) = (parts.next()?, parts.next()?);
-                self.written(module.trim_end_matches('.'), kind, name, true)
+            Some(planned) => {
+                self.configuration.module(&planned.module)?.block(&planned.kind, &planned.name, false)
             }
+            None => self.lookup(address),
         };
-        written?.member("provider_config_key").and_then(Node::as_str)
+        written?.provider_config_key.as_ref().map(Text::as_str)
     }
 
     /// What a lookup is told, by its address.
-    pub(super) fn expression_of_data(&self, address: &str, attribute: &str) -> Option<&Node<'a>> {
-        let (module, rest) = address.rsplit_once("data.").unwrap_or(("", address));
-        let mut parts = rest.split(['.', '[']);
-        let (kind, name) = (parts.next()?, parts.next()?);
-        self.written(module.trim_end_matches('.'), kind, name, true)?.member("expressions")?.member(attribute)
+    pub(super) fn expression_of_data(&self, address: &str, attribute: &str) -> Option<Node<'a>> {
+        self.lookup(address)?.expressions().member(attribute).cloned()
     }
 
     pub(super) fn follow(
@@ -164,24 +119,26 @@ impl<'a> Plan<'a> {
 
     /// The instance that a reference means: the one of the key, else the one that shares ours, else the only one.
     fn pick(&self, module: &str, kind: &str, name: &str, key: Option<&str>, at: usize) -> Option<usize> {
-        let all = self.by_name.get(&(module.into(), kind.into(), name.into()))?;
+        let all = || self.named(module, kind, name);
         let has =
-            |n: &&usize, wanted: &Json| self.planned.get(**n).and_then(|p| p.index.as_ref()) == Some(wanted);
+            |n: &usize, wanted: &Json| self.planned.get(*n).and_then(|p| p.index.as_ref()) == Some(wanted);
         if let Some(key) = key {
             let inner = key.trim_start_matches('[').trim_end_matches(']');
             let wanted: Json = serde_json::from_str(inner).ok()?;
-            return all.iter().find(|n| has(n, &wanted)).copied();
+            return all().find(|n| has(n, &wanted));
         }
-        let ours = self.planned.get(at).and_then(|p| p.index.clone());
-        let same = ours.and_then(|ours| all.iter().find(|n| has(n, &ours)).copied());
-        same.or_else(|| all.first().copied().filter(|_| all.len() == 1))
+        let ours = self.planned.get(at).and_then(|p| p.index.as_ref());
+        let same = ours.and_then(|ours| all().find(|n| has(n, ours)));
+        let mut only = all();
+        same.or_else(|| only.next().filter(|_| only.next().is_none()))
     }
 
     /// An attribute of an instance: its value where it is known, else itself.
     fn attribute(&self, at: usize, path: &str, depth: usize) -> Value {
         let steps: Vec<&str> = path.split('.').filter(|s| !s.is_empty()).collect();
-        match self.planned.get(at).map(|p| known(&p.change, &steps)) {
-            Some(Some(value)) if !value.is_null() && depth < DEPTH => Value::Known(value.owned()),
+        let change = self.opened(at);
+        match change.as_deref().and_then(|change| known(change, &steps)) {
+            Some(value) if !value.is_null() && depth < DEPTH => Value::Known(value.owned()),
             _ => Value::Of(at, path.to_owned()),
         }
     }
@@ -192,11 +149,11 @@ impl<'a> Plan<'a> {
             let value = self.variables.member(name).and_then(|v| v.member("value"));
             return value.map(|v| Value::Known(v.owned()));
         };
-        let call = self.module(&parent)?.member("module_calls")?.member(&call)?;
-        match call.member("expressions").and_then(|e| e.member(name)) {
+        let call = self.configuration.module(&parent)?.call(&call)?;
+        match call.expressions.member(name) {
             Some(expression) => self.follow(expression, at, &parent, want, depth + 1).into_iter().next(),
             None => {
-                let input = call.member("module")?.member("variables")?.member(name)?;
+                let input = call.module.as_ref()?.variables.member(name)?;
                 input.member("default").map(|v| Value::Known(v.owned()))
             }
         }
@@ -210,8 +167,8 @@ impl<'a> Plan<'a> {
             None => ("", rest),
         };
         let output = rest.first()?;
-        let call = self.module(module)?.member("module_calls")?.member(name)?;
-        let expression = call.member("module")?.member("outputs")?.member(output)?.member("expression")?;
+        let called = self.configuration.module(module)?.call(name)?.module.as_ref()?;
+        let expression = called.outputs.member(output)?.member("expression")?;
         let inner = joined(module, &format!("module.{name}{key}"));
         self.follow(expression, at, &inner, want, depth + 1).into_iter().next()
     }

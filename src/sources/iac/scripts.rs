@@ -2,6 +2,7 @@
 //! access. They may do whatever they are told to, and are not worked out.
 
 use super::node::{Look as _, Node};
+use super::written::Configuration;
 use std::collections::HashMap;
 
 /// Attributes of provisioners that say what is run.
@@ -15,20 +16,14 @@ pub(super) fn assigns_roles(script: &str) -> bool {
 
 /// Types and names of a plan's resources whose scripts assign roles. Of a script with references, a plan says only these:
 /// one that is given a principal counts.
-pub(super) fn in_plan(configuration: &Node<'_>) -> HashMap<String, Vec<String>> {
+pub(super) fn in_plan(configuration: &Configuration<'_>) -> HashMap<String, Vec<String>> {
     let mut found: HashMap<String, Vec<String>> = HashMap::new();
-    let mut modules: Vec<&Node<'_>> = configuration.member("root_module").into_iter().collect();
-    while let Some(module) = modules.pop() {
-        for resource in module.member("resources").map(|r| r.items()).unwrap_or_default() {
-            let text = |key: &str| resource.text(key).to_owned();
-            let provisioners = resource.member("provisioners").map(|p| p.items()).unwrap_or_default();
-            let told = provisioners.iter().filter_map(|p| p.member("expressions"));
-            if told.into_iter().any(|p| TOLD.iter().filter_map(|key| p.member(key)).any(grants)) {
-                found.entry(text("type")).or_default().push(text("name"));
-            }
+    for block in configuration.blocks() {
+        let provisioners = block.provisioners();
+        let told = provisioners.items().iter().filter_map(|p| p.member("expressions"));
+        if told.into_iter().any(|p| TOLD.iter().filter_map(|key| p.member(key)).any(grants)) {
+            found.entry(block.kind.clone().into_owned()).or_default().push(block.name.clone().into_owned());
         }
-        let calls = module.member("module_calls").and_then(Node::as_object);
-        modules.extend(calls.into_iter().flat_map(|c| c.values()).filter_map(|call| call.member("module")));
     }
     found
 }

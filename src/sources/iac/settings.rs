@@ -23,7 +23,7 @@ const KEYS: [&str; 5] = [
 const CONTAINERS: [&[&str]; 3] =
     [&["container"], &["template", "0", "container"], &["template", "0", "init_container"]];
 
-impl Azurerm<'_> {
+impl Azurerm<'_, '_> {
     /// The settings of an instance as properties of a resource; null if it has none.
     pub(super) fn settings(&self, at: usize) -> Json {
         let kind = self.of(at).kind.as_str();

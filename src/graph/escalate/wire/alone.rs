@@ -7,12 +7,48 @@ use crate::graph::escalate::{Cap, Node, Place};
 use crate::graph::parties::Party;
 use crate::graph::scopes::ScopeNode;
 use crate::graph::{AccessGraph, Grant};
-use crate::model::{GrantState, Ix, Level, Scope};
+use crate::model::{GrantState, Ix, Level, Scope, Sym};
 use crate::rbac::{Access, Certainty, Clause, Gain, On, Powers, Technique, Techniques};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// An edge that comes of it: to where, how sure, whether that is a step, by which technique.
 pub(in crate::graph::escalate) type Found = (Node, Certainty, bool, usize);
+
+/// A technique that puts an identity on a host, taken apart: what it takes on the identity, and what on a host.
+pub(super) struct Attaching {
+    at: usize,
+    technique: Technique,
+    own: Vec<Clause>,
+    host: Vec<Clause>,
+    provider: usize,
+}
+
+impl Attaching {
+    /// All of them.
+    pub(super) fn all(techniques: &Techniques, rights: &Rights) -> Vec<Attaching> {
+        let all = techniques.iter().filter(|(_, t)| t.gain == Gain::Attach);
+        let apart = all.filter_map(|(at, technique)| {
+            let provider = technique.hosts.first().and_then(|h| h.split('/').next()).unwrap_or_default();
+            let provider = rights.provider(provider)?;
+            let (own, host) = technique.clauses.iter().cloned().partition(|c| c.on == On::Uami);
+            Some(Attaching { at, technique: technique.clone(), own, host, provider })
+        });
+        apart.collect()
+    }
+}
+
+/// Hosts of a provider, at a place, for identities at a scope: how sure, by which technique.
+type Attached = ((usize, Place, Ix<ScopeNode>), (Certainty, usize));
+
+/// What a grant lets be written.
+enum Site {
+    /// Whatever is there or will be.
+    Anywhere,
+    /// One thing, by its type, where it is.
+    Host(String, Option<Sym>),
+    /// Nothing that hosts.
+    None,
+}
 
 #[derive(Clone)]
 struct Holding {
@@ -101,40 +137,49 @@ impl<'g> Holdings<'g> {
 
     /// Techniques that put an identity on a host: the right to the identity from one grant, that to a host from another.
     pub(super) fn attach(&self, wire: &Wire<'_, '_>, found: &mut Vec<Found>) {
-        let all = wire.techniques.iter().filter(|(_, t)| t.gain == Gain::Attach);
-        let mut best: BTreeMap<(usize, Place, Ix<ScopeNode>), (Certainty, usize)> = BTreeMap::new();
-        for (at, technique) in all.filter(|(_, t)| t.holds(self.union) != Access::Denied) {
-            let (own, host): (Vec<&Clause>, Vec<&Clause>) =
-                technique.clauses.iter().partition(|c| c.on == On::Uami);
-            let holds = |clauses: &[&Clause], powers| {
-                clauses.iter().map(|c| c.holds(powers)).min().unwrap_or(Access::Allowed)
-            };
-            let provider = technique.hosts.first().and_then(|h| h.split('/').next()).unwrap_or_default();
-            let Some(provider) = wire.rights.provider(provider) else { continue };
-            let mut places: BTreeMap<Place, Access> = BTreeMap::new();
-            for (scope, here) in self.places.iter().copied() {
-                let access = holds(&host, here);
-                if access == Access::Denied {
-                    continue;
-                }
-                let place =
-                    if host.is_empty() { Some(Place::New) } else { self.place(wire, technique, scope) };
-                if let Some(place) = place {
-                    let known = places.entry(place).or_insert(access);
-                    *known = access.max(*known);
+        let to_identities: Vec<&Holding> = self.all.iter().filter(|h| !self.trusts(wire, h)).collect();
+        if to_identities.is_empty() {
+            return;
+        }
+        let sites: Vec<(Site, Powers)> =
+            self.places.iter().map(|(s, here)| (self.site(wire, *s), *here)).collect();
+        let holds = |clauses: &[Clause], powers| {
+            clauses.iter().map(|c| c.holds(powers)).min().unwrap_or(Access::Allowed)
+        };
+        let mut all: Vec<Attached> = Vec::new();
+        let mut places: Vec<(Place, Access)> = Vec::new();
+        for way in &wire.attaching {
+            if to_identities.iter().all(|h| holds(&way.own, h.powers) == Access::Denied) {
+                continue;
+            }
+            let technique = &way.technique;
+            places.clear();
+            for (site, here) in &sites {
+                let access = holds(&way.host, *here);
+                let place = match site {
+                    _ if access == Access::Denied => continue,
+                    _ if way.host.is_empty() => Place::New,
+                    Site::Anywhere => Place::New,
+                    Site::Host(kind, region) if technique.works_on(kind) => Place::Region(*region),
+                    Site::Host(..) | Site::None => continue,
+                };
+                match places.iter_mut().find(|(known, _)| *known == place) {
+                    Some((_, known)) => *known = access.max(*known),
+                    None => places.push((place, access)),
                 }
             }
-            for holding in self.all.iter().filter(|h| !self.trusts(wire, h)) {
-                let to_identity = holds(&own, holding.powers);
+            for holding in &to_identities {
+                let to_identity = holds(&way.own, holding.powers);
                 for (place, to_host) in &places {
-                    let access = to_identity.min(*to_host);
-                    let Some(sure) = certainty(technique.certainty, access) else { continue };
-                    let known = best.entry((provider, *place, holding.scope)).or_insert((sure, at));
-                    *known = (sure, at).min(*known);
+                    let sure = certainty(technique.certainty, to_identity.min(*to_host));
+                    all.extend(sure.map(|sure| ((way.provider, *place, holding.scope), (sure, way.at))));
                 }
             }
         }
-        found.extend(best.into_iter().map(|((provider, place, scope), (sure, at))| {
+        // The surest of each.
+        all.sort_unstable();
+        all.dedup_by_key(|(reach, _)| *reach);
+        found.extend(all.into_iter().map(|((provider, place, scope), (sure, at))| {
             (Node::Reach(Cap::Attach(provider, place), scope), sure, false, at)
         }));
     }
@@ -149,17 +194,17 @@ impl<'g> Holdings<'g> {
         caps.iter().any(|(cap, sure, _)| *cap == Cap::Federate && *sure == Certainty::High)
     }
 
-    /// Where a host of a technique can be that is written by a grant at a scope.
-    fn place(&self, wire: &Wire<'_, '_>, technique: &Technique, scope: Ix<ScopeNode>) -> Option<Place> {
+    /// What a grant at a scope lets be written.
+    fn site(&self, wire: &Wire<'_, '_>, scope: Ix<ScopeNode>) -> Site {
         let node = &self.graph.scopes().nodes()[scope];
         if node.level < Level::Resource {
-            return Some(Place::New);
+            return Site::Anywhere;
         }
-        let text = self.graph.text(node.id);
-        let kind = Scope::parse(text)?.resource_type()?.to_ascii_lowercase();
-        technique.works_on(&kind).then_some(())?;
+        let kind = Scope::parse(self.graph.text(node.id)).and_then(|s| s.resource_type());
         let class = self.graph.estate().strings.class(node.id);
-        Some(Place::Region(wire.regions.get(&class).copied()))
+        kind.map_or(Site::None, |kind| {
+            Site::Host(kind.to_ascii_lowercase(), wire.regions.get(&class).copied())
+        })
     }
 
     /// Techniques of several operations that no grant gives alone.

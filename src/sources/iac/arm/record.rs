@@ -8,7 +8,7 @@ use super::json::Node;
 use super::symbols::{digest, has_unknown, is_unknown, principal_of, symbol};
 use super::template::{Deployment, Walk};
 use crate::model::{Gap, Reason, Source};
-use crate::sources::iac::declare::declare;
+use crate::sources::iac::declare::declare_new;
 use crate::sources::iac::scripts::assigns_roles;
 use serde_json::{Map, Value as Json, json};
 use std::collections::HashMap;
@@ -123,7 +123,7 @@ impl<'w> Walk<'w> {
         let place = value("location");
         let record = json!({"id": id, "type": found.kind, "identity": identity, "tags": tags, "properties": properties,
             "location": place.as_str()});
-        declare(&mut self.lowering, &record, address, Some(&location), false);
+        declare_new(&mut self.lowering, &record, address, &location);
         let random = ["${newguid", "${utcnow"];
         if let Some(made) = self.lowering.estate.declarations.get_mut(&id.to_ascii_lowercase()) {
             if found.names.iter().any(|n| random.iter().any(|r| n.contains(r))) {
@@ -216,7 +216,7 @@ impl<'w> Walk<'w> {
             let known = self.lowering.estate.vaults.len();
             let resources = self.lowering.estate.resources.len();
             let own = self.lowering.estate.declarations.get(&vault.to_ascii_lowercase()).cloned();
-            declare(&mut self.lowering, &record, &address, Some(&location), false);
+            declare_new(&mut self.lowering, &record, &address, &location);
             let estate = &mut self.lowering.estate;
             if let Some(own) = own {
                 estate.declarations.insert(vault.to_ascii_lowercase(), own);
@@ -277,7 +277,7 @@ impl<'w> Walk<'w> {
             if self.assignment(node, &mut properties, &id, to.address) {
                 let record = json!({"id": id, "type": "Microsoft.Authorization/roleAssignments", "properties": properties});
                 let location = self.location(node);
-                declare(&mut self.lowering, &record, to.address, Some(&location), false);
+                declare_new(&mut self.lowering, &record, to.address, &location);
             }
         }
         let template = member(&member(&deployment, "properties"), "template");

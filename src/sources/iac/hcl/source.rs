@@ -239,7 +239,7 @@ impl Terraform {
             let own = &self.scopes.get(scope)?.folder;
             return Some(normal(&format!("{own}/{source}")));
         }
-        let key = super::super::plan::path_of(address).join(".");
+        let key = super::super::address::module_names(address).join(".");
         installed.get(&key).cloned()
     }
 
