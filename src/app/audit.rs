@@ -11,7 +11,7 @@ use crate::rbac::Catalog;
 use crate::render::{CsvOptions, Format, Options, RenderError};
 use crate::report::{Overlay, Report, power_row};
 use crate::review::{diff, sort_findings};
-use crate::rules::{Judged, Status, run};
+use crate::rules::{Judged, Judging, Status, run};
 use std::collections::{BTreeSet, HashMap};
 use std::io::Write;
 use std::path::PathBuf;
@@ -55,6 +55,8 @@ pub struct Output {
     pub fail_on: Option<Severity>,
     /// From which confidence on it does.
     pub min_confidence: Confidence,
+    /// Whether what a change leaves as it is counts, too.
+    pub all: bool,
 }
 
 impl Output {
@@ -119,14 +121,15 @@ pub(super) fn judge(
     let before = loaded.before.map(|estate| AccessGraph::build(estate, catalog, Some(judged_at)));
     progress.step("running the rules");
     let threshold = request.fail_on.unwrap_or(Severity::High);
-    let judging = policy.judging(source, &provenance, times.now, threshold);
+    let judging = Judging { all: request.all, ..policy.judging(source, &provenance, times.now, threshold) };
     let mut judged = run(&graph, &judging);
     let change = before.map(|before| {
         progress.step("comparing with the tenant");
         let was = run(&before, &judging);
         let newly = newly_unsure(&was, &judged);
         let unsure = |slug: &str| newly.contains(slug);
-        let sorted = sort_findings((&before, was.findings), (&graph, &mut judged.findings), &unsure);
+        let sorted =
+            sort_findings((&before, was.findings), (&graph, &mut judged.findings), &unsure, request.all);
         Overlay { diff: diff(&before, &graph), sorted }
     });
     let earlier = match request.previous.as_slice() {

@@ -198,12 +198,6 @@ impl Code {
         for (path, kind) in &found {
             progress.step(&format!("reading {}", path.display()));
             let taken = match kind {
-                // Two plans are two estates: their addresses would be taken for one another's.
-                Kind::TerraformPlan if self.read.contains_key(kind) => {
-                    let detail = format!("`{}` is a second plan: check each by itself", path.display());
-                    self.gap(path, Reason::Unsupported, detail);
-                    continue;
-                }
                 // Nobody said that it is the plan of this source: it may be an old one.
                 Kind::TerraformPlan if !request.paths.contains(path) && has_source(path, &found) => {
                     let detail = format!(
@@ -215,7 +209,15 @@ impl Code {
                 }
                 Kind::TerraformPlan => {
                     let source = request.source.as_deref().unwrap_or_else(|| folder_of(path));
-                    planned.extend(self.in_repository(source));
+                    // Two plans of one root module are two estates: their addresses would be taken for one another's.
+                    if self.in_repository(source).is_some_and(|root| !planned.insert(root)) {
+                        let detail = format!(
+                            "`{}` is a second plan of one root module: check each by itself, or keep each beside its source",
+                            path.display()
+                        );
+                        self.gap(path, Reason::Unsupported, detail);
+                        continue;
+                    }
                     self.plan(path, request.source.as_deref(), catalog, reading)
                 }
                 Kind::ArmTemplate => {
@@ -357,7 +359,7 @@ impl Code {
             ));
         }
         let tree = has_source.then_some(SourceTree { files: &files, root: &inside });
-        let read = reading.plan(&text, tree, catalog);
+        let read = reading.plan(&text, &inside, tree, catalog);
         read.map_err(|e| Unread::new(&self.shown(path), None, &e.to_string(), Reason::Unparsed))
     }
 }

@@ -67,7 +67,7 @@ pub fn compare(
     let newly = super::audit::newly_unsure(&was, &is);
     let mut came = is.findings;
     let unsure = |slug: &str| newly.contains(slug);
-    let sorted = sort_findings((&before, was.findings), (&after, &mut came), &unsure);
+    let sorted = sort_findings((&before, was.findings), (&after, &mut came), &unsure, false);
     came.retain(|f| f.disposition == Disposition::Open);
     let missing = [(&older, &before), (&newer, &after)];
     let missing = missing.iter().flat_map(|(side, graph)| {

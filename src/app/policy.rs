@@ -48,6 +48,7 @@ impl Policy {
             judged_at: provenance.judged_at.unwrap_or(now),
             decided_at: provenance.decided_at.unwrap_or(now),
             threshold,
+            all: false,
         }
     }
 }

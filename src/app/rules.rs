@@ -188,6 +188,7 @@ fn one(slug: &str, path: &str, text: &str, more: &[(String, String)]) -> Result<
         judged_at: case.now,
         decided_at: case.now,
         threshold: Severity::High,
+        all: false,
     };
     let judged = run(&graph, &judging);
     let shown = judged.findings.iter().map(|f| {

@@ -59,7 +59,7 @@ pub(super) enum Command {
         after_help = "Examples:\n  leastwise audit --demo -o out\n  leastwise audit --arm-export answers/ -o out --fail-on high"
     )]
     Audit(Box<Audit>),
-    /// Check infrastructure code before it is applied: plans and source of Terraform, ARM templates.
+    /// Check infrastructure code before it is applied: plans and source of Terraform, ARM templates, Bicep.
     #[command(
         after_help = "Examples:\n  terraform plan -out tfplan && terraform show -json tfplan > plan.json\n  leastwise check plan.json\n  leastwise check plan.json --source infra/prod -o out --baseline baseline.json\n\nExits with 1 on new findings at or above --fail-on (high), with 3 if something was not read that could hide one."
     )]
@@ -403,6 +403,9 @@ pub(super) struct Check {
     /// Exit with 1 on open findings of this severity and above: critical, high, medium, low, info, none.
     #[arg(long, value_name = "SEVERITY", default_value = "high")]
     pub(super) fail_on: String,
+    /// Count what the change leaves as it is, too: it is `open` then, not `existing`.
+    #[arg(long)]
+    pub(super) all: bool,
     /// Judge as of this time instead of now (RFC 3339).
     #[arg(long, value_name = "TIME")]
     pub(super) as_of: Option<String>,

@@ -308,6 +308,7 @@ fn run_check(
     let mut output = output(&args.output, fail_on, default_files, Format::Text)?;
     output.baseline.clone_from(&args.baseline);
     output.write_baseline.clone_from(&args.write_baseline);
+    output.all = args.all;
     let start = std::env::current_dir().ok();
     let folder = start.as_deref().unwrap_or(std::path::Path::new("."));
     let from = args.policy_from.as_deref().map(|name| crate::app::Ref::open(folder, name)).transpose()?;
@@ -408,6 +409,7 @@ fn output(
         anchor: args.sarif_anchor.clone(),
         fail_on,
         min_confidence,
+        all: false,
     })
 }
 

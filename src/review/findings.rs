@@ -47,12 +47,13 @@ fn key(graph: &AccessGraph, finding: &Finding) -> String {
 }
 
 /// Keeps of the findings after a change those that it brings, and those about what it declares, which are `existing` where
-/// they were there before. Gives the rest.
+/// they were there before, unless `all` count. Gives the rest.
 /// Rules that can no longer tell end none.
 pub fn sort_findings(
     (before, old): (&AccessGraph, Vec<Finding>),
     (after, new): (&AccessGraph, &mut Vec<Finding>),
     unsure: &dyn Fn(&str) -> bool,
+    all: bool,
 ) -> Sorted {
     let mut known: HashMap<String, Vec<Finding>> = HashMap::new();
     for finding in old {
@@ -61,7 +62,7 @@ pub fn sort_findings(
     let mut sorted = Sorted::default();
     new.retain_mut(|finding| {
         let there = known.get_mut(&key(after, finding)).and_then(Vec::pop).is_some();
-        if there && finding.disposition == Disposition::Open {
+        if there && !all && finding.disposition == Disposition::Open {
             finding.disposition = Disposition::Existing;
         }
         let kept = !there || finding.location.is_some();

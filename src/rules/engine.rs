@@ -37,6 +37,8 @@ pub struct Judging<'a> {
     pub decided_at: Instant,
     /// The severity from which a gap can hide something that counts.
     pub threshold: Severity,
+    /// Whether what a change leaves as it is counts, too.
+    pub all: bool,
 }
 
 /// What a run gives.
@@ -445,7 +447,9 @@ impl<'a, 'g> Run<'a, 'g> {
             confidence,
             disposition: match about.declared {
                 // A way is as new as the newest grant that it needs.
-                Some(declared) if declared.kept && ways.iter().all(|e| self.is_kept(e)) => {
+                Some(declared)
+                    if !self.judging.all && declared.kept && ways.iter().all(|e| self.is_kept(e)) =>
+                {
                     Disposition::Existing
                 }
                 _ => Disposition::Open,

@@ -30,6 +30,80 @@ fn lines(report: &Value) -> Vec<String> {
     report["findings"].as_array().unwrap().iter().map(row).collect()
 }
 
+/// What was there before does not fail a change, unless somebody asks for all.
+#[test]
+fn what_was_there_counts_where_all_is_asked_for() {
+    let dir = repository("check-all");
+    let mut plan = json(&dir.join("infra/plan.json"));
+    let changes = plan["resource_changes"].as_array_mut().unwrap();
+    changes.retain(|c| c["change"]["actions"][0] == "no-op" || c["mode"] == "data");
+    write(&dir.join("infra/plan.json"), plan.to_string());
+    let of = |ran: &Ran, wanted: &str| {
+        let report: Value = serde_json::from_str(&ran.out).unwrap();
+        let all = report["findings"].as_array().unwrap().iter();
+        (
+            all.filter(|f| f["disposition"] == wanted && f["severity"] == "high").count(),
+            report["verdict"].clone(),
+        )
+    };
+    let ran = check(&dir, &["--format", "json"]);
+    assert_eq!((ran.code, of(&ran, "existing").0, of(&ran, "open").0), (0, 1, 0), "{}", ran.err);
+    let ran = check(&dir, &["--format", "json", "--all"]);
+    assert_eq!((ran.code, of(&ran, "open")), (1, (1, "findings".into())), "{}", ran.err);
+    // A waiver holds for it as for any other.
+    write(
+        &dir.join("leastwise-waivers.toml"),
+        "[[waiver]]\nid = \"w\"\nrules = [\"owner-equivalent-grant\"]\ntarget = { identity = \"app-*\" }\ncategory = \"mitigated\"\nreason = \"moved in the spring, see the ticket\"\nrequested_by = \"ann\"\napproved_by = \"bob\"\napproved_on = 2026-05-01\nexpires = 2026-08-01\n",
+    );
+    let ran = check(&dir, &["--format", "json", "--all"]);
+    assert_eq!((ran.code, of(&ran, "waived").0), (0, 1), "{}{}", ran.err, ran.out);
+}
+
+/// A change may touch several root modules, each with a plan of its own.
+#[test]
+fn plans_of_several_roots_are_checked_together() {
+    let dir = repository("check-two");
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/check/terraform");
+    for file in ["plan.json", "main.tf", "modules/worker/main.tf"] {
+        let mut text = std::fs::read_to_string(from.join(file)).unwrap();
+        for (here, there) in [
+            ("shop", "mart"),
+            ("landing-zones", "sandboxes"),
+            ("000000000001", "000000000002"),
+            ("11111111", "22222222"),
+            ("99999999", "88888888"),
+        ] {
+            text = text.replace(here, there);
+        }
+        write(&dir.join("other").join(file), text);
+    }
+    let at = ["--as-of", "2026-06-01T08:00:00Z", "--format", "json"];
+    let of = |paths: &[&str]| {
+        let ran = run(&dir, &[&["check"], paths, &at].concat());
+        assert_eq!(ran.code, 1, "{}", ran.err);
+        serde_json::from_str::<Value>(&ran.out).unwrap()
+    };
+    let both = of(&["infra/plan.json", "other/plan.json"]);
+    let each = [of(&["infra/plan.json"]), of(&["other/plan.json"])];
+    let prints = |report: &Value| -> std::collections::BTreeSet<String> {
+        let all = report["findings"].as_array().unwrap().iter();
+        all.map(|f| f["fingerprint"].as_str().unwrap().to_owned()).collect()
+    };
+    // Each is what it is alone: a baseline of one holds for it in both.
+    let [infra, other] = each.each_ref().map(prints);
+    let shared = infra.intersection(&other).count();
+    assert_eq!(
+        (prints(&both), shared),
+        (infra.union(&other).cloned().collect(), 1),
+        "the estate's own finding"
+    );
+    assert!(lines(&both).iter().any(|l| l.contains("other/main.tf:24")), "{:#?}", lines(&both));
+    // Two of one root are not told apart.
+    std::fs::copy(dir.join("infra/plan.json"), dir.join("infra/older.json")).unwrap();
+    let ran = run(&dir, &[&["check", "infra/plan.json", "infra/older.json"][..], &at].concat());
+    assert!(ran.out.contains("second plan of one root module"), "{}", ran.out);
+}
+
 /// Large plans are read by two threads, where their members stand as Terraform writes them.
 #[test]
 fn a_large_plan_says_the_same_in_any_order() {

@@ -68,6 +68,7 @@ fn conclusions(
         anchor: None,
         fail_on: None,
         min_confidence: Confidence::Medium,
+        all: false,
     };
     let at = provenance.judged_at.unwrap_or(Instant::from_seconds(0));
     let times = Times { as_of: None, now: at };

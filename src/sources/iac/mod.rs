@@ -167,13 +167,15 @@ impl Reading {
         reading
     }
 
-    /// Takes a plan in; `source` says where its blocks stand, where somebody knows.
+    /// Takes a plan in of the root module in a folder of the repository; `source` says where its blocks stand, where
+    /// somebody knows.
     ///
     /// # Errors
     /// If it is none, or of a newer major format.
     pub fn plan(
         &mut self,
         text: &str,
+        root: &str,
         source: Option<SourceTree<'_>>,
         catalog: &'static Catalog,
     ) -> Result<(), PlanError> {
@@ -189,7 +191,7 @@ impl Reading {
             let gap = Gap::new(Source::Files, "", Reason::Unresolved, *why);
             self.lowering.estate.gaps.push(gap);
         }
-        self.configured(&plan, source.map_or("", |s| s.root), catalog);
+        self.configured(&plan, root, catalog);
         // Giving back a plan's many small pieces one by one would only take time: the check is about to end.
         std::mem::forget(plan);
         Ok(())
