@@ -111,6 +111,7 @@ fn audit(c: &mut Criterion) {
         judged_at: now,
         decided_at: now,
         threshold: Severity::High,
+        all: false,
     };
     let operations = sensitive();
     let mut group = c.benchmark_group("audit");
