@@ -435,6 +435,13 @@ fn what_is_narrowed_is_narrower_and_stands_as_such() {
         row.trim_end_matches('\r').trim_end_matches(',')
     );
     let head = text.lines().next().unwrap();
+    // Until a second approver is there, it waits, and whoever exports sees for what.
+    let waits = filled.replace("ciso@contoso.example", "");
+    write(&dir.join("waits.csv"), format!("{head}\n{waits}\n"));
+    ok(&dir, &["review", "import", "waits.csv", "--as-of", "2026-03-10T11:30:00Z"]);
+    let table = ok(&dir, &["review", "export", "--campaign", "c"]).out;
+    let said = format!("waits for a second approver; team-sales said narrow to {scope}: less");
+    assert!(table.lines().any(|l| l.contains(&said) && l.contains("Not reviewed")), "{table}");
     write(&dir.join("nope.csv"), format!("{head}\n{filled}\n"));
     let came = run(&dir, &["review", "import", "nope.csv", "--as-of", "2026-03-10T12:00:00Z"]);
     assert_eq!(came.code, 0, "{}{}", came.out, came.err);

@@ -105,21 +105,22 @@ fn history(campaign: &Campaign, row: &Row) -> Vec<String> {
     let waits = row.progress() == Progress::PendingSecond;
     let spoke = last.filter(|_| !waits);
     let reviewer = spoke.map(|(_, d)| d.reviewer.clone()).unwrap_or_default();
-    let justification = last.map_or_else(String::new, |(_, d)| match d.verdict {
-        Verdict::Narrow => {
-            let to = [d.new_role.as_str(), d.new_scope.as_str()];
-            let to: Vec<&str> = to.into_iter().filter(|t| !t.is_empty()).collect();
-            format!("narrow to {}: {}", to.join(" on "), d.justification)
+    let justification = last.map_or_else(String::new, |(_, d)| {
+        let verdict = match d.verdict {
+            Verdict::Narrow => {
+                let to = [d.new_role.as_str(), d.new_scope.as_str()];
+                let to: Vec<&str> = to.into_iter().filter(|t| !t.is_empty()).collect();
+                format!("narrow to {}", to.join(" on "))
+            }
+            other => other.name().to_owned(),
+        };
+        match d.verdict {
+            _ if waits => {
+                format!("waits for a second approver; {} said {verdict}: {}", d.reviewer, d.justification)
+            }
+            Verdict::Narrow => format!("{verdict}: {}", d.justification),
+            _ => d.justification.clone(),
         }
-        _ if waits => {
-            format!(
-                "waits for a second approver; {} said {}: {}",
-                d.reviewer,
-                d.verdict.name(),
-                d.justification
-            )
-        }
-        _ => d.justification.clone(),
     });
     // Names hold no `;`: what stands behind one is another name.
     let named = match last.filter(|(_, d)| row.may_second(&d.second, &d.reviewer)) {
