@@ -2,7 +2,7 @@
 
 use super::{Masking, unread};
 use crate::app::error::AppError;
-use crate::model::Instant;
+use crate::model::{Instant, is_guid};
 use crate::policy::people::{same_person, unnamed};
 use crate::review::{Body, Chain, Entry};
 use serde_json::Value;
@@ -63,8 +63,16 @@ impl Masking {
 
     /// A name's pseudonym. Spellings of one person stay one person, and what names nobody names nobody.
     fn person(&mut self, name: &str, people: &mut People) -> String {
-        if let Some(known) = people.exactly.get(name) {
+        // Whoever made a grant is known by an object id, which has one spelling but for its case; there may be thousands.
+        let id = is_guid(name).then(|| name.to_ascii_lowercase());
+        let key = id.as_deref().unwrap_or(name);
+        if let Some(known) = people.exactly.get(key) {
             return known.clone();
+        }
+        if id.is_some() {
+            let pseudonym = self.mask.text(name);
+            people.exactly.insert(key.to_owned(), pseudonym.clone());
+            return pseudonym;
         }
         let alike = people.all.iter().find(|(other, _)| same_person(other, name));
         let pseudonym = match alike {
