@@ -140,16 +140,17 @@ impl Escalation<'_> {
                 let own = owned.get(at.index()).map_or(&[][..], Vec::as_slice);
                 let uncovered = told.entry(set).or_insert_with(|| {
                     let nodes = sets.members(set).filter_map(|n| self.kept.net.node(*targets.get(n)?));
-                    self.uncovered(nodes.collect())
+                    let mut uncovered = self.uncovered(nodes.collect());
+                    uncovered.sort_by_key(|node| self.order(*node));
+                    uncovered
                 });
-                let more = uncovered.iter().copied().filter(|n| !own.iter().any(|o| self.covers(*o, *n)));
-                let (mut places, mut worst) = (0, None::<Node>);
-                for node in more {
-                    places += 1;
-                    if worst.is_none_or(|w| self.order(node) < self.order(w)) {
-                        worst = Some(node);
-                    }
-                }
+                // Most hold no place of power themselves.
+                let covered = |node: &&Node| !own.is_empty() && own.iter().any(|o| self.covers(*o, **node));
+                let worst = uncovered.iter().find(|node| !covered(node)).copied();
+                let places = match own.is_empty() {
+                    true => uncovered.len(),
+                    false => uncovered.iter().filter(|node| !covered(node)).count(),
+                };
                 let way = Vec::new();
                 *slot = worst.map(|worst| Escalates { worst: self.target(worst), places, certainty, way });
             }

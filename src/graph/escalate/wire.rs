@@ -23,6 +23,8 @@ pub(super) struct Wire<'a, 'g> {
     draft: Draft,
     /// Techniques that put identities on hosts.
     attaching: Vec<alone::Attaching>,
+    /// Techniques whose operations several grants may give.
+    joining: Vec<alone::Joining>,
     /// Where resources are, by the class of their ids.
     regions: FastMap<Sym, Sym>,
 }
@@ -38,7 +40,8 @@ impl<'a, 'g> Wire<'a, 'g> {
         let located = graph.estate().resources.iter().filter_map(|r| Some((r.id, r.location?)));
         let regions = located.map(|(id, region)| (strings.class(id), strings.class(region))).collect();
         let attaching = alone::Attaching::all(techniques, rights);
-        Wire { graph, techniques, rights, gone, draft: Draft::default(), attaching, regions }
+        let joining = alone::Joining::all(techniques, rights);
+        Wire { graph, techniques, rights, gone, draft: Draft::default(), attaching, joining, regions }
     }
 
     pub(super) fn finish(mut self) -> Net {

@@ -40,6 +40,29 @@ impl Attaching {
 /// Hosts of a provider, at a place, for identities at a scope: how sure, by which technique.
 type Attached = ((usize, Place, Ix<ScopeNode>), (Certainty, usize));
 
+/// A technique of several operations, with the types of hosts that it works on, by number.
+pub(super) struct Joining {
+    at: usize,
+    technique: Technique,
+    hosts: Vec<usize>,
+}
+
+impl Joining {
+    /// All of them that have somebody act as what they work on.
+    pub(super) fn all(techniques: &Techniques, rights: &Rights) -> Vec<Joining> {
+        let several = |t: &Technique| {
+            t.clauses.len() > 1 || t.clauses.iter().any(|c| c.all && c.operations.count_ones() > 1)
+        };
+        let all = techniques.iter().filter(|(_, t)| matches!(t.gain, Gain::Host | Gain::Fed) && several(t));
+        let made = all.map(|(at, technique)| Joining {
+            at,
+            technique: technique.clone(),
+            hosts: technique.hosts.iter().filter_map(|h| rights.host(h)).collect(),
+        });
+        made.collect()
+    }
+}
+
 /// What a grant lets be written.
 enum Site {
     /// Whatever is there or will be.
@@ -214,37 +237,44 @@ impl<'g> Holdings<'g> {
         if self.all.iter().all(|h| Some(h.right) == first) {
             return;
         }
-        for (at, technique) in wire.techniques.iter() {
-            if !matches!(technique.gain, Gain::Host | Gain::Fed | Gain::Policy) {
+        let scopes = self.graph.scopes();
+        // For each place what holds there, and what holds everywhere that anything does.
+        let holds_at = |scope| -> Vec<usize> {
+            let there = self.all.iter().enumerate().filter(|(_, h)| scopes.contains(h.scope, scope));
+            there.map(|(at, _)| at).collect()
+        };
+        let there: Vec<Vec<usize>> = self.places.iter().map(|(scope, _)| holds_at(*scope)).collect();
+        let mut places_of = vec![0; self.all.len()];
+        for holding in there.iter().flatten() {
+            if let Some(count) = places_of.get_mut(*holding) {
+                *count += 1;
+            }
+        }
+        for joining in &wire.joining {
+            let technique = &joining.technique;
+            if technique.holds(self.union) == Access::Denied {
                 continue;
             }
-            let several = technique.clauses.len() > 1
-                || technique.clauses.iter().any(|c| c.all && c.operations.count_ones() > 1);
-            if !several || technique.holds(self.union) == Access::Denied {
-                continue;
-            }
+            let each: Vec<Access> = self.all.iter().map(|h| technique.holds(h.powers)).collect();
             // One that is enough by itself wherever anything is held leaves nothing to join.
-            let whole = |h: &&Holding| technique.holds(h.powers) == Access::Allowed;
-            let covers =
-                |h: &Holding| self.places.iter().all(|(s, _)| self.graph.scopes().contains(h.scope, *s));
-            if self.all.iter().filter(whole).any(covers) {
+            let mut whole = each.iter().zip(&places_of).filter(|(access, _)| **access == Access::Allowed);
+            if whole.any(|(_, places)| *places == self.places.len()) {
                 continue;
             }
-            for (scope, here) in self.places.iter().copied() {
+            for ((scope, here), there) in self.places.iter().copied().zip(&there) {
                 // What is needed anywhere may lie elsewhere.
-                let each = technique.clauses.iter().map(|c| {
+                let clauses = technique.clauses.iter().map(|c| {
                     c.holds(if c.on == On::Scope && technique.clauses.len() > 1 { self.union } else { here })
                 });
-                let access = each.min().unwrap_or(Access::Denied);
-                let there = self.all.iter().filter(|h| self.graph.scopes().contains(h.scope, scope));
-                let alone = there.map(|h| technique.holds(h.powers)).max().unwrap_or(Access::Denied);
-                if access <= alone {
+                let access = clauses.min().unwrap_or(Access::Denied);
+                let Some(sure) = certainty(technique.certainty, access) else { continue };
+                let alone = there.iter().filter_map(|at| each.get(*at)).max();
+                if alone.is_some_and(|alone| access <= *alone) {
                     continue;
                 }
-                let Some(sure) = certainty(technique.certainty, access) else { continue };
-                for host in technique.hosts.iter().filter_map(|h| wire.rights.host(h)) {
-                    found.push((Node::Reach(Cap::on(technique.gain, host), scope), sure, false, at));
-                }
+                found.extend(joining.hosts.iter().map(|host| {
+                    (Node::Reach(Cap::on(technique.gain, *host), scope), sure, false, joining.at)
+                }));
             }
         }
     }
