@@ -103,7 +103,7 @@ impl Escalation<'_> {
     pub fn taking(&self, taker: &Identity, technique: usize, taken: &Identity) -> Option<Step> {
         let technique = self.techniques.get(technique)?;
         let gains = Target::Party(taken.party?);
-        let step = self.step((taker.party?, &[]), (None, Some(technique)), taken.scope, gains, None);
+        let step = self.step((taker.party?, &[]), (None, Some(technique), false), taken.scope, gains, None);
         (step.access != Access::Denied).then_some(step)
     }
 }

@@ -1,6 +1,7 @@
 //! Ways from somebody to somewhere, step by step, with the grant, the operation and the technique of each.
 
 use super::net::{Edge, NodeId, Walk};
+use super::rights::is_assigning;
 use super::targets::Target;
 use super::{Cap, Escalation, Label, Node, less_sure};
 use crate::graph::parties::{Identity, Party};
@@ -233,7 +234,9 @@ impl Escalation<'_> {
                 _ => None,
             };
             let gains = self.target(into);
-            let mut step = self.step((actor, &joined), how, on, gains, given);
+            // What a condition lets be given was worked out when the edge was made.
+            let bounded = edge.certainty < Certainty::Low && how.1.is_some_and(|t| is_assigning(&t.id));
+            let mut step = self.step((actor, &joined), (how.0, how.1, bounded), on, gains, given);
             let within = |won, on: Option<_>| on.is_some_and(|on| self.graph.scopes().contains(won, on));
             if let (Node::Reach(cap, _), Access::Denied | Access::Conditional) = (from, step.access)
                 && given.is_none_or(|won| within(won, on))
@@ -241,7 +244,7 @@ impl Escalation<'_> {
                 // The surest technique is denied, or may be: another does the same.
                 for other in self.techniques.iter().map(|(_, t)| t).filter(|t| self.does(cap, t)) {
                     let gains = self.target(into);
-                    let try_it = self.step((actor, &joined), (how.0, Some(other)), on, gains, given);
+                    let try_it = self.step((actor, &joined), (how.0, Some(other), false), on, gains, given);
                     if (try_it.access, std::cmp::Reverse(other.certainty))
                         > (step.access, std::cmp::Reverse(least))
                     {
@@ -278,7 +281,7 @@ impl Escalation<'_> {
     pub(super) fn step(
         &self,
         (actor, joined): (Ix<Party>, &[Ix<Party>]),
-        (grant, technique): (Option<Ix<Grant>>, Option<&'static Technique>),
+        (grant, technique, bounded): (Option<Ix<Grant>>, Option<&'static Technique>, bool),
         on: Option<Ix<ScopeNode>>,
         gains: Target,
         given: Option<Ix<ScopeNode>>,
@@ -306,7 +309,7 @@ impl Escalation<'_> {
             let mut any = Access::Denied;
             for (bit, operation) in bits(clause.operations).zip(self.techniques.operations(clause.operations))
             {
-                let (by, access) = self.holder(actor, &held, grant, (bit, operation), place);
+                let (by, access) = self.holder((actor, &held), (grant, bounded), (bit, operation), place);
                 // What no grant allows, the step before gives, where that is.
                 let access = match (given, place) {
                     (Some(won), None) if access != Access::Allowed => {
@@ -346,12 +349,12 @@ impl Escalation<'_> {
         step
     }
 
-    /// Which of the grants allows an operation at a place, or anywhere.
+    /// Which of the grants allows an operation at a place, or anywhere; `bounded` where what its condition lets through is
+    /// known.
     fn holder(
         &self,
-        actor: Ix<Party>,
-        held: &[Held],
-        first: Option<Ix<Grant>>,
+        (actor, held): (Ix<Party>, &[Held]),
+        (first, bounded): (Option<Ix<Grant>>, bool),
         (bit, operation): (u128, &Operation),
         place: Option<Ix<ScopeNode>>,
     ) -> (Option<Held>, Access) {
@@ -366,6 +369,7 @@ impl Escalation<'_> {
             };
             let access = match (right.powers.sure & bit != 0, right.powers.most & bit != 0) {
                 (true, _) => Access::Allowed,
+                (false, true) if bounded => Access::Allowed,
                 (false, true) => Access::Conditional,
                 (false, false) => Access::Denied,
             };

@@ -296,7 +296,7 @@ pub(super) fn everything(operations: &crate::rbac::catalog::Operations) -> Compi
     CompiledRole::compile(&[permission], operations)
 }
 
-fn is_assigning(id: &str) -> bool {
+pub(super) fn is_assigning(id: &str) -> bool {
     id.starts_with("authz-ra-write")
 }
 

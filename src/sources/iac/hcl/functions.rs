@@ -138,7 +138,7 @@ fn known(name: &str, values: &[Json]) -> Option<Json> {
     let plain = |n: usize| get(n).as_str().filter(|t| !has_marks(t));
     let index = |n: usize| get(n).as_i64();
     Some(match name {
-        "format" => Json::String(format(text(0)?, values.get(1..)?)),
+        "format" => Json::String(format(text(0)?, values.get(1..)?)?),
         "join" => {
             let items = values.get(1..)?.iter().map(list).collect::<Option<Vec<_>>>()?.concat();
             Json::String(items.iter().map(shown).collect::<Vec<_>>().join(text(0)?))
@@ -298,40 +298,54 @@ fn flat(value: &Json) -> Option<Vec<Json>> {
     Some(out)
 }
 
-/// `%s`, `%d`, `%02d`, `%q`, `%v`, `%%`.
-fn format(pattern: &str, values: &[Json]) -> String {
+/// `%s`, `%d`, `%02d`, `%-5s`, `%q`, `%v`, `%%`, each also with the number of its value: `%[1]s`. None for what is written
+/// otherwise, or names a value that is not there.
+fn format(pattern: &str, values: &[Json]) -> Option<String> {
     let mut out = String::new();
-    let mut next = values.iter();
-    let mut chars = pattern.chars().peekable();
-    while let Some(c) = chars.next() {
-        if c != '%' {
-            out.push(c);
+    let mut next = 0;
+    let mut rest = pattern;
+    while let Some((before, verb)) = rest.split_once('%') {
+        out.push_str(before);
+        let end = verb.find(|c: char| c.is_ascii_alphabetic() || c == '%')?;
+        let (about, behind) = verb.split_at_checked(end)?;
+        let kind = behind.chars().next()?;
+        rest = behind.get(kind.len_utf8()..)?;
+        if kind == '%' {
+            out.push('%');
             continue;
         }
-        let mut flags = String::new();
-        while let Some(f) = chars.peek().copied().filter(|f| f.is_ascii_digit() || "+-#. ".contains(*f)) {
-            flags.push(f);
-            chars.next();
-        }
-        match chars.next() {
-            Some('%') => out.push('%'),
-            Some('q') => out.push_str(&format!("\"{}\"", next.next().map(shown).unwrap_or_default())),
-            Some(_) => {
-                let value = next.next().map(shown).unwrap_or_default();
-                let width = flags
-                    .trim_start_matches(['0', '+', '-', '#', ' '])
-                    .parse::<usize>()
-                    .unwrap_or(0)
-                    .min(200);
-                let fill = if flags.starts_with('0') { '0' } else { ' ' };
-                let missing = width.saturating_sub(value.chars().count());
-                out.extend(std::iter::repeat_n(fill, missing));
-                out.push_str(&value);
+        let flags = match about.split_once('[') {
+            Some((flags, number)) => {
+                next = number.strip_suffix(']')?.parse::<usize>().ok()?.checked_sub(1)?;
+                flags
             }
-            None => {}
+            None => about,
+        };
+        let value = values.get(next).map(shown)?;
+        next += 1;
+        let value = match kind {
+            's' | 'd' | 'v' | 't' => value,
+            'q' => format!("\"{value}\""),
+            _ => return None,
+        };
+        let (flags, places) =
+            flags.split_at_checked(flags.find(|c| ('1'..='9').contains(&c)).unwrap_or(flags.len()))?;
+        if !flags.chars().all(|c| "+-# 0".contains(c)) {
+            return None;
+        }
+        let width = if places.is_empty() { 0 } else { places.parse::<usize>().ok()?.min(200) };
+        let missing = width.saturating_sub(value.chars().count());
+        let fill = |c: char| std::iter::repeat_n(c, missing).collect::<String>();
+        if flags.contains('-') {
+            out.push_str(&value);
+            out.push_str(&fill(' '));
+        } else {
+            out.push_str(&fill(if flags.contains('0') { '0' } else { ' ' }));
+            out.push_str(&value);
         }
     }
-    out
+    out.push_str(rest);
+    Some(out)
 }
 
 #[cfg(test)]
@@ -345,6 +359,7 @@ mod tests {
             assert_eq!(call(name, values.as_array().unwrap()), expected, "{name} {values}");
         };
         is("format", json!(["id-%s-%02d%%", "a", 7]), json!("id-a-07%"));
+        is("format", json!(["%[2]s/%[1]s/%s|%-4s|%4s|", "a", "b", "c", 4]), json!("b/a/b|c   |   4|"));
         is("join", json!(["-", ["a", "b"]]), json!("a-b"));
         is("merge", json!([{"a": 1}, null, {"a": 2, "b": 3}]), json!({"a": 2, "b": 3}));
         is("lookup", json!([{"a": 1}, "b", "c"]), json!("c"));
