@@ -35,10 +35,31 @@ struct Record {
     created: Option<String>,
     #[serde(alias = "ServicePrincipalId")]
     service_principal_id: Option<String>,
+    #[serde(alias = "ResultType")]
+    result_type: Option<serde_json::Value>,
+    status: Option<Status>,
     properties: Option<Box<Record>>,
 }
 
+/// What became of a request for a token.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Status {
+    error_code: Option<serde_json::Value>,
+}
+
 impl Record {
+    /// Whether no token was given.
+    fn failed(&self) -> bool {
+        let code = self.status.as_ref().and_then(|s| s.error_code.as_ref());
+        let said = |code: &serde_json::Value| {
+            let text = code.to_string();
+            !matches!(text.trim_matches('"'), "" | "0" | "null" | "Success" | "success")
+        };
+        [code, self.result_type.as_ref()].into_iter().flatten().any(said)
+            || self.properties.as_deref().is_some_and(Record::failed)
+    }
+
     fn when(&self) -> Option<String> {
         [&self.created_date_time, &self.created, &self.time, &self.generated]
             .into_iter()
@@ -80,14 +101,18 @@ impl Visit for Reader<'_> {
                 .service_principal_id
                 .clone()
                 .or_else(|| inner.and_then(|i| i.service_principal_id.clone()))?;
-            Some((who.to_ascii_lowercase(), Instant::parse(&time)?))
+            Some((who.to_ascii_lowercase(), Instant::parse(&time)?, r.failed()))
         });
-        let Some((who, when)) = found else {
+        let Some((who, when, failed)) = found else {
             self.gap(Reason::Unparsed, "a sign-in record without time or servicePrincipalId", at);
             return;
         };
         let span = self.span.unwrap_or((when, when));
         self.span = Some((span.0.min(when), span.1.max(when)));
+        // Who asked and was given no token did not use anything.
+        if failed {
+            return;
+        }
         let slot = self.last.entry(who).or_insert(when);
         *slot = (*slot).max(when);
     }
@@ -238,4 +263,36 @@ fn add(
         same
     });
     estate.usage = Some(log);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_given_no_token_has_not_signed_in() {
+        for (good, bad) in [
+            (
+                r#"{"createdDateTime":"2026-01-01T00:00:00Z","servicePrincipalId":"A","status":{"errorCode":0}}"#,
+                r#"{"createdDateTime":"2026-05-31T00:00:00Z","servicePrincipalId":"a","status":{"errorCode":7000215}}"#,
+            ),
+            (
+                r#"{"TimeGenerated":"2026-01-01T00:00:00Z","ServicePrincipalId":"A","ResultType":"0"}"#,
+                r#"{"TimeGenerated":"2026-05-31T00:00:00Z","ServicePrincipalId":"a","ResultType":"7000215"}"#,
+            ),
+            (
+                r#"{"time":"2026-01-01T00:00:00Z","resultType":"0","properties":{"servicePrincipalId":"A","status":{"errorCode":0}}}"#,
+                r#"{"time":"2026-05-31T00:00:00Z","resultType":"7000215","properties":{"servicePrincipalId":"a"}}"#,
+            ),
+        ] {
+            let mut estate = Estate::default();
+            let log = format!("{good}\n{bad}\n");
+            assert!(read(&mut estate, "log", log.as_bytes()).unwrap());
+            let day = |text: &str| Instant::parse(text).unwrap();
+            let last: Vec<Instant> = estate.sign_ins.iter().map(|s| s.last).collect();
+            assert_eq!(last, [day("2026-01-01T00:00:00Z")], "{bad}");
+            // The log speaks of that day all the same.
+            assert_eq!(estate.sign_in_window.unwrap().until, day("2026-05-31T00:00:00Z"));
+        }
+    }
 }

@@ -124,53 +124,108 @@ enum Claimed<'a> {
     Inside(String),
 }
 
+/// One table of Log Analytics has a column in two or three spellings, so that each is a field of its own.
 #[derive(Deserialize)]
 struct Raw<'a> {
-    #[serde(borrow, alias = "Authorization_d", alias = "Authorization")]
+    #[serde(borrow)]
     authorization: Option<Rights<'a>>,
-    #[serde(borrow, alias = "Claims_d", alias = "Claims")]
+    #[serde(borrow, rename = "Authorization")]
+    authorization_text: Option<Rights<'a>>,
+    #[serde(borrow, rename = "Authorization_d")]
+    authorization_d: Option<Rights<'a>>,
+    #[serde(borrow)]
     claims: Option<Claimed<'a>>,
+    #[serde(borrow, rename = "Claims")]
+    claims_text: Option<Claimed<'a>>,
+    #[serde(borrow, rename = "Claims_d")]
+    claims_d: Option<Claimed<'a>>,
     #[serde(borrow)]
     identity: Option<Identity<'a>>,
-    #[serde(borrow, alias = "Caller")]
+    #[serde(borrow)]
     caller: Option<Text<'a>>,
+    #[serde(borrow, rename = "Caller")]
+    caller_column: Option<Text<'a>>,
     #[serde(borrow, rename = "operationName")]
     operation: Option<Text<'a>>,
-    #[serde(borrow, alias = "CategoryValue", alias = "Category")]
+    #[serde(borrow)]
     category: Option<Text<'a>>,
-    #[serde(borrow, alias = "ActivityStatusValue", alias = "resultType")]
+    #[serde(borrow, rename = "CategoryValue")]
+    category_value: Option<Text<'a>>,
+    #[serde(borrow, rename = "Category")]
+    category_column: Option<Text<'a>>,
+    #[serde(borrow)]
     status: Option<Text<'a>>,
-    #[serde(borrow, rename = "subStatus", alias = "ActivitySubstatusValue", alias = "resultSignature")]
+    #[serde(borrow, rename = "ActivityStatusValue")]
+    status_value: Option<Text<'a>>,
+    #[serde(borrow, rename = "resultType")]
+    result_type: Option<Text<'a>>,
+    #[serde(borrow, rename = "subStatus")]
     detail: Option<Text<'a>>,
-    #[serde(borrow, rename = "eventTimestamp", alias = "TimeGenerated", alias = "time")]
-    time: Option<Cow<'a, str>>,
-    #[serde(borrow, rename = "resourceId", alias = "_ResourceId", alias = "ResourceId")]
-    resource: Option<Cow<'a, str>>,
+    #[serde(borrow, rename = "ActivitySubstatusValue")]
+    detail_value: Option<Text<'a>>,
+    #[serde(borrow, rename = "resultSignature")]
+    signature: Option<Text<'a>>,
+    #[serde(borrow, rename = "eventTimestamp")]
+    timestamp: Option<Text<'a>>,
+    #[serde(borrow, rename = "TimeGenerated")]
+    generated: Option<Text<'a>>,
+    #[serde(borrow)]
+    time: Option<Text<'a>>,
+    #[serde(borrow, rename = "resourceId")]
+    resource: Option<Text<'a>>,
+    #[serde(borrow, rename = "_ResourceId")]
+    resource_column: Option<Text<'a>>,
+    #[serde(borrow, rename = "ResourceId")]
+    resource_text: Option<Text<'a>>,
     #[serde(rename = "statusCode")]
     code: Option<serde_json::Value>,
+}
+
+/// The first of several that says something.
+fn first<'t>(texts: &'t [&'t Option<Text<'_>>]) -> &'t str {
+    texts.iter().filter_map(|t| t.as_ref()).map(Text::get).find(|t| !t.is_empty()).unwrap_or_default()
+}
+
+impl Raw<'_> {
+    fn category(&self) -> &str {
+        let all = [&self.category, &self.category_value, &self.category_column];
+        all.into_iter().flatten().map(Text::get).find(|t| !t.is_empty()).unwrap_or_default()
+    }
+
+    fn rights(&self) -> Option<(String, Option<String>, Option<String>)> {
+        let all = [&self.authorization, &self.authorization_d, &self.authorization_text];
+        all.into_iter().find_map(|rights| right(rights.as_ref()))
+    }
+
+    fn has_rights(&self) -> bool {
+        [&self.authorization, &self.authorization_d, &self.authorization_text]
+            .into_iter()
+            .any(Option::is_some)
+    }
 }
 
 /// Reads a record.
 pub(super) fn record(bytes: &[u8]) -> Record {
     let Ok(raw) = serde_json::from_slice::<Raw<'_>>(bytes) else { return Record::Other };
-    let category = raw.category.as_ref().map_or("", Text::get);
+    let category = raw.category();
     let vault = category.eq_ignore_ascii_case("AuditEvent");
     let storage =
         ["StorageRead", "StorageWrite", "StorageDelete"].iter().any(|c| category.eq_ignore_ascii_case(c));
-    let own = raw.authorization.is_some();
+    let own = raw.has_rights();
     let within = raw.identity.as_ref().is_some_and(|i| i.authorization.is_some());
     if !(own || within || vault || storage) {
         return messages::record(bytes).unwrap_or(Record::Other);
     }
-    let Some(at) = raw.time.as_deref().and_then(Instant::parse) else { return Record::Broken("its time") };
+    let at = Instant::parse(first(&[&raw.timestamp, &raw.generated, &raw.time]));
+    let Some(at) = at else { return Record::Broken("its time") };
     // Policies, alerts and scaling speak of themselves.
     if !(vault || storage || category.is_empty() || category.eq_ignore_ascii_case("Administrative")) {
         return Record::Nothing(Some(at));
     }
     let Some(who) = who(&raw) else { return Record::Nothing(Some(at)) };
-    let right = right(raw.authorization.as_ref())
-        .or_else(|| right(raw.identity.as_ref().and_then(|i| i.authorization.as_ref())));
-    let resource = raw.resource.as_deref().unwrap_or_default();
+    let right = raw.rights().or_else(|| right(raw.identity.as_ref().and_then(|i| i.authorization.as_ref())));
+    let resources = [&raw.resource, &raw.resource_column, &raw.resource_text];
+    let resource = first(&resources);
     let (operation, scope) = match right {
         Some((action, scope, _)) => (action, scope.unwrap_or_else(|| resource.to_owned())),
         None if vault => match vault_operation(raw.operation.as_ref().map_or("", Text::get)) {
@@ -213,16 +268,17 @@ fn who(raw: &Raw<'_>) -> Option<String> {
         let id = claims.object.as_deref().or(claims.application.as_deref())?;
         Some(id.to_ascii_lowercase())
     };
-    let own = match raw.claims.as_ref() {
-        Some(Claimed::Whole(claims)) => of(claims),
-        Some(Claimed::Inside(text)) => serde_json::from_str::<Claims<'_>>(text).ok().as_ref().and_then(of),
-        None => None,
-    };
+    let claimed = [&raw.claims, &raw.claims_d, &raw.claims_text].into_iter().flatten();
+    let own = claimed.filter_map(|claimed| match claimed {
+        Claimed::Whole(claims) => of(claims),
+        Claimed::Inside(text) => serde_json::from_str::<Claims<'_>>(text).ok().as_ref().and_then(of),
+    });
+    let own = own.into_iter().next();
     let identity = raw.identity.as_ref();
     let requester = identity.and_then(|i| i.requester.as_ref());
     // A workload calls by its object id, a person by a name.
-    let caller =
-        raw.caller.as_ref().map(Text::get).filter(|c| crate::model::is_guid(c)).map(str::to_ascii_lowercase);
+    let callers = [&raw.caller, &raw.caller_column];
+    let caller = Some(first(&callers)).filter(|c| crate::model::is_guid(c)).map(str::to_ascii_lowercase);
     own.or(caller).or_else(|| identity.and_then(|i| i.claims.as_ref()).and_then(of)).or_else(|| {
         let id = requester?.object_id.as_deref().or(requester?.app_id.as_deref())?;
         Some(id.to_ascii_lowercase())
@@ -231,8 +287,8 @@ fn who(raw: &Raw<'_>) -> Option<String> {
 
 /// What became of it; none of what only began.
 fn outcome(raw: &Raw<'_>, result: Option<String>) -> Option<Outcome> {
-    let status = raw.status.as_ref().map_or("", Text::get).to_ascii_lowercase();
-    let detail = raw.detail.as_ref().map_or("", Text::get).to_ascii_lowercase();
+    let status = first(&[&raw.status, &raw.status_value, &raw.result_type]).to_ascii_lowercase();
+    let detail = first(&[&raw.detail, &raw.detail_value, &raw.signature]).to_ascii_lowercase();
     let code = raw.code.as_ref().map(serde_json::Value::to_string).unwrap_or_default();
     let refused = ["forbidden", "authorizationfailed", "unauthorized", "403", "401"];
     if result.is_some_and(|r| r.eq_ignore_ascii_case("denied"))
@@ -315,8 +371,16 @@ mod tests {
             "Authorization":"{\"action\":\"Microsoft.Web/sites/write\",\"scope\":\"/subscriptions/s/resourceGroups/g/providers/Microsoft.Web/sites/a\"}",
             "Claims":"{\"http://schemas.microsoft.com/identity/claims/objectidentifier\":\"ab\"}"}"#,
         );
+        // The table as it is: a column in each of its spellings, and some of them empty.
+        let whole = event(
+            r#"{"TimeGenerated":"2026-05-01T00:00:00Z","Category":"Administrative","CategoryValue":"Administrative","ActivityStatus":"","ActivityStatusValue":"Success","ActivitySubstatusValue":"OK",
+            "Authorization":"{\"action\":\"Microsoft.Web/sites/write\",\"scope\":\"/subscriptions/s/resourceGroups/g/providers/Microsoft.Web/sites/a\"}",
+            "Authorization_d":{"action":"Microsoft.Web/sites/write","scope":"/subscriptions/s/resourceGroups/g/providers/Microsoft.Web/sites/a"},
+            "Claims":"","Claims_d":{"http://schemas.microsoft.com/identity/claims/objectidentifier":"ab"},"ResourceId":"","_ResourceId":"/subscriptions/s"}"#,
+        );
         assert_eq!(rest, archived);
         assert_eq!(rest, exported);
+        assert_eq!(rest, whole);
         assert_eq!((rest.outcome, rest.data), (Outcome::Done, false));
     }
 
