@@ -5,7 +5,7 @@
 use super::parties::Identity;
 use super::scopes::ScopeNode;
 use super::{AccessGraph, Grant};
-use crate::model::{Ix, Scope, Usage, UsageLog};
+use crate::model::{Ix, Scope, Sym, Usage, UsageLog};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// An estate's logs of use.
@@ -18,6 +18,8 @@ pub struct Uses<'g> {
     /// Subscriptions in which anybody did anything on the control plane: those that the activity log is of. A log of one
     /// vault says nothing of its subscription.
     covered: BTreeSet<Ix<ScopeNode>>,
+    /// By provider in lower case, and by scope: whether the own logs of all its resources there were given.
+    logged: HashMap<String, HashMap<Ix<ScopeNode>, bool>>,
 }
 
 impl<'g> Uses<'g> {
@@ -26,17 +28,22 @@ impl<'g> Uses<'g> {
         let estate = graph.estate();
         let log = estate.usage.as_ref()?;
         let mut by_principal: HashMap<String, Vec<&Usage>> = HashMap::new();
-        let (mut covered, mut seen) = (BTreeSet::new(), HashSet::new());
+        let (mut covered, mut logged, mut seen) = (BTreeSet::new(), BTreeSet::new(), HashSet::new());
         for row in &log.rows {
             by_principal.entry(graph.text(row.principal).to_ascii_lowercase()).or_default().push(row);
-            if row.data || !seen.insert(row.scope) {
+            if !seen.insert((row.data, row.scope)) {
+                continue;
+            }
+            if row.data {
+                logged.insert(estate.strings.class(row.scope));
                 continue;
             }
             let subscription = Scope::parse(graph.text(row.scope)).and_then(|s| s.subscription);
             let id = subscription.map(|s| format!("/subscriptions/{s}"));
             covered.extend(id.and_then(|id| graph.scopes().find(estate, estate.strings.find(&id)?)));
         }
-        Some(Uses { graph, log, by_principal, covered })
+        let logged = if logged.is_empty() { HashMap::new() } else { resources_logged(graph, &logged) };
+        Some(Uses { graph, log, by_principal, covered, logged })
     }
 
     /// What an identity did, tried or failed at. Logs name it by its object id or its application's.
@@ -59,8 +66,51 @@ impl<'g> Uses<'g> {
         below.peek().is_some() && below.all(|s| self.covered.contains(&s))
     }
 
+    /// Whether there are logs of all that a grant reaches of these providers' resources: those of one vault say nothing of
+    /// another, nor of storage.
+    pub fn covers_data(&self, grant: &Grant, providers: &BTreeSet<String>) -> bool {
+        !self.logged.is_empty()
+            && providers.iter().all(|p| {
+                self.logged.get(p).and_then(|places| places.get(&grant.scope)).copied().unwrap_or(false)
+            })
+    }
+
     /// In days, how long the logs are.
     pub fn days(&self) -> i64 {
         self.log.until.days_since(self.log.from)
     }
+}
+
+/// Where the own logs of resources were given, from the resources that were.
+fn resources_logged(
+    graph: &AccessGraph,
+    logged: &BTreeSet<Sym>,
+) -> HashMap<String, HashMap<Ix<ScopeNode>, bool>> {
+    let (estate, scopes) = (graph.estate(), graph.scopes());
+    let mut all: HashMap<String, HashMap<Ix<ScopeNode>, bool>> = HashMap::new();
+    let mut note = |id: &str, is: bool| {
+        let kind = Scope::parse(id).and_then(|s| s.resource_type().map(|t| t.to_ascii_lowercase()));
+        let Some(provider) = kind.as_deref().and_then(|k| k.split('/').next()).map(str::to_owned) else {
+            return;
+        };
+        // What no inventory has lies below the nearest place that is known.
+        let mut at = Some(id);
+        let known = std::iter::from_fn(|| {
+            let here = at?;
+            at = here.rfind('/').and_then(|end| here.get(..end)).filter(|id| !id.is_empty());
+            Some(estate.strings.find(here).and_then(|s| scopes.find(estate, s)))
+        });
+        let Some(nearest) = known.flatten().next() else { return };
+        let places = all.entry(provider).or_default();
+        for scope in scopes.up(nearest) {
+            places.entry(scope).and_modify(|each| *each &= is).or_insert(is);
+        }
+    };
+    for resource in &estate.resources {
+        note(graph.text(resource.id), logged.contains(&estate.strings.class(resource.id)));
+    }
+    for id in logged {
+        note(graph.text(*id), true);
+    }
+    all
 }

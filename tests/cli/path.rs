@@ -116,7 +116,12 @@ fn what_an_identity_did_is_what_it_needs_and_no_more() {
     assert_eq!(place["optimal"], true);
     assert!(place["removed"]["authorization"].as_u64().unwrap() > 0);
     assert_eq!(answer["denied"], serde_json::json!(["microsoft.web/sites/delete"]));
-    assert_eq!(answer["delete_after"].as_array().unwrap().len(), 1);
+    // What one day does not show may be needed on another.
+    assert_eq!(answer["delete_after"], serde_json::json!([]));
+    assert!(
+        answer["notes"].to_string().contains("not deleted before longer logs say so: Owner on"),
+        "{answer}"
+    );
     // A log of one day takes nothing away in the report: there the scope alone is narrower.
     let ran = run(&dir, &["audit", "--demo", "--activity", "log.json", "--format", "json", "-o", "out"]);
     assert_eq!(ran.code, 0, "{}", ran.err);
@@ -137,6 +142,9 @@ fn what_an_identity_did_is_what_it_needs_and_no_more() {
     let mut long = log.clone();
     long[1]["eventTimestamp"] = "2026-01-15T00:00:00Z".into();
     crate::support::write(&dir.join("long.json"), long.to_string());
+    let ran = run(&dir, &[&args[..], &["--activity", "long.json", "--format", "json"]].concat());
+    let answer: Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(answer["delete_after"].as_array().unwrap().len(), 1, "{answer}");
     let ran = run(&dir, &["audit", "--demo", "--activity", "long.json", "-o", "long"]);
     assert_eq!(ran.code, 0, "{}", ran.err);
     let row = installer(&crate::support::json(&dir.join("long/findings.json"))["right_size"]);
@@ -224,4 +232,84 @@ fn without_a_log_the_scope_is_what_lies_beside_the_hosts() {
     let answer: Value = serde_json::from_str(&ran.out).unwrap();
     assert_eq!(answer["delete_after"], serde_json::json!([]));
     assert!(answer["notes"].to_string().contains("no host"), "{answer}");
+}
+
+#[test]
+fn a_log_of_one_service_says_nothing_of_another_and_a_condition_stays() {
+    let dir = folder("path-services");
+    let sub = "/subscriptions/11111111-2222-4333-8444-000000000001";
+    let rg = format!("{sub}/resourceGroups/rg-shop-prod");
+    let (vault, store) = (
+        format!("{rg}/providers/Microsoft.KeyVault/vaults/kv"),
+        format!("{rg}/providers/Microsoft.Storage/storageAccounts/st"),
+    );
+    let who = "11111111-2222-4333-8444-00000000000a";
+    let grant = |n: u8, role: &str, condition: Option<&str>| {
+        serde_json::json!({"id": format!("{rg}/providers/Microsoft.Authorization/roleAssignments/11111111-2222-4333-8444-00000000010{n}"),
+            "type": "Microsoft.Authorization/roleAssignments", "properties": {"principalId": who, "principalType": "ServicePrincipal",
+            "roleDefinitionId": format!("/providers/Microsoft.Authorization/roleDefinitions/{role}"), "scope": rg, "condition": condition}})
+    };
+    let within = "((!(ActionMatches{'Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read'})) OR (@Resource[Microsoft.Storage/storageAccounts/blobServices/containers:name] StringEquals 'c'))";
+    // Secrets User, Blob Data Owner in one container, Service Bus Data Owner.
+    let grants = serde_json::json!([
+        grant(1, "4633458b-17de-408a-b874-0445c86b69e6", None),
+        grant(2, "b7e6dc6d-f1e8-4753-8033-0f276bb0955b", Some(within)),
+        grant(3, "090c5cfd-751d-490a-894a-3ce6f1109419", None),
+    ]);
+    let things = serde_json::json!([
+        {"id": format!("{rg}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-shop-prod"), "type": "Microsoft.ManagedIdentity/userAssignedIdentities", "properties": {"principalId": who}},
+        {"id": vault, "type": "Microsoft.KeyVault/vaults", "properties": {"enableRbacAuthorization": true}},
+        {"id": store, "type": "Microsoft.Storage/storageAccounts", "properties": {}},
+    ]);
+    crate::support::write(&dir.join("in/grants.json"), grants.to_string());
+    crate::support::write(&dir.join("in/things.json"), things.to_string());
+    let event = |day: &str, category: &str, operation: &str, resource: &str, right: Option<&str>| {
+        let authorization = right
+            .map(|action| serde_json::json!([{"action": action, "result": "Granted", "scope": resource}]));
+        serde_json::json!({"time": format!("{day}T00:00:00Z"), "category": category, "operationName": operation, "resourceId": resource,
+            "resultType": "Success", "statusCode": 200, "identity": {"claim": {"oid": who}, "authorization": authorization,
+            "requester": {"objectId": who}}})
+    };
+    let secret = |day: &str| event(day, "AuditEvent", "SecretGet", &vault, None);
+    let blob = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read";
+    let suggest = |log: Value| {
+        crate::support::write(&dir.join("log.json"), log.to_string());
+        let args = [
+            "roles",
+            "suggest",
+            "--identity",
+            "id-shop-prod",
+            "--arm-export",
+            "in",
+            "--activity",
+            "log.json",
+            "--format",
+            "json",
+        ];
+        let ran = run(&dir, &args);
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        serde_json::from_str::<Value>(&ran.out).unwrap()
+    };
+    let only_vault = suggest(serde_json::json!([secret("2026-01-01"), secret("2026-05-01")]));
+    assert_eq!(only_vault["delete_after"].as_array().map(|d| d.len()), Some(1), "{only_vault}");
+    let kept = only_vault["notes"].to_string();
+    assert!(
+        kept.contains("would not show in these logs: Azure Service Bus Data Owner")
+            && kept.contains("Storage Blob"),
+        "{kept}"
+    );
+    // Blobs are read under the condition: no role without it is wider than nothing.
+    let both = suggest(serde_json::json!([
+        secret("2026-01-01"),
+        secret("2026-05-01"),
+        event("2026-05-01", "StorageRead", "GetBlob", &store, Some(blob))
+    ]));
+    assert!(!both["places"].to_string().contains("Storage Blob"), "{both}");
+    assert!(
+        both["notes"]
+            .to_string()
+            .contains("used under its condition, and kept with it: Storage Blob Data Owner"),
+        "{both}"
+    );
+    assert!(!both["delete_after"].to_string().contains("00000000102"), "{both}");
 }

@@ -81,7 +81,8 @@ impl<'g> Places<'g> {
 
     fn at(&self, party: Ix<Party>, scope: Ix<ScopeNode>, needs: Vec<Operation>) -> Instead {
         let graph = self.graph;
-        let in_force = |g: &Grant| g.state != GrantState::Eligible && graph.scopes().contains(g.scope, scope);
+        // What a condition bounds is no room for a role without it.
+        let in_force = |g: &Grant| holds_freely(graph, g, scope);
         let grants = graph.held_by(party).into_iter().map(|h| &graph.grants()[h.grant]);
         let mut held: Vec<usize> = grants.filter(|g| in_force(g)).map(|g| g.role.index()).collect();
         held.sort_unstable();
@@ -102,7 +103,7 @@ impl<'g> Places<'g> {
     fn answer(&self, roles: &[usize], custom: &[&Known], needs: &[Operation]) -> Answer {
         let operations = self.catalog.operations();
         let mut held = OpSet::new();
-        roles.iter().for_each(|r| held.union(&self.graph.roles()[Ix::new(*r)].compiled.most));
+        roles.iter().for_each(|r| held.union(&self.graph.roles()[Ix::new(*r)].compiled.sure));
         // Never wider than today.
         let offered: Vec<&Known> =
             self.built_in.iter().chain(custom.iter().copied()).filter(|k| held.covers(&k.2)).collect();
@@ -140,6 +141,12 @@ pub(super) struct Found {
     pub(super) denied: BTreeSet<String>,
     /// Held, and its use would not show.
     unseen: BTreeSet<String>,
+    /// Grants whose condition bounds what was used.
+    bounded: BTreeSet<String>,
+    /// Held through groups.
+    through_groups: BTreeSet<String>,
+    /// What longer logs might show not to be needed.
+    later: BTreeSet<String>,
     pub(super) remedy: Remedy,
 }
 
@@ -162,9 +169,13 @@ impl Found {
             unheld: BTreeSet::new(),
             denied: denied.map(|r| graph.text(r.operation).to_owned()).collect(),
             unseen: BTreeSet::new(),
+            bounded: BTreeSet::new(),
+            through_groups: BTreeSet::new(),
+            later: BTreeSet::new(),
             remedy: Remedy::default(),
         };
         let mut places: BTreeMap<Ix<ScopeNode>, Used> = BTreeMap::new();
+        let mut bounded: BTreeSet<String> = BTreeSet::new();
         for row in rows.iter().filter(|r| r.done > 0) {
             let name = graph.text(row.operation);
             let operation = if row.data { Operation::data(name) } else { Operation::control(name) };
@@ -181,6 +192,11 @@ impl Found {
                 found.unheld.insert(format!("{name} on {}", graph.text(row.scope)));
                 continue;
             }
+            let under = under_a_condition(graph, catalog, party, &operation, at);
+            if !under.is_empty() {
+                bounded.extend(under);
+                continue;
+            }
             let node = &graph.scopes().nodes()[at];
             let place = places.entry(node.resource_group.unwrap_or(at)).or_default();
             place.0.insert(at);
@@ -195,7 +211,21 @@ impl Found {
             found.places.push(all.at(party, one.unwrap_or(group), needs));
         }
         found.remedy = found.remedy(graph, from, party);
-        found.keep_what_does_not_show(graph, party, uses, rows);
+        found.keep_what_does_not_show(graph, party, uses, &bounded);
+        let held = direct(graph, from);
+        found.bounded = held.iter().filter(|h| bounded.contains(&h.assignment)).map(told).collect();
+        if uses.days() < ENOUGH {
+            found.later = std::mem::take(&mut found.remedy.delete).iter().map(told).collect();
+        }
+        let groups = graph.held_by(party).into_iter().filter(|h| !h.via.is_empty());
+        found.through_groups = groups
+            .map(|held| {
+                let grant = &graph.grants()[held.grant];
+                let through = held.via.first().map(|g| graph.party_name(*g)).unwrap_or_default();
+                let scope = graph.text(graph.scopes().nodes()[grant.scope].id);
+                format!("{} on {scope} through `{through}`", graph.roles()[grant.role].name)
+            })
+            .collect();
         found
     }
 
@@ -240,7 +270,7 @@ impl Found {
         graph: &AccessGraph,
         party: Ix<Party>,
         uses: &Uses<'_>,
-        rows: &[&Usage],
+        bounded: &BTreeSet<String>,
     ) {
         let operations = graph.catalog().operations();
         let mut shows = BTreeSet::new();
@@ -249,8 +279,8 @@ impl Found {
             let gives = &graph.roles()[grant.role].compiled.most;
             let harm =
                 |at: usize| classify(Plane::Control, operations.name(Plane::Control, at)) != Class::Read;
-            let data_logged = rows.iter().any(|r| r.data && graph.reaches(grant, graph.text(r.scope)));
             let data = gives.iter(Plane::Data).next().is_some();
+            let data_logged = data && uses.covers_data(grant, &providers(gives, operations));
             // What gives both shows only where both logs reach.
             let control = gives.iter(Plane::Control).any(harm);
             let seen = (data || control) && (!data || data_logged) && (!control || uses.covers(grant));
@@ -258,15 +288,12 @@ impl Found {
                 shows.insert(graph.estate().strings.show_id(record.id));
             }
         }
-        let (delete, keep) = std::mem::take(&mut self.remedy.delete)
-            .into_iter()
-            .partition::<Vec<_>, _>(|old| shows.contains(&old.assignment));
+        let all = std::mem::take(&mut self.remedy.delete).into_iter();
+        let (delete, keep): (Vec<_>, Vec<_>) = all
+            .filter(|old| !bounded.contains(&old.assignment))
+            .partition(|old| shows.contains(&old.assignment));
         self.remedy.delete = delete;
-        let told = |old: RemedyGrant| {
-            let name = if let RoleRef::Known(_, name) = &old.role { name.as_str() } else { "" };
-            format!("{name} on {}", old.scope)
-        };
-        self.unseen = keep.into_iter().map(told).collect();
+        self.unseen = keep.iter().map(told).collect();
     }
 
     pub(super) fn notes(&self, graph: &AccessGraph, catalog: &Catalog, log: &UsageLog) -> Vec<String> {
@@ -289,10 +316,18 @@ impl Found {
         );
         say(&self.unknown, &unknown, 5);
         say(&self.unseen, "kept, since its use would not show in these logs", 5);
+        say(&self.bounded, "used under its condition, and kept with it", 5);
+        say(&self.through_groups, "held through groups, whose members these commands leave alone", 5);
         say(&self.denied, "tried and refused, which is no need", 5);
         if days < ENOUGH {
             notes.push(format!("{days} days are too few to take anything away: jobs may run less often"));
         }
+        let mut say = |all: &BTreeSet<String>, what: &str| {
+            if !all.is_empty() {
+                notes.push(format!("{what}: {}", list(all, 5)));
+            }
+        };
+        say(&self.later, "not needed in that time, and not deleted before longer logs say so");
         for gap in graph.estate().gaps.iter().filter(|g| g.source == Source::SignIns && g.location.is_some())
         {
             let at = gap.location.as_ref().map(|l| format!("{}:{}", l.path, l.line)).unwrap_or_default();
@@ -307,6 +342,51 @@ fn list(all: &BTreeSet<String>, most: usize) -> String {
     let more = all.len().saturating_sub(most);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     format!("{}{more}", shown.join(", "))
+}
+
+/// A grant in words.
+fn told(old: &RemedyGrant) -> String {
+    let name = if let RoleRef::Known(_, name) = &old.role { name.as_str() } else { "" };
+    format!("{name} on {}", old.scope)
+}
+
+/// Whether a grant holds at a scope without a condition of its own.
+fn holds_freely(graph: &AccessGraph, grant: &Grant, scope: Ix<ScopeNode>) -> bool {
+    grant.state != GrantState::Eligible
+        && graph.scopes().contains(grant.scope, scope)
+        && graph.condition(grant).is_none()
+}
+
+/// The grants that give an operation at a scope, where all of them do so under conditions; none where one does without.
+fn under_a_condition(
+    graph: &AccessGraph,
+    catalog: &Catalog,
+    party: Ix<Party>,
+    operation: &Operation,
+    scope: Ix<ScopeNode>,
+) -> Vec<String> {
+    let operations = catalog.operations();
+    let Some(at) = operations.find(operation.plane, &operation.name) else { return Vec::new() };
+    let mut under = Vec::new();
+    for held in graph.held_by(party) {
+        let grant = &graph.grants()[held.grant];
+        let role = &graph.roles()[grant.role].compiled;
+        let there = grant.state != GrantState::Eligible && graph.scopes().contains(grant.scope, scope);
+        if !there || !role.most.contains(operation.plane, at) {
+            continue;
+        }
+        if holds_freely(graph, grant, scope) && role.sure.contains(operation.plane, at) {
+            return Vec::new();
+        }
+        under.extend(graph.record(grant).map(|r| graph.estate().strings.show_id(r.id)));
+    }
+    under
+}
+
+/// The providers of the operations of the data plane that a role gives, lower-case.
+fn providers(gives: &OpSet, operations: &crate::rbac::catalog::Operations) -> BTreeSet<String> {
+    let names = gives.iter(Plane::Data).filter_map(|at| operations.name(Plane::Data, at).split('/').next());
+    names.map(str::to_ascii_lowercase).collect()
 }
 
 /// A custom role of just what was used.

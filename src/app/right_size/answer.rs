@@ -48,12 +48,12 @@ pub(super) fn activity(
 ) -> String {
     if let Some(code) = as_code(form, &found.remedy) {
         let days = log.until.days_since(log.from);
-        if days >= activity::ENOUGH || found.remedy.delete.is_empty() {
+        if days >= activity::ENOUGH {
             return code;
         }
         let mark = if form == Form::Bicep { "//" } else { "#" };
         return format!(
-            "{mark} These logs cover {days} days, which are too few to take anything away: do not delete yet.\n{code}"
+            "{mark} These logs cover {days} days, which are too few to take anything away.\n{code}"
         );
     }
     let of = |scope| graph.text(graph.scopes().nodes()[scope].id);
