@@ -169,8 +169,12 @@ pub fn standings(campaign: &Campaign, against: Against<'_>) -> Vec<Stands> {
         for new in items {
             let rows = narrowed.get(&principal).map(Vec::as_slice).unwrap_or_default();
             let (standing, detail) = match rows.iter().find(|row| takes_its_place(row, new)) {
-                Some(row) => {
+                Some(row) if keeps_condition(row, new) => {
                     (Standing::Narrowed, format!("in place of {} on {}", row.item.role, row.item.scope))
+                }
+                Some(row) => {
+                    let old = format!("{} on {}", row.item.role, row.item.scope);
+                    (Standing::Drifted, format!("in place of {old}, without its condition"))
                 }
                 None => (Standing::New, "in no review".to_owned()),
             };
@@ -200,6 +204,12 @@ fn takes_its_place(row: &Row, new: &Item) -> bool {
     there
         && new.role_id.eq_ignore_ascii_case(role)
         && new.principal_id.eq_ignore_ascii_case(&row.item.principal_id)
+}
+
+/// Whether a grant holds under the condition of the one whose place it takes, if that had one. Azure may lay it out anew.
+fn keeps_condition(row: &Row, new: &Item) -> bool {
+    let plain = |text: &str| -> String { text.chars().filter(|c| !c.is_whitespace()).collect() };
+    row.item.condition.is_empty() || plain(&row.item.condition) == plain(&new.condition)
 }
 
 fn word(verdict: Verdict) -> &'static str {
