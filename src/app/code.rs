@@ -208,7 +208,8 @@ impl Code {
                     continue;
                 }
                 Kind::TerraformPlan => {
-                    let source = request.source.as_deref().unwrap_or_else(|| folder_of(path));
+                    let source = request.source.clone().unwrap_or_else(|| root_of(path));
+                    let source = source.as_path();
                     // Two plans of one root module are two estates: their addresses would be taken for one another's.
                     if self.in_repository(source).is_some_and(|root| !planned.insert(root)) {
                         let detail = format!(
@@ -218,7 +219,7 @@ impl Code {
                         self.gap(path, Reason::Unsupported, detail);
                         continue;
                     }
-                    self.plan(path, request.source.as_deref(), catalog, reading)
+                    self.plan(path, (source, request.source.is_some()), catalog, reading)
                 }
                 Kind::ArmTemplate => {
                     templates.push(path);
@@ -340,20 +341,19 @@ impl Code {
     fn plan(
         &self,
         path: &Path,
-        source: Option<&Path>,
+        (root, named): (&Path, bool),
         catalog: &'static Catalog,
         reading: &mut Reading,
     ) -> Result<(), Box<Unread>> {
         let text = self.text(path)?;
-        let root = source.unwrap_or_else(|| folder_of(path));
         let (base, inside) = self.in_repository(root).ok_or_else(|| {
             let error = AppError::usage(format!("cannot read `{}`", root.display()));
             Unread::failed(error.help("give the folder of the root module with --source"))
         })?;
         let files = Folder::open(&base).map_err(Unread::failed)?;
         let has_source = files.list_in(&inside).is_ok_and(|all| all.iter().any(|f| is_source(f)));
-        if let (Some(source), false) = (source, has_source) {
-            let error = AppError::usage(format!("`{}` holds no Terraform source", source.display()));
+        if named && !has_source {
+            let error = AppError::usage(format!("`{}` holds no Terraform source", root.display()));
             return Err(Unread::failed(
                 error.help("give the folder of the plan's root module with --source"),
             ));
@@ -361,6 +361,22 @@ impl Code {
         let tree = has_source.then_some(SourceTree { files: &files, root: &inside });
         let read = reading.plan(&text, &inside, tree, catalog);
         read.map_err(|e| Unread::new(&self.shown(path), None, &e.to_string(), Reason::Unparsed))
+    }
+}
+
+/// The folder of a plan's root module, where nobody says: its own if that holds source, else the repository's root if that
+/// does.
+fn root_of(plan: &Path) -> PathBuf {
+    let own = folder_of(plan);
+    let holds = |folder: &Path| {
+        let inside = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        inside.into_iter().any(|entry| is_source(&entry.file_name().to_string_lossy()))
+    };
+    let full = own.canonicalize().ok();
+    let repository = full.as_deref().and_then(|f| f.ancestors().find(|p| p.join(".git").exists()));
+    match repository.filter(|root| !holds(own) && holds(root)) {
+        Some(root) => root.to_owned(),
+        None => own.to_owned(),
     }
 }
 

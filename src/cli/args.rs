@@ -376,7 +376,7 @@ pub(super) struct Check {
     /// Plans of Terraform (JSON), its source, ARM templates, or folders that hold them.
     #[arg(required = true, value_name = "PATH")]
     pub(super) paths: Vec<PathBuf>,
-    /// The folder of the plan's root module; by default the plan's own.
+    /// The folder of the plan's root module; by default the plan's own, or the repository's root, where source is.
     #[arg(long, value_name = "DIR")]
     pub(super) source: Option<PathBuf>,
     /// The value of a variable or of a template's parameter, as JSON or plain text (repeatable).

@@ -59,6 +59,60 @@ fn what_was_there_counts_where_all_is_asked_for() {
     assert_eq!((ran.code, of(&ran, "waived").0), (0, 1), "{}{}", ran.err, ran.out);
 }
 
+/// What azapi is told by reference is what it refers to, wherever other resources stand.
+#[test]
+fn azapi_grants_to_the_identity_that_its_body_names() {
+    let dir = folder("check-azapi");
+    let identity = "resource \"azurerm_user_assigned_identity\" \"a\" {\n  name = \"id-shop-prod-weu\"\n  location = \"westeurope\"\n  resource_group_name = \"rg-shop-prod\"\n}\n";
+    let grant = |body: &str| {
+        format!(
+            "resource \"azapi_resource\" \"x\" {{\n  type = \"Microsoft.Authorization/roleAssignments@2022-04-01\"\n  name = \"11111111-2222-4333-8444-555555555555\"\n  parent_id = \"/subscriptions/11111111-2222-4333-8444-000000000001\"\n  body = {body}\n}}\n"
+        )
+    };
+    let body = "{ properties = { roleDefinitionId = \"/providers/Microsoft.Authorization/roleDefinitions/8e3af657-a8ff-443c-a75c-2fe8c4bcb635\", principalId = azurerm_user_assigned_identity.a.principal_id } }";
+    let other = "resource \"azurerm_resource_group\" \"first\" {\n  name = \"rg-other\"\n  location = \"westeurope\"\n}\n";
+    let mut prints = std::collections::BTreeSet::new();
+    for text in [
+        format!("{identity}{}", grant(body)),
+        format!("{other}{identity}{}", grant(&format!("jsonencode({body})"))),
+    ] {
+        write(&dir.join("main.tf"), text);
+        let ran = run(&dir, &["check", "main.tf", "--format", "json"]);
+        assert_eq!(ran.code, 1, "{}", ran.err);
+        let report: Value = serde_json::from_str(&ran.out).unwrap();
+        let owner = report["findings"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|f| f["rule"] == "owner-equivalent-grant")
+            .unwrap();
+        assert_eq!(
+            (&owner["identity"]["name"], &owner["confidence"]),
+            (&"id-shop-prod-weu".into(), &"high".into()),
+            "{owner}"
+        );
+        prints.insert(owner["fingerprint"].to_string());
+    }
+    assert_eq!(prints.len(), 1);
+}
+
+/// Plans are mostly written to a folder for what is built, below the root module at the repository's root.
+#[test]
+fn a_plan_away_from_its_source_is_shown_at_the_root() {
+    let dir = repository("check-root");
+    std::fs::create_dir_all(dir.join("infra/build")).unwrap();
+    std::fs::rename(dir.join("infra/plan.json"), dir.join("infra/build/plan.json")).unwrap();
+    std::fs::create_dir_all(dir.join("infra/.git")).unwrap();
+    let at = ["--as-of", "2026-06-01T08:00:00Z", "--format", "json"];
+    let said = |more: &[&str]| {
+        let ran = run(&dir.join("infra"), &[&["check", "build/plan.json"], more, &at[..]].concat());
+        assert_eq!(ran.code, 1, "{}", ran.err);
+        ran.out
+    };
+    assert!(said(&[]).contains("\"path\": \"main.tf\"") || said(&[]).contains("\"path\":\"main.tf\""));
+    assert_eq!(said(&[]), said(&["--source", "."]));
+}
+
 /// A change may touch several root modules, each with a plan of its own.
 #[test]
 fn plans_of_several_roots_are_checked_together() {

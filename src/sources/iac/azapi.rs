@@ -3,7 +3,7 @@
 //! Source: the documentation of the provider azapi. Not here: what records say (`sources::arm`).
 
 use super::azurerm::{Azurerm, unknown};
-use super::instance::any_marks;
+use super::instance::{Mark, any_marks, has_marks, replace_marks};
 use super::types::grants_beyond;
 use crate::model::Source;
 use serde_json::{Value as Json, json};
@@ -23,6 +23,56 @@ impl Azurerm<'_, '_> {
             format!("{}/providers/{kind}/{name}", parent.trim_end_matches('/'))
         };
         Some((kind, parent, id))
+    }
+
+    /// A body with what it refers to in the form that Azure has it in; what is not known keeps its mark.
+    fn plain_body(&self, value: &Json, name: &str) -> Json {
+        match value {
+            Json::Object(members) => {
+                let plain = |(key, value): (&String, &Json)| {
+                    let known = self.plain_text(key, "").unwrap_or_else(|| key.clone());
+                    (known, self.plain_body(value, key))
+                };
+                Json::Object(members.iter().map(plain).collect())
+            }
+            Json::Array(items) => items.iter().map(|v| self.plain_body(v, name)).collect(),
+            Json::String(text) => self.plain_text(text, name).map_or_else(|| value.clone(), Json::String),
+            other => other.clone(),
+        }
+    }
+
+    /// A text of a body without marks, if all of them are known.
+    fn plain_text(&self, text: &str, name: &str) -> Option<String> {
+        if !has_marks(text) {
+            return Some(text.to_owned());
+        }
+        let whole = Mark::of(&Json::String(text.to_owned()));
+        if let Some(mark) = whole.clone().filter(|_| name.eq_ignore_ascii_case("principalId")) {
+            return self.principal_of(&mark.value()).map(|(principal, _)| principal);
+        }
+        if whole.is_some_and(|mark| mark.is_unknown()) {
+            return None;
+        }
+        let mut known = true;
+        replace_marks(text, |mark| {
+            known &= !mark.is_unknown();
+            String::new()
+        });
+        known.then(|| self.spelled(text, 0))
+    }
+
+    /// A body with symbols for what is not known.
+    fn without_marks(&self, value: &Json) -> Json {
+        match value {
+            Json::Object(members) => {
+                let plain =
+                    |(key, value): (&String, &Json)| (self.spelled(key, 0), self.without_marks(value));
+                Json::Object(members.iter().map(plain).collect())
+            }
+            Json::Array(items) => items.iter().map(|v| self.without_marks(v)).collect(),
+            Json::String(text) => self.spelled(text, 0).into(),
+            other => other.clone(),
+        }
     }
 
     /// Azure's own form, in Terraform's frame.
@@ -52,9 +102,11 @@ impl Azurerm<'_, '_> {
                 "it is sensitive, and not looked at",
             );
         }
+        let body = self.plain_body(&body, "");
         if body.is_null() && self.config.is_written(at, "body") || any_marks(&body) {
             self.unresolved(at, Source::Resources, "a part of the body", "it comes from elsewhere");
         }
+        let body = self.without_marks(&body);
         let mut properties = body.get("properties").cloned().unwrap_or(json!({}));
         if kind.eq_ignore_ascii_case("Microsoft.ManagedIdentity/userAssignedIdentities")
             && let Some(object) = properties.as_object_mut()

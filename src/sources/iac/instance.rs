@@ -162,9 +162,15 @@ impl Mark {
     }
 }
 
-/// Words without marks.
+/// Words without marks. Instances go by no number: that changes with whatever is put before them.
 fn clear(words: &str) -> String {
-    words.replace([EDGE, '\u{2}'], "")
+    let named = replace_marks(words, |mark| match mark {
+        Mark::Instance(_, path) if path.is_empty() => "a resource".to_owned(),
+        Mark::Instance(_, path) => format!("its {path}"),
+        Mark::Data(_, address, path) => format!("{address}.{path}"),
+        Mark::Unknown(words) => words,
+    });
+    named.replace([EDGE, '\u{2}'], "")
 }
 
 /// A text with each mark in it made into something else.
