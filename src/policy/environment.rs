@@ -53,13 +53,13 @@ impl Environments {
 
     /// Whether a word of a name says that it belongs to no environment.
     pub fn is_neutral_name(&self, name: &str) -> bool {
-        name.split(|c: char| !c.is_alphanumeric()).any(|w| self.is_neutral(w))
+        words(name).any(|w| self.is_neutral(w))
     }
 
     /// The environment that a name's whole words say. Two different ones, or a neutral word, say nothing.
     pub fn of_name(&self, name: &str) -> Option<&str> {
         let mut found: Option<&str> = None;
-        for word in name.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()) {
+        for word in words(name) {
             if self.is_neutral(word) {
                 return None;
             }
@@ -84,6 +84,20 @@ impl Environments {
     }
 }
 
+/// The words of a name. What stands for something in code that is not known yet (`${folder∕address}`) is no part of one.
+fn words(name: &str) -> impl Iterator<Item = &str> {
+    let mut rest = name;
+    let known = std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let (before, behind) = rest.split_once("${").unwrap_or((rest, ""));
+        rest = behind.split_once('}').map_or("", |(_, after)| after);
+        Some(before)
+    });
+    known.flat_map(|part| part.split(|c: char| !c.is_alphanumeric())).filter(|w| !w.is_empty())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,6 +107,8 @@ mod tests {
         let envs = Environments::default();
         assert_eq!(envs.of_name("id-shop-prod-weu"), Some("prod"));
         assert_eq!(envs.of_name("id-product-api"), None);
+        assert_eq!(envs.of_name("${env∕dev∕subscription}"), None);
+        assert_eq!(envs.of_name("rg-${dev∕x}-prod"), Some("prod"));
         assert_eq!(envs.of_name("id-shop-dev-prod"), None);
         assert_eq!(envs.of_name("rg-hub-prod"), None);
         assert_eq!(envs.of_tags(|tag| (tag == "env").then_some("PRD")), Some("prod"));

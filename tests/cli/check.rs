@@ -59,11 +59,13 @@ fn what_was_there_counts_where_all_is_asked_for() {
     assert_eq!((ran.code, of(&ran, "waived").0), (0, 1), "{}{}", ran.err, ran.out);
 }
 
+const IDENTITY: &str = "resource \"azurerm_user_assigned_identity\" \"a\" {\n  name = \"id-shop-prod-weu\"\n  location = \"westeurope\"\n  resource_group_name = \"rg-shop-prod\"\n}\n";
+
 /// What azapi is told by reference is what it refers to, wherever other resources stand.
 #[test]
 fn azapi_grants_to_the_identity_that_its_body_names() {
     let dir = folder("check-azapi");
-    let identity = "resource \"azurerm_user_assigned_identity\" \"a\" {\n  name = \"id-shop-prod-weu\"\n  location = \"westeurope\"\n  resource_group_name = \"rg-shop-prod\"\n}\n";
+    let identity = IDENTITY;
     let grant = |body: &str| {
         format!(
             "resource \"azapi_resource\" \"x\" {{\n  type = \"Microsoft.Authorization/roleAssignments@2022-04-01\"\n  name = \"11111111-2222-4333-8444-555555555555\"\n  parent_id = \"/subscriptions/11111111-2222-4333-8444-000000000001\"\n  body = {body}\n}}\n"
@@ -866,6 +868,10 @@ fn nothing_hides_from_a_check() {
         ("azapi-deployment", vec![("main.tf", azapi("Microsoft.Resources/deployments@2021-04-01", "  body = { properties = { mode = \"Incremental\" } }\n"))], false, true),
         ("azapi-stack", vec![("main.tf", azapi("Microsoft.Resources/deploymentStacks@2024-03-01", ""))], false, true),
         ("azapi-sensitive", vec![("main.tf", azapi("Microsoft.Authorization/roleAssignments@2022-04-01", "  body = { properties = { principalId = \"11111111-2222-4333-8444-000000000002\", roleDefinitionId = \"/providers/Microsoft.Authorization/roleDefinitions/acdd72a7-3385-48ef-bd42-f606fba81ae7\" } }\n  sensitive_body = { properties = { roleDefinitionId = \"/providers/Microsoft.Authorization/roleDefinitions/8e3af657-a8ff-443c-a75c-2fe8c4bcb635\" } }\n"))], false, true),
+        ("dynamic-group", vec![("main.tf", "resource \"azuread_group\" \"s\" {\n  display_name = \"all\"\n  security_enabled = true\n  types = [\"DynamicMembership\"]\n  dynamic_membership {\n    enabled = true\n    rule = \"x\"\n  }\n}\nresource \"azurerm_role_assignment\" \"x\" {\n  scope = \"/subscriptions/11111111-2222-4333-8444-000000000001\"\n  role_definition_name = \"Owner\"\n  principal_id = azuread_group.s.object_id\n}\n".to_owned())], false, true),
+        ("script-environment", vec![("main.tf", format!("{IDENTITY}resource \"terraform_data\" \"g\" {{\n  provisioner \"local-exec\" {{\n    command = \"./g.sh\"\n    environment = {{ P = azurerm_user_assigned_identity.a.principal_id }}\n  }}\n}}\n"))], false, true),
+        ("script-self", vec![("main.tf", format!("{IDENTITY}resource \"terraform_data\" \"g\" {{\n  input = azurerm_user_assigned_identity.a.principal_id\n  provisioner \"local-exec\" {{\n    command = \"./g.sh ${{self.input}}\"\n  }}\n}}\n"))], false, true),
+        ("script-uri", vec![("main.bicep", "resource i 'Microsoft.ManagedIdentity/userAssignedIdentities@2023-01-31' = {\n  name: 'id-shop-prod'\n  location: 'x'\n}\nresource s 'Microsoft.Resources/deploymentScripts@2023-08-01' = {\n  name: 's'\n  location: 'x'\n  kind: 'AzureCLI'\n  properties: {\n    azCliVersion: '2.50.0'\n    retentionInterval: 'P1D'\n    primaryScriptUri: 'https://x/y.sh'\n    arguments: i.properties.principalId\n  }\n}\n".to_owned())], false, true),
         ("moves", vec![("main.tf", "resource \"azurerm_management_group_subscription_association\" \"a\" {\n  management_group_id = \"/providers/Microsoft.Management/managementGroups/corp\"\n  subscription_id = \"/subscriptions/11111111-2222-4333-8444-000000000001\"\n}\n".to_owned())], false, true),
         ("unknown-host", vec![("main.tf", "data \"terraform_remote_state\" \"s\" {\n  backend = \"azurerm\"\n}\nresource \"azurerm_linux_virtual_machine\" \"x\" {\n  name = \"x\"\n  resource_group_name = \"g\"\n  identity {\n    type = \"UserAssigned\"\n    identity_ids = [data.terraform_remote_state.s.outputs.id]\n  }\n}\n".to_owned())], false, true),
         ("unknown-trust", vec![("main.tf", "data \"terraform_remote_state\" \"s\" {\n  backend = \"azurerm\"\n}\nresource \"azurerm_federated_identity_credential\" \"x\" {\n  name = \"x\"\n  parent_id = data.terraform_remote_state.s.outputs.id\n  issuer = \"https://token.actions.githubusercontent.com\"\n  subject = \"repo:evil/x:ref:refs/heads/main\"\n}\n".to_owned())], false, true),

@@ -483,6 +483,16 @@ impl<'c, 'i> Azurerm<'c, 'i> {
             let group = self.config.value(at, &["group_object_id"]);
             (self.principal_of(&group).map(|g| g.0), vec![self.config.value(at, &["member_object_id"])])
         };
+        let kinds = self.config.list(at, &["types"]);
+        if kinds.iter().any(|k| k.text() == Some("DynamicMembership"))
+            || self.config.blocks(at, "dynamic_membership") > 0
+        {
+            let detail = format!(
+                "a rule picks the members of the group `{}`, and is not followed",
+                self.of(at).address
+            );
+            self.gap(at, Source::Groups, Reason::Unsupported, detail);
+        }
         // Whoever runs the configuration mostly owns what it makes; somebody who is named may let others in.
         let owners = self.config.list(at, &["owners"]);
         if !self.of(at).kept && owners.iter().any(|o| matches!(o, Value::Known(_) | Value::Of(..))) {

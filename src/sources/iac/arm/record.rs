@@ -104,10 +104,9 @@ impl<'w> Walk<'w> {
                 return;
             }
             // Scripts may do whatever they are told to.
-            "microsoft.resources/deploymentscripts"
-                if properties.get("scriptContent").and_then(Json::as_str).is_some_and(assigns_roles) =>
-            {
-                let detail = format!("the script `{address}` assigns roles, and is not read");
+            "microsoft.resources/deploymentscripts" if script_bears_on_access(&properties) => {
+                let detail =
+                    format!("the script `{address}` assigns roles or is given a principal, and is not read");
                 self.gap(node, Source::RoleAssignments, Reason::Unsupported, detail);
             }
             kind if !kind.starts_with("microsoft.authorization/") && grants(&properties) => {
@@ -311,4 +310,14 @@ impl<'w> Walk<'w> {
             Deployment { place: &place, name: own, depth: to.depth + 1, ..to },
         );
     }
+}
+
+/// Whether a deployment script may assign roles, as far as the template says what it runs, and with what.
+fn script_bears_on_access(properties: &Map<String, Json>) -> bool {
+    let content = properties.get("scriptContent").and_then(Json::as_str).unwrap_or_default();
+    let with = ["arguments", "environmentVariables"].map(|key| properties.get(key).map(Json::to_string));
+    let given =
+        with.iter().flatten().any(|text| text.contains("#principalId") || text.contains("principalid"));
+    // A text that is a parameter may be any.
+    assigns_roles(content) || content.starts_with("${") || given
 }

@@ -5,7 +5,7 @@
 use super::source::{Env, MOST, Terraform};
 use super::tree::{Block, Expr};
 use crate::sources::iac::instance::{Configuration, Instance, Mark, Value, has_marks};
-use crate::sources::iac::scripts::{TOLD, assigns_roles};
+use crate::sources::iac::scripts::{TOLD, TOLD_BY_SELF, assigns_roles, names_principal};
 use serde_json::Value as Json;
 use std::rc::Rc;
 
@@ -88,10 +88,16 @@ impl Configuration for Terraform {
     }
 
     fn assigns_by_script(&self, at: usize) -> bool {
-        (0..self.inner(at, "provisioner").len()).any(|n| {
+        let provisioners = self.inner(at, "provisioner").len();
+        let told = (0..provisioners).any(|n| {
             let n = n.to_string();
-            TOLD.iter().any(|key| assigns_roles(&self.raw(at, &["provisioner", &n, key]).to_string()))
-        })
+            TOLD.iter().any(|key| {
+                let said = self.raw(at, &["provisioner", &n, key]);
+                assigns_roles(&said.to_string()) || names_principal(&said)
+            })
+        });
+        // What a resource is told, its scripts have as `self`.
+        told || provisioners > 0 && TOLD_BY_SELF.iter().any(|key| names_principal(&self.raw(at, &[key])))
     }
 
     fn blocks(&self, at: usize, name: &str) -> usize {
