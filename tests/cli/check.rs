@@ -98,6 +98,33 @@ fn azapi_grants_to_the_identity_that_its_body_names() {
     assert_eq!(prints.len(), 1);
 }
 
+/// A plan that was narrowed to a target says nothing of the rest, which stays.
+#[test]
+fn what_stands_in_the_state_alone_is_there() {
+    let dir = folder("check-state");
+    let scope = "/subscriptions/11111111-2222-4333-8444-000000000001";
+    let plan = serde_json::json!({"format_version": "1.2", "terraform_version": "1.9.0", "resource_changes": [],
+        "configuration": {"root_module": {}}, "prior_state": {"format_version": "1.0", "values": {"root_module": {"child_modules": [
+            {"address": "module.app[\"a\"]", "resources": [{"address": "module.app[\"a\"].azurerm_role_assignment.x", "mode": "managed",
+            "type": "azurerm_role_assignment", "name": "x", "values": {"id": format!("{scope}/providers/Microsoft.Authorization/roleAssignments/11111111-2222-4333-8444-555555555555"),
+            "scope": scope, "role_definition_name": "Owner", "principal_id": "11111111-2222-4333-8444-000000000002"}}]}]}}}});
+    write(&dir.join("plan.json"), plan.to_string());
+    for (more, code, disposition) in [(&[][..], 0, "existing"), (&["--all"][..], 1, "open")] {
+        let ran = run(&dir, &[&["check", "plan.json", "--format", "json"], more].concat());
+        assert_eq!(ran.code, code, "{}{}", ran.err, ran.out);
+        let report: Value = serde_json::from_str(&ran.out).unwrap();
+        let owner = report["findings"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|f| f["rule"] == "owner-equivalent-grant")
+            .unwrap();
+        assert_eq!(owner["disposition"], disposition);
+        let address = owner["subject"]["id"].as_str().unwrap();
+        assert!(address.ends_with("module.app[\"a\"].azurerm_role_assignment.x"), "{address}");
+    }
+}
+
 /// Plans are mostly written to a folder for what is built, below the root module at the repository's root.
 #[test]
 fn a_plan_away_from_its_source_is_shown_at_the_root() {

@@ -9,7 +9,7 @@ use super::instance::{Configuration, Instance, Value};
 use super::node::{Look as _, NULL, Node, any_unknown, at_path, node, without};
 use super::opened::{Opened, Shelf};
 use super::scripts;
-use super::wire::{Entry, Known, StateModule, Unopened, Wire};
+use super::wire::{Entry, Known, StateModule, StateResource, Unopened, Wire};
 use super::written::{self, sound};
 use crate::model::FastMap;
 use serde::Deserialize;
@@ -134,10 +134,19 @@ impl<'a> Plan<'a> {
             scripts: HashSet::new(),
         };
         let scripted = scripts::in_plan(&plan.configuration);
+        let mut there = Vec::new();
         if let Some(module) = wire.prior_state.and_then(|s| s.values?.root_module) {
-            plan.looked_up_in(module, 0).map_err(broken)?;
+            plan.state(module, &mut there, 0).map_err(broken)?;
         }
-        let changes = wire.resource_changes.unwrap_or_default();
+        let mut changes = wire.resource_changes.unwrap_or_default();
+        if !there.is_empty() {
+            // What the change leaves out, as one that was narrowed with `-target` does, stays as it was.
+            let before = |e: &Entry<'a>| e.previous_address.as_ref().map(|a| a.0.clone());
+            let said: HashSet<Cow<'a, str>> =
+                changes.iter().flat_map(|e| [Some(e.address.clone()), before(e)]).flatten().collect();
+            let untold = there.into_iter().filter(|r| !said.contains(&r.address));
+            changes.extend(untold.map(StateResource::unchanged));
+        }
         plan.instances.reserve(changes.len());
         plan.planned.reserve(changes.len());
         plan.by_name.reserve(changes.len());
@@ -148,13 +157,22 @@ impl<'a> Plan<'a> {
         Ok(plan)
     }
 
-    fn looked_up_in(&mut self, module: StateModule<'a>, depth: usize) -> Result<(), serde_json::Error> {
-        let resources = module.resources.into_iter().flatten();
-        for resource in resources.filter(|r| r.mode == "data") {
-            self.data.insert(resource.address.into_owned(), node(resource.values)?);
+    /// Takes what was looked up out of a state, and gives what else there is.
+    fn state(
+        &mut self,
+        module: StateModule<'a>,
+        there: &mut Vec<StateResource<'a>>,
+        depth: usize,
+    ) -> Result<(), serde_json::Error> {
+        for resource in module.resources.into_iter().flatten() {
+            if resource.mode == "data" {
+                self.data.insert(resource.address.into_owned(), node(resource.values)?);
+            } else if is_of_interest(&resource.kind, false) {
+                there.push(resource);
+            }
         }
         for child in module.child_modules.into_iter().flatten().filter(|_| depth < DEPTH) {
-            self.looked_up_in(child, depth + 1)?;
+            self.state(child, there, depth + 1)?;
         }
         Ok(())
     }
@@ -164,7 +182,7 @@ impl<'a> Plan<'a> {
         entry: Entry<'a>,
         scripted: &HashMap<String, Vec<String>>,
     ) -> Result<(), serde_json::Error> {
-        let Entry { address, module_address, mode, kind, name, index, change } = entry;
+        let Entry { address, module_address, mode, kind, name, index, previous_address: _, change } = entry;
         let does = change.actions;
         let data = mode.as_ref().is_some_and(|m| m.as_str() == "data");
         // Scripts run when something is made, and not again.

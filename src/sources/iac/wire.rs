@@ -94,6 +94,9 @@ pub(super) struct Entry<'a> {
     pub(super) name: Cow<'a, str>,
     #[serde(default)]
     pub(super) index: Option<Json>,
+    /// Where it was before it was moved.
+    #[serde(default, borrow)]
+    pub(super) previous_address: Option<Text<'a>>,
     #[serde(borrow)]
     pub(super) change: Unopened<'a>,
 }
@@ -130,7 +133,7 @@ impl From<Vec<String>> for Does {
     }
 }
 
-/// The state before the change: of it, only what was looked up matters.
+/// The state before the change: of it, what was looked up matters, and what the change says nothing of.
 #[derive(Deserialize)]
 pub(super) struct State<'a> {
     #[serde(borrow)]
@@ -157,8 +160,42 @@ pub(super) struct StateResource<'a> {
     pub(super) address: Cow<'a, str>,
     #[serde(default, borrow)]
     pub(super) mode: Cow<'a, str>,
+    #[serde(rename = "type", default, borrow)]
+    pub(super) kind: Cow<'a, str>,
+    #[serde(default, borrow)]
+    pub(super) name: Cow<'a, str>,
+    #[serde(default)]
+    pub(super) index: Option<Json>,
     #[serde(borrow)]
     pub(super) values: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(super) sensitive_values: Option<&'a RawValue>,
+}
+
+impl<'a> StateResource<'a> {
+    /// The same as a change that leaves it as it is.
+    pub(super) fn unchanged(self) -> Entry<'a> {
+        let own = format!("{}.{}", self.kind, self.name);
+        let module = self.address.rfind(&own).and_then(|at| self.address.get(..at)).unwrap_or_default();
+        let module = module.trim_end_matches('.').to_owned();
+        let change = Unopened {
+            actions: Does { create: false, delete: false, forget: false, nothing: true },
+            before: self.values,
+            after: self.values,
+            after_unknown: None,
+            after_sensitive: self.sensitive_values,
+        };
+        Entry {
+            module_address: Some(Text(module.into())),
+            address: self.address,
+            mode: None,
+            kind: self.kind,
+            name: self.name,
+            index: self.index,
+            previous_address: None,
+            change,
+        }
+    }
 }
 
 #[derive(Deserialize)]
