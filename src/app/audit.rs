@@ -74,8 +74,8 @@ pub struct Outcome {
     pub blocked: bool,
     /// Whether there is any gap.
     pub gaps: bool,
-    /// Whether a waiver has ended.
-    pub waiver_expired: bool,
+    /// Whether a waiver has ended, or a review is overdue.
+    pub overdue: bool,
     /// The verdict in a sentence.
     pub summary: String,
     /// Findings that an earlier run did not have.
@@ -145,20 +145,23 @@ pub(super) fn judge(
         proposed.extend(previous::baseline(path, policy.from.as_ref(), &mut judged.findings)?);
     }
     let decided_at = judging.decided_at;
+    let mut ended = false;
     if let Some(files) = &loaded.code {
         let allowed = policy.config.inline.as_ref();
-        proposed.extend(inline::apply(
+        let (brought, over) = inline::apply(
             &mut judged.findings,
             files,
             &inline::Terms { allowed, now: decided_at, rules: &policy.rules },
             policy.from.as_ref(),
-        )?);
+        )?;
+        proposed.extend(brought);
+        ended = over;
     }
     let open = judged.findings.iter().filter(|f| f.disposition == Disposition::Open);
     let failing = request.fail_on.map_or(0, |level| {
         open.filter(|f| f.severity >= level && f.confidence >= request.min_confidence).count()
     });
-    let waiver_expired = judged.findings.iter().any(|f| f.rule.slug == "waiver-expired");
+    let mut overdue = ended || judged.findings.iter().any(|f| f.rule.slug == "waiver-expired");
     let mut report = Report::new(&graph, &judged, &policy.rules, provenance, threshold);
     report.change = change.as_ref();
     report.workloads = policy.config.workloads;
@@ -170,7 +173,11 @@ pub(super) fn judge(
     }
     if let Some(path) = &request.ledger {
         progress.step("reading the ledger of reviews");
-        report.reviews = Some(super::review::reviewed(path, &graph, &judged, decided_at)?);
+        let rows = super::review::reviewed(path, &graph, &judged, decided_at)?;
+        // Of code alone, nothing shows what was done about decisions.
+        let undone = rows.last().filter(|_| source != "check").is_some_and(|r| r.overdue + r.expired > 0);
+        overdue |= undone || rows.iter().any(|r| r.is_late(decided_at));
+        report.reviews = Some(rows);
     }
     // Of code alone, the findings say all that there is.
     if source != "check" && judged.findings.iter().any(|f| f.rule.slug == "escalation-path") {
@@ -189,7 +196,7 @@ pub(super) fn judge(
         failing,
         blocked: report.blocked(),
         gaps: !report.complete(),
-        waiver_expired,
+        overdue,
         summary: crate::render::summary(&report),
         new,
         files: Vec::new(),

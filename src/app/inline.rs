@@ -35,7 +35,7 @@ struct Found {
     reason: String,
 }
 
-/// Applies them to open findings; gives those that the change itself brings, which do not count.
+/// Applies them to open findings; gives those that the change itself brings, which do not count, and whether one is over.
 ///
 /// # Errors
 /// If git cannot be asked what was there before.
@@ -44,8 +44,8 @@ pub(super) fn apply(
     files: &CodeFiles,
     terms: &Terms<'_>,
     before: Option<&Ref>,
-) -> Result<Vec<String>, AppError> {
-    let mut proposed = Vec::new();
+) -> Result<(Vec<String>, bool), AppError> {
+    let (mut proposed, mut ended) = (Vec::new(), false);
     for finding in findings.iter_mut().filter(|f| f.disposition == Disposition::Open) {
         let Some(at) = finding.location.clone() else { continue };
         let waivers = beside(files, &at.path, at.line);
@@ -68,6 +68,7 @@ pub(super) fn apply(
         };
         match why_not {
             Some(why) => {
+                ended |= terms.allowed.is_some() && waiver.until.is_some_and(|until| until <= terms.now);
                 finding
                     .message
                     .push_str(&format!(" (the waiver in the comment at {place} does not hold: {why})"));
@@ -80,7 +81,7 @@ pub(super) fn apply(
     }
     proposed.sort();
     proposed.dedup();
-    Ok(proposed)
+    Ok((proposed, ended))
 }
 
 /// Says of comments that waive what is no rule that they do nothing.

@@ -335,7 +335,7 @@ pub(super) struct Output {
     /// Exit with 3 if anything at all is missing.
     #[arg(long)]
     pub(super) require_complete: bool,
-    /// Exit with 6 if a waiver has ended.
+    /// Exit with 6 if a waiver has ended, or with --ledger a review is overdue.
     #[arg(long)]
     pub(super) fail_overdue: bool,
     /// The ledger of access reviews, for controls that want them.

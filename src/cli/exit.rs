@@ -41,7 +41,7 @@ pub(super) fn of_error(error: &AppError) -> Code {
 pub(super) fn of_audit(outcome: &Outcome, counts: bool, require_complete: bool, fail_overdue: bool) -> Code {
     if outcome.failing > 0 {
         FAILED
-    } else if fail_overdue && outcome.waiver_expired {
+    } else if fail_overdue && outcome.overdue {
         OVERDUE
     } else if (counts && outcome.blocked) || (require_complete && outcome.gaps) {
         BLOCKED
@@ -60,7 +60,7 @@ mod tests {
             failing,
             blocked,
             gaps: blocked,
-            waiver_expired: expired,
+            overdue: expired,
             ..Outcome::default()
         };
         assert_eq!(of_audit(&outcome(1, true, true), true, true, true), FAILED);

@@ -65,13 +65,17 @@ pub(super) fn write(report: &Report<'_>, to: &mut dyn Write) -> Result<(), Rende
         }
         let _ = writeln!(out, "\n</details>\n");
     }
-    let missing: Vec<_> = report.gaps().filter(|g| g.reason != "not-collected").collect();
+    let missing: Vec<_> =
+        report.gaps().filter(|g| g.blocking || g.accepted || g.reason != "not-collected").collect();
     if !missing.is_empty() {
         let _ = writeln!(out, "### Not judged\n");
         for gap in missing.iter().take(ROWS) {
             let at =
                 gap.location.map(|(path, line, _)| format!("{}:{line}: ", escape(path))).unwrap_or_default();
             let _ = writeln!(out, "- {at}{}", escape(&gap.detail));
+        }
+        if missing.len() > ROWS {
+            let _ = writeln!(out, "\n{} more are in the report.", missing.len() - ROWS);
         }
         out.push('\n');
     }

@@ -46,3 +46,10 @@ pub struct ReviewRow {
     /// Who acknowledged it.
     pub acknowledged_by: String,
 }
+
+impl ReviewRow {
+    /// Whether it is open past its day with something undecided.
+    pub fn is_late(&self, at: Instant) -> bool {
+        self.closed_at.is_none() && self.undecided > 0 && self.due < at.date()
+    }
+}

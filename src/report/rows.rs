@@ -178,6 +178,8 @@ pub struct GapRow<'a> {
     pub detail: Cow<'a, str>,
     /// Whether it could hide a finding that counts.
     pub blocking: bool,
+    /// Whether somebody accepted it.
+    pub accepted: bool,
     /// The rules that it makes inconclusive.
     pub rules: &'a [String],
     /// Path, line and column.
@@ -225,6 +227,7 @@ impl<'a> Report<'a> {
             source: judged.gap.source.name(),
             scope: &judged.gap.scope,
             reason: judged.gap.reason.name(),
+            accepted: judged.accepted.is_some(),
             detail: match &judged.accepted {
                 Some(reason) => format!("{} (accepted: {reason})", judged.gap.detail).into(),
                 None => judged.gap.detail.as_str().into(),
