@@ -7,7 +7,7 @@ use crate::graph::FastMap;
 use crate::graph::parties::Identity;
 use crate::graph::scopes::ScopeNode;
 use crate::model::Ix;
-use crate::rbac::{Access, Certainty};
+use crate::rbac::{Access, Certainty, Technique};
 
 /// One who can take an identity, with the number of the technique.
 pub type Taker = (Ix<Identity>, usize);
@@ -64,6 +64,11 @@ impl Escalation<'_> {
                     takers.attach.extend(by(*cap));
                 }
             }
+            // What a deny assignment takes from somebody, the net does not know.
+            if !self.graph.denies.is_empty() {
+                takers.federate.retain(|taker| self.still_takes(*taker, identity));
+                takers.attach.retain(|taker| self.still_takes(*taker, identity));
+            }
             for list in [&mut takers.federate, &mut takers.attach] {
                 list.sort_unstable();
                 list.dedup_by_key(|(who, _)| *who);
@@ -97,6 +102,17 @@ impl Escalation<'_> {
         found.sort_unstable();
         found.dedup();
         found
+    }
+
+    /// Whether one takes another for sure, denies counted: by the technique that is named, or another that does the same.
+    fn still_takes(&self, (taker, technique): Taker, taken: &Identity) -> bool {
+        let taker = &self.graph.identities()[taker];
+        let sure =
+            |at: usize| self.taking(taker, at, taken).is_some_and(|step| step.access == Access::Allowed);
+        let Some(named) = self.techniques.get(technique) else { return false };
+        let provider = |t: &Technique| t.hosts.first().and_then(|h| h.split('/').next()).map(str::to_owned);
+        let alike = |t: &Technique| t.gain == named.gain && provider(t) == provider(named);
+        sure(technique) || self.techniques.iter().any(|(at, t)| at != technique && alike(t) && sure(at))
     }
 
     /// How one takes another by a technique.
