@@ -188,6 +188,7 @@ pub(super) fn run(args: Args, terminal: &Terminal) -> Result<Code, AppError> {
             let path = init::init(&folder, input.as_ref(), times(&estate)?, terminal)?;
             terminal.done();
             terminal.say(&format!("wrote {}", path.display()));
+            write_baseline(&folder, times(&estate)?, catalog, terminal)?;
             exit::DONE
         }
         Command::Completions { shell } => {
@@ -320,20 +321,80 @@ fn run_check(
         demo: false,
     };
     let policy = policy::load(&places)?;
+    let times = Times { as_of: instant(args.as_of.as_deref())?, now: now() };
     let request = crate::app::check::Request {
-        paths: args.paths.clone(),
         source: args.source.clone(),
         parameters: parameters(&args.set)?,
         var_files: args.var_file.clone(),
         against: args.against.clone(),
         at: args.at.clone(),
-        restored: restored_modules(),
-        here: std::env::current_dir().ok(),
-        times: Times { as_of: instant(args.as_of.as_deref())?, now: now() },
-        output,
+        ..of_code(args.paths.clone(), times, output)
     };
     let outcome = crate::app::check::check(&request, &policy, catalog, out, terminal)?;
     Ok(told(&outcome, &args.output, fail_on, terminal))
+}
+
+/// A check of code, with nothing said of it.
+fn of_code(paths: Vec<std::path::PathBuf>, times: Times, output: Output) -> crate::app::check::Request {
+    crate::app::check::Request {
+        paths,
+        source: None,
+        parameters: std::collections::HashMap::new(),
+        var_files: Vec::new(),
+        against: None,
+        at: None,
+        restored: restored_modules(),
+        here: std::env::current_dir().ok(),
+        times,
+        output,
+    }
+}
+
+/// Writes what the code in a folder has today beside its new configuration, if there is any: what comes later counts.
+fn write_baseline(
+    folder: &std::path::Path,
+    times: Times,
+    catalog: &'static crate::rbac::Catalog,
+    terminal: &Terminal,
+) -> Result<(), AppError> {
+    let file = folder.join("leastwise-baseline.json");
+    if file.exists() {
+        terminal.say(&format!("{} is already there, and stays", file.display()));
+        return Ok(());
+    }
+    let start = folder.canonicalize().ok();
+    let places = Places { config: None, start, rules: Vec::new(), from: None, demo: false };
+    let policy = policy::load(&places)?;
+    let output = Output {
+        formats: vec![Format::Text],
+        out: None,
+        csv: CsvOptions::default(),
+        ledger: None,
+        previous: Vec::new(),
+        baseline: None,
+        write_baseline: Some(file.clone()),
+        anchor: None,
+        fail_on: None,
+        min_confidence: Confidence::Medium,
+        all: false,
+    };
+    let request = of_code(vec![folder.to_owned()], times, output);
+    match crate::app::check::check(&request, &policy, catalog, &mut std::io::sink(), terminal) {
+        Ok(_) => {
+            terminal.done();
+            terminal.say(&format!(
+                "wrote {}: with check --baseline {} only new findings count",
+                file.display(),
+                file.display()
+            ));
+        }
+        // A folder without code needs none.
+        Err(error) => {
+            terminal.done();
+            terminal.say(&format!("no baseline: {error}"));
+        }
+    }
+    Ok(())
 }
 
 /// The folder that `bicep restore` puts modules into.

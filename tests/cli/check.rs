@@ -125,6 +125,23 @@ fn what_stands_in_the_state_alone_is_there() {
     }
 }
 
+/// Whoever begins has code that is not clean: what is there is a baseline, and only what comes counts.
+#[test]
+fn the_first_steps_leave_a_baseline_of_the_code() {
+    let dir = repository("check-init");
+    std::fs::remove_file(dir.join("infra/plan.json")).unwrap();
+    let ran = run(&dir, &["init", "--as-of", "2026-06-01T08:00:00Z"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let known = ["check", ".", "--baseline", "leastwise-baseline.json", "--fail-on", "low"];
+    assert!(!run(&dir, &known[..2]).out.contains("no open findings"));
+    let ran = run(&dir, &known);
+    assert!(
+        ran.out.contains("no open findings") && ran.out.contains("known from the baseline"),
+        "{}",
+        ran.out
+    );
+}
+
 /// Plans are mostly written to a folder for what is built, below the root module at the repository's root.
 #[test]
 fn a_plan_away_from_its_source_is_shown_at_the_root() {
