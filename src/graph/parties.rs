@@ -342,12 +342,13 @@ impl Parties {
         {
             party.kind = kind;
         }
-        // People are not collected, so that one is not found says nothing.
+        // People are not collected, so that one is not found says nothing; who has no type may be one.
         let listed = match party.kind {
             PartyKind::Group => Source::Groups,
             _ => Source::Principals,
         };
-        let people = matches!(party.kind, PartyKind::User | PartyKind::Other);
+        let people =
+            matches!(party.kind, PartyKind::User | PartyKind::Other) || said == PrincipalType::Absent;
         if party.exists.is_none() && !people && !may_be_new && estate.coverage.of(listed) == Extent::Complete
         {
             party.exists = Some(false);

@@ -59,6 +59,14 @@ fn what_was_there_counts_where_all_is_asked_for() {
     assert_eq!((ran.code, of(&ran, "waived").0), (0, 1), "{}{}", ran.err, ran.out);
 }
 
+/// A policy assignment whose identity is Contributor, with what its definition says.
+fn policy(rule: &str) -> String {
+    let scope = "/subscriptions/11111111-2222-4333-8444-000000000001";
+    format!(
+        "variable \"rule\" {{}}\nresource \"azurerm_policy_definition\" \"p\" {{\n  name = \"p\"\n  policy_type = \"Custom\"\n  mode = \"All\"\n  display_name = \"p\"\n  policy_rule = {rule}\n}}\nresource \"azurerm_subscription_policy_assignment\" \"a\" {{\n  name = \"a\"\n  subscription_id = \"{scope}\"\n  policy_definition_id = azurerm_policy_definition.p.id\n  location = \"x\"\n  identity {{\n    type = \"SystemAssigned\"\n  }}\n}}\nresource \"azurerm_role_assignment\" \"x\" {{\n  scope = \"{scope}\"\n  role_definition_name = \"Contributor\"\n  principal_id = azurerm_subscription_policy_assignment.a.identity[0].principal_id\n}}\n"
+    )
+}
+
 const IDENTITY: &str = "resource \"azurerm_user_assigned_identity\" \"a\" {\n  name = \"id-shop-prod-weu\"\n  location = \"westeurope\"\n  resource_group_name = \"rg-shop-prod\"\n}\n";
 
 /// What azapi is told by reference is what it refers to, wherever other resources stand.
@@ -912,6 +920,8 @@ fn nothing_hides_from_a_check() {
         ("azapi-deployment", vec![("main.tf", azapi("Microsoft.Resources/deployments@2021-04-01", "  body = { properties = { mode = \"Incremental\" } }\n"))], false, true),
         ("azapi-stack", vec![("main.tf", azapi("Microsoft.Resources/deploymentStacks@2024-03-01", ""))], false, true),
         ("azapi-sensitive", vec![("main.tf", azapi("Microsoft.Authorization/roleAssignments@2022-04-01", "  body = { properties = { principalId = \"11111111-2222-4333-8444-000000000002\", roleDefinitionId = \"/providers/Microsoft.Authorization/roleDefinitions/acdd72a7-3385-48ef-bd42-f606fba81ae7\" } }\n  sensitive_body = { properties = { roleDefinitionId = \"/providers/Microsoft.Authorization/roleDefinitions/8e3af657-a8ff-443c-a75c-2fe8c4bcb635\" } }\n"))], false, true),
+        ("policy-more", vec![("main.tf", policy("jsonencode({ if = {}, then = { effect = \"deployIfNotExists\", details = { roleDefinitionIds = [\"/providers/Microsoft.Authorization/roleDefinitions/acdd72a7-3385-48ef-bd42-f606fba81ae7\"] } } })"))], true, false),
+        ("policy-unread", vec![("main.tf", policy("var.rule"))], true, false),
         ("dynamic-group", vec![("main.tf", "resource \"azuread_group\" \"s\" {\n  display_name = \"all\"\n  security_enabled = true\n  types = [\"DynamicMembership\"]\n  dynamic_membership {\n    enabled = true\n    rule = \"x\"\n  }\n}\nresource \"azurerm_role_assignment\" \"x\" {\n  scope = \"/subscriptions/11111111-2222-4333-8444-000000000001\"\n  role_definition_name = \"Owner\"\n  principal_id = azuread_group.s.object_id\n}\n".to_owned())], false, true),
         ("script-environment", vec![("main.tf", format!("{IDENTITY}resource \"terraform_data\" \"g\" {{\n  provisioner \"local-exec\" {{\n    command = \"./g.sh\"\n    environment = {{ P = azurerm_user_assigned_identity.a.principal_id }}\n  }}\n}}\n"))], false, true),
         ("script-self", vec![("main.tf", format!("{IDENTITY}resource \"terraform_data\" \"g\" {{\n  input = azurerm_user_assigned_identity.a.principal_id\n  provisioner \"local-exec\" {{\n    command = \"./g.sh ${{self.input}}\"\n  }}\n}}\n"))], false, true),

@@ -41,6 +41,9 @@ pub(super) const FACTS: &[Fact] = &[
     fact!("policy", "roles", List, "the roles that its identity holds", |lens, s| {
         s.policy.and_then(|at| lens.policies.get(&at)).map(|p| Value::List(&p.held))
     }),
+    fact!("policy", "known", Bool, "whether its definitions were read", |lens, s| {
+        s.policy.and_then(|at| lens.policies.get(&at)).map(|p| Value::Bool(p.known))
+    }),
     fact!(
         "policy",
         "asked",

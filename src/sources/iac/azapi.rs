@@ -26,7 +26,7 @@ impl Azurerm<'_, '_> {
     }
 
     /// A body with what it refers to in the form that Azure has it in; what is not known keeps its mark.
-    fn plain_body(&self, value: &Json, name: &str) -> Json {
+    pub(super) fn plain_body(&self, value: &Json, name: &str) -> Json {
         match value {
             Json::Object(members) => {
                 let plain = |(key, value): (&String, &Json)| {

@@ -4,7 +4,7 @@
 //! symbol. Source: the documentation of the providers azurerm, azuread and azapi. Not here: what a value refers to
 //! (`plan`).
 
-use super::instance::{Configuration, Instance, Value, has_marks, symbol};
+use super::instance::{Configuration, Instance, Value, any_marks, has_marks, symbol};
 use super::intake::Intake;
 use super::types::{UNREAD, arm_type};
 use crate::model::{Gap, Reason, Source};
@@ -157,6 +157,8 @@ impl<'c, 'i> Azurerm<'c, 'i> {
             "azuread_app_role_assignment" => self.app_role(at),
             "azapi_resource" => self.azapi(at),
             kind if UNREAD.contains(&kind) => self.unread(at),
+            "azurerm_policy_definition" => self.policy_definition(at),
+            "azurerm_policy_set_definition" => self.policy_set(at),
             "azurerm_management_group_policy_assignment"
             | "azurerm_subscription_policy_assignment"
             | "azurerm_resource_group_policy_assignment"
@@ -467,6 +469,36 @@ impl<'c, 'i> Azurerm<'c, 'i> {
         let record = json!({"id": format!("{scope}/{AUTHORIZATION}/policyAssignments/{name}"),
             "type": "Microsoft.Authorization/policyAssignments", "identity": self.block(at),
             "properties": {"displayName": self.optional(at, "display_name"), "policyDefinitionId": definition}});
+        self.record(at, &record);
+    }
+
+    /// What a definition asks for. A rule that is not known, or a part of it, leaves the definition unread.
+    fn policy_definition(&mut self, at: usize) {
+        let rule = match self.optional(at, "policy_rule") {
+            Json::String(text) => serde_json::from_str(&text).unwrap_or(Json::Null),
+            other => other,
+        };
+        let rule = self.plain_body(&rule, "");
+        if rule.is_null() || any_marks(&rule) {
+            return;
+        }
+        let record = json!({"id": self.id(at, 0), "type": "Microsoft.Authorization/policyDefinitions",
+            "properties": {"policyRule": rule}});
+        self.record(at, &record);
+    }
+
+    fn policy_set(&mut self, at: usize) {
+        let count = self.config.blocks(at, "policy_definition_reference");
+        let each = (0..count).map(|n| {
+            let path = ["policy_definition_reference", &n.to_string(), "policy_definition_id"];
+            self.scope_of(&self.config.value(at, &path), 0)
+        });
+        let Some(members) = each.collect::<Option<Vec<String>>>().filter(|all| !all.is_empty()) else {
+            return;
+        };
+        let members: Vec<Json> = members.iter().map(|id| json!({"policyDefinitionId": id})).collect();
+        let record = json!({"id": self.id(at, 0), "type": "Microsoft.Authorization/policySetDefinitions",
+            "properties": {"policyDefinitions": members}});
         self.record(at, &record);
     }
 

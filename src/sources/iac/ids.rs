@@ -44,6 +44,13 @@ impl Azurerm<'_, '_> {
             "azurerm_management_group" => format!("/providers/Microsoft.Management/managementGroups/{name}"),
             "azurerm_subscription" => format!("/subscriptions/{}", self.symbol(&instance.address)),
             "azurerm_role_definition" => format!("{ROLES}/{}", self.symbol(&instance.address)),
+            "azurerm_policy_definition" | "azurerm_policy_set_definition" => {
+                let group = self.config.value(at, &["management_group_id"]);
+                let scope = self.scope_of(&group, depth + 1).unwrap_or_else(|| self.subscription());
+                let set = instance.kind == "azurerm_policy_set_definition";
+                let kind = if set { "policySetDefinitions" } else { "policyDefinitions" };
+                format!("{scope}/providers/Microsoft.Authorization/{kind}/{name}")
+            }
             kind => {
                 let (kind, parent) = arm_type(kind);
                 let parent = parent.map(|attribute| self.config.value(at, &[attribute]));
@@ -156,6 +163,11 @@ impl Azurerm<'_, '_> {
                     }
                     "azurerm_management_group" => {
                         Some(format!("/providers/Microsoft.Management/managementGroups/{own}"))
+                    }
+                    "azurerm_role_definition" => {
+                        let known = self.catalog.role_by_name(&own).map(|role| role.guid);
+                        let made = || self.own_role(&own).unwrap_or_else(|| self.symbol(address));
+                        Some(format!("{ROLES}/{}", known.unwrap_or_else(made)))
                     }
                     "azurerm_resource_group" => {
                         Some(format!("{}/resourceGroups/{own}", self.subscription_at(None, address)))
