@@ -157,7 +157,7 @@ fn history(campaign: &Campaign, row: &Row) -> Vec<String> {
         String::new(),
         String::new(),
         recommended.to_owned(),
-        // Applied is what a later estate shows, which this table alone does not.
-        "not applied".to_owned(),
+        // Whether it was applied is what a later estate shows (`review status`), which this table has not seen.
+        String::new(),
     ]
 }

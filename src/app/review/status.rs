@@ -176,7 +176,7 @@ fn as_json(campaign: &Campaign, (stands, read_at): Now<'_>, late: bool, head: &s
             "scope": r.item.scope, "progress": progress})
     });
     let all = json!({
-        "campaign": opened.campaign, "due": opened.due, "overdue": late, "opened_at": campaign.opened_at,
+        "campaign": opened.campaign, "due": opened.due, "overdue": late && waiting.clone().next().is_some(), "opened_at": campaign.opened_at,
         "closed_at": campaign.closed.as_ref().map(|(at, _)| at), "estate": opened.estate, "complete": opened.complete,
         "grants": campaign.rows.len(), "owners": owners, "waiting": waiting.collect::<Vec<_>>(), "now": stands, "ledger_head": head,
     });

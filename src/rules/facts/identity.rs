@@ -213,6 +213,8 @@ impl<'g> Lens<'g> {
                 && !matches!(g.reason, Reason::Unparsed | Reason::NotCollected)
         };
         let whole = estate.coverage.of(Source::SignIns) == Extent::Complete && !estate.gaps.iter().any(hides);
+        // A log that ended long ago says nothing of the days since.
+        let fresh = |w: &crate::model::SignInWindow| self.judged_at.days_since(w.until) <= STALE;
         for (at, identity) in self.graph.identities().iter() {
             let principal = identity.party.map(|p| self.graph.parties()[p].principal);
             if principal.is_none() && identity.client.is_none() {
@@ -223,7 +225,7 @@ impl<'g> Lens<'g> {
             if let Some(facts) = self.identities.get_mut(at.index()) {
                 // Without logs that cover a time, a last sign-in is known and nothing after it is; nor is it where some of
                 // them are missing.
-                facts.quiet_days = estate.sign_in_window.filter(|_| whole).map(|window| {
+                facts.quiet_days = estate.sign_in_window.filter(|w| whole && fresh(w)).map(|window| {
                     let since = seen.copied().unwrap_or(window.from);
                     window.until.days_since(since)
                 });
@@ -232,6 +234,9 @@ impl<'g> Lens<'g> {
         }
     }
 }
+
+/// In days: sign-in logs that end longer before the time that is judged at do not show who sleeps.
+const STALE: i64 = 7;
 
 /// What counts as one workload: a resource group, and the group that a cluster keeps its nodes in counts as the
 /// cluster's own.

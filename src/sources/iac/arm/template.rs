@@ -108,6 +108,11 @@ impl<'w> Walk<'w> {
     /// Walks what a template holds besides what its names mean.
     fn inside(&mut self, root: &'w Node, mut names: Names<'w>, to: Deployment<'_>) -> HashMap<String, Json> {
         let Some(resources) = root.get("resources") else { return HashMap::new() };
+        let empty = resources.members().is_empty() && resources.items().is_empty();
+        if empty && !matches!(resources.json(), Json::Array(_) | Json::Object(_) | Json::Null) {
+            let detail = "`resources` is no list of resources, and nothing of it is read".to_owned();
+            self.gap(resources, Source::Files, Reason::Unparsed, detail);
+        }
         let named: Vec<(Option<&str>, &Node)> = match resources.members() {
             [] => resources.items().iter().map(|r| (None, r)).collect(),
             members => members.iter().map(|(name, r)| (Some(name.as_str()), r)).collect(),
@@ -134,6 +139,10 @@ impl<'w> Walk<'w> {
         // That more was asked for than is done is said once, at the end.
         if self.run.spent() {
             return;
+        }
+        if !node.members().is_empty() && node.get("type").is_some_and(|kind| kind.text().is_none()) {
+            let detail = "the type of a resource is no text, and it is not read".to_owned();
+            self.gap(node, Source::Files, Reason::Unparsed, detail);
         }
         let Some(turns) = frame.turns(node) else { return self.one(declared, frame, None, to) };
         if turns.is_some_and(|n| n > TURNS) {
