@@ -101,10 +101,15 @@ impl ClientAssertion for GitHub {
     }
 }
 
+/// What is said of hosts whose managed identities cannot be asked.
+const UNSUPPORTED: &str = "are not supported";
+
 /// The first credential of a chain that answers is kept.
 #[derive(Debug)]
 struct Chain {
     links: Vec<(&'static str, Arc<dyn TokenCredential>)>,
+    /// That this host's managed identities are none that can be asked.
+    unsupported: Option<String>,
     found: std::sync::OnceLock<usize>,
 }
 
@@ -118,7 +123,7 @@ impl TokenCredential for Chain {
         if let Some((_, credential)) = self.found.get().and_then(|at| self.links.get(*at)) {
             return credential.get_token(scopes, None).await;
         }
-        let mut why = Vec::new();
+        let mut why: Vec<String> = self.unsupported.iter().cloned().collect();
         for (at, (name, credential)) in self.links.iter().enumerate() {
             let asked = credential.get_token(scopes, None);
             // Outside Azure nobody answers for a managed identity, and its credential would try for a minute.
@@ -204,7 +209,8 @@ pub(super) fn credentials(
     if links.is_empty() {
         return Err(problems.join("; "));
     }
-    let chain = Arc::new(Chain { links, found: std::sync::OnceLock::new() });
+    let unsupported = problems.into_iter().find(|p| p.contains(UNSUPPORTED));
+    let chain = Arc::new(Chain { links, unsupported, found: std::sync::OnceLock::new() });
     Ok(Credentials { arm: Arc::clone(&chain) as Arc<dyn TokenCredential>, graph: chain })
 }
 
@@ -298,7 +304,7 @@ fn link(
             ];
             if let Some((_, place)) = elsewhere.into_iter().find(|(name, _)| set(name).is_some()) {
                 return Err(format!(
-                    "managed identities of {place} are not supported: sign in with `az login --identity`, or give LEASTWISE_ARM_TOKEN and LEASTWISE_GRAPH_TOKEN"
+                    "managed identities of {place} {UNSUPPORTED}: sign in with `az login --identity`, or give LEASTWISE_ARM_TOKEN and LEASTWISE_GRAPH_TOKEN"
                 ));
             }
             let options = ManagedIdentityCredentialOptions {

@@ -4,7 +4,7 @@
 //! symbol. Source: the documentation of the providers azurerm, azuread and azapi. Not here: what a value refers to
 //! (`plan`).
 
-use super::instance::{Configuration, Instance, Value, any_marks, has_marks, symbol};
+use super::instance::{Configuration, Instance, Value, has_marks, symbol};
 use super::intake::Intake;
 use super::types::{UNREAD, arm_type};
 use crate::model::{Gap, Reason, Source};
@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
 use std::collections::BTreeMap;
 
-const AUTHORIZATION: &str = "providers/Microsoft.Authorization";
+pub(super) const AUTHORIZATION: &str = "providers/Microsoft.Authorization";
 pub(super) const ROLES: &str = "/providers/Microsoft.Authorization/roleDefinitions";
 
 /// A role assignment as Azure shows it.
@@ -149,6 +149,13 @@ impl<'c, 'i> Azurerm<'c, 'i> {
             "azurerm_user_assigned_identity" => self.identity(at),
             "azurerm_federated_identity_credential" => self.federated(at),
             "azurerm_key_vault" => self.vault(at),
+            "azurerm_mssql_server" => {
+                self.host(at);
+                self.database_administrator(at);
+            }
+            "azurerm_mssql_managed_instance_active_directory_administrator" => {
+                self.database_administrator(at)
+            }
             "azurerm_key_vault_access_policy" => self.access_policy(at),
             "azurerm_management_group" => self.management_group(at),
             "azurerm_resource_group" => self.container(at),
@@ -452,54 +459,25 @@ impl<'c, 'i> Azurerm<'c, 'i> {
             "storage": list("storage_permissions")}}))
     }
 
-    fn policy_assignment(&mut self, at: usize) {
-        let attributes = ["management_group_id", "subscription_id", "resource_group_id", "resource_id"];
-        let scope = attributes.iter().find_map(|a| self.scope_of(&self.config.value(at, &[a]), 0));
-        let Some(scope) = scope else {
-            return self.unresolved(
-                at,
-                Source::PolicyAssignments,
-                "the scope",
-                "its id comes from elsewhere",
-            );
+    /// Who administers a database server: the block of one, or a resource beside it.
+    fn database_administrator(&mut self, at: usize) {
+        let own = self.of(at).kind == "azurerm_mssql_server";
+        let (server, kind, path) = if own {
+            if self.config.blocks(at, "azuread_administrator") == 0 {
+                return;
+            }
+            (Some(self.id(at, 0)), "Microsoft.Sql/servers", &["azuread_administrator", "0", "object_id"][..])
+        } else {
+            let server = self.config.value(at, &["managed_instance_id"]);
+            (self.scope_of(&server, 0), "Microsoft.Sql/managedInstances", &["object_id"][..])
         };
-        let definition = self.config.value(at, &["policy_definition_id"]);
-        let definition = self.scope_of(&definition, 0);
-        let name = self.text(at, "name").replace('/', "\u{2215}");
-        let record = json!({"id": format!("{scope}/{AUTHORIZATION}/policyAssignments/{name}"),
-            "type": "Microsoft.Authorization/policyAssignments", "identity": self.block(at),
-            "properties": {"displayName": self.optional(at, "display_name"), "policyDefinitionId": definition}});
-        self.record(at, &record);
-    }
-
-    /// What a definition asks for. A rule that is not known, or a part of it, leaves the definition unread.
-    fn policy_definition(&mut self, at: usize) {
-        let rule = match self.optional(at, "policy_rule") {
-            Json::String(text) => serde_json::from_str(&text).unwrap_or(Json::Null),
-            other => other,
+        let principal = self.config.value(at, path);
+        let (Some(server), Some((principal, _))) = (server, self.principal_of(&principal)) else {
+            let why = unknown(&principal, "it");
+            return self.unresolved(at, Source::DatabaseAdministrators, "the administrator", &why);
         };
-        let rule = self.plain_body(&rule, "");
-        if rule.is_null() || any_marks(&rule) {
-            return;
-        }
-        let record = json!({"id": self.id(at, 0), "type": "Microsoft.Authorization/policyDefinitions",
-            "properties": {"policyRule": rule}});
-        self.record(at, &record);
-    }
-
-    fn policy_set(&mut self, at: usize) {
-        let count = self.config.blocks(at, "policy_definition_reference");
-        let each = (0..count).map(|n| {
-            let path = ["policy_definition_reference", &n.to_string(), "policy_definition_id"];
-            self.scope_of(&self.config.value(at, &path), 0)
-        });
-        let Some(members) = each.collect::<Option<Vec<String>>>().filter(|all| !all.is_empty()) else {
-            return;
-        };
-        let members: Vec<Json> = members.iter().map(|id| json!({"policyDefinitionId": id})).collect();
-        let record = json!({"id": self.id(at, 0), "type": "Microsoft.Authorization/policySetDefinitions",
-            "properties": {"policyDefinitions": members}});
-        self.record(at, &record);
+        self.plain(&json!({"id": format!("{server}/administrators/ActiveDirectory"),
+            "type": format!("{kind}/administrators"), "properties": {"sid": principal}}));
     }
 
     fn group(&mut self, at: usize) {

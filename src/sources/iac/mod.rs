@@ -18,6 +18,7 @@ mod opened;
 mod over;
 mod place;
 mod plan;
+mod policies;
 mod references;
 mod scripts;
 mod sections;
