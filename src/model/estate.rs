@@ -253,7 +253,19 @@ fn settle<T: Canonical>(
             return ((shown(row), &ours) < (shown(other), &theirs), None);
         }
         let name = std::cmp::min(shown(row), shown(other));
-        let detail = format!("two records of `{name}` differ; the later one is used");
+        let mut times = [updated(row), updated(other)];
+        times.sort_unstable();
+        let detail = match times {
+            [Some(one), Some(two)] if one != two => {
+                format!("two records of `{name}` differ, of {one} and of {two}; the later one is used")
+            }
+            [None, Some(two)] => {
+                format!("two records of `{name}` differ, one of no time and one of {two}, which is used")
+            }
+            _ => format!(
+                "two records of `{name}` differ and neither is later; the one that sorts last is used"
+            ),
+        };
         let gap = Gap::new(source, name, Reason::Disagreement, detail);
         ((updated(row), &ours) > (updated(other), &theirs), Some(gap))
     };
