@@ -99,6 +99,34 @@ fn an_assignment_of_a_policy_is_held_against_its_definition() {
 
 const IDENTITY: &str = "resource \"azurerm_user_assigned_identity\" \"a\" {\n  name = \"id-shop-prod-weu\"\n  location = \"westeurope\"\n  resource_group_name = \"rg-shop-prod\"\n}\n";
 
+/// A nested deployment goes by its plain name as by its id.
+#[test]
+fn outputs_of_a_deployment_are_found_by_its_name() {
+    let dir = folder("check-outputs");
+    let template = |asked: &str| {
+        serde_json::json!({"$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#", "contentVersion": "1.0.0.0", "resources": [
+            {"type": "Microsoft.Resources/deployments", "apiVersion": "2022-09-01", "name": "d1", "properties": {"mode": "Incremental", "expressionEvaluationOptions": {"scope": "inner"},
+                "template": {"$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#", "contentVersion": "1.0.0.0",
+                    "resources": [{"type": "Microsoft.ManagedIdentity/userAssignedIdentities", "apiVersion": "2023-01-31", "name": "id-shop-prod-weu", "location": "x"}],
+                    "outputs": {"pid": {"type": "string", "value": "[reference(resourceId('Microsoft.ManagedIdentity/userAssignedIdentities','id-shop-prod-weu')).principalId]"}}}}},
+            {"type": "Microsoft.Authorization/roleAssignments", "apiVersion": "2022-04-01", "name": "[guid('x')]", "properties": {
+                "roleDefinitionId": "[subscriptionResourceId('Microsoft.Authorization/roleDefinitions','8e3af657-a8ff-443c-a75c-2fe8c4bcb635')]",
+                "principalId": format!("[reference({asked}).outputs.pid.value]"), "principalType": "ServicePrincipal"}}]})
+    };
+    for asked in ["'d1'", "resourceId('Microsoft.Resources/deployments','d1')"] {
+        write(&dir.join("main.json"), template(asked).to_string());
+        let ran = run(&dir, &["check", "main.json", "--format", "json"]);
+        let report: Value = serde_json::from_str(&ran.out).unwrap();
+        let owner = report["findings"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|f| f["rule"] == "owner-equivalent-grant")
+            .unwrap();
+        assert_eq!(owner["identity"]["name"], "id-shop-prod-weu", "{asked}");
+    }
+}
+
 /// What azapi is told by reference is what it refers to, wherever other resources stand.
 #[test]
 fn azapi_grants_to_the_identity_that_its_body_names() {

@@ -465,7 +465,18 @@ fn id_of(frame: &Frame<'_>, text: &str) -> String {
         return text.to_owned();
     }
     let (name, turn) = text.strip_suffix(']').and_then(|t| t.split_once('[')).unwrap_or((text, ""));
-    frame.id_of(name, turn.parse().ok()).unwrap_or_else(|| text.to_owned())
+    let known = frame.id_of(name, turn.parse().ok()).or_else(|| deployment(frame, text));
+    known.unwrap_or_else(|| text.to_owned())
+}
+
+/// The id of the deployment in a template that has this name, if just one has.
+fn deployment(frame: &Frame<'_>, name: &str) -> Option<String> {
+    let ends = format!("/providers/microsoft.resources/deployments/{}", name.to_ascii_lowercase());
+    let outputs = frame.run.outputs.borrow();
+    let place = frame.names.place.to_ascii_lowercase();
+    let mut found =
+        outputs.keys().filter(|id| id.ends_with(&ends) && id.starts_with(place.trim_end_matches('/')));
+    found.next().filter(|_| found.next().is_none()).cloned()
 }
 
 fn resource_id(frame: &Frame<'_>, name: &str, values: &[Json]) -> Option<Json> {
