@@ -74,8 +74,9 @@ pub fn check(
         return Err(AppError::usage(format!("--set names `{name}`, which nothing takes")).help(like));
     }
     if code.read.is_empty() {
-        let why =
-            code.gaps.first().map_or("nothing there is infrastructure code".to_owned(), |g| g.detail.clone());
+        let first = || code.gaps.first().map(|g| g.detail.clone());
+        let why = code.broken.clone().or_else(first);
+        let why = why.unwrap_or_else(|| "nothing there is infrastructure code".to_owned());
         return Err(AppError::usage(format!("nothing could be read: {why}")).help(
             "give the JSON of a plan (terraform plan -out PLAN && terraform show -json PLAN > plan.json), Terraform source, Bicep or an ARM template",
         ));

@@ -37,6 +37,8 @@ pub(super) struct Code {
     pub(super) read: BTreeMap<Kind, usize>,
     /// What was not.
     pub(super) gaps: Vec<Gap>,
+    /// Why there was nothing to read in a folder of source.
+    pub(super) broken: Option<String>,
     /// How many of them there were before anything was read.
     found_gaps: usize,
 }
@@ -49,6 +51,7 @@ impl Code {
             request.paths.iter().filter_map(|p| p.canonicalize().ok()).filter(|p| p.is_dir()).collect();
         let mut code = Code {
             found: Vec::new(),
+            broken: None,
             here,
             named,
             kept: None,
@@ -279,8 +282,10 @@ impl Code {
                 }
                 progress.step(&format!("reading {root}"));
                 let tree = SourceTree { files: &files, root: &root };
-                reading.terraform(tree, &request.parameters, &values, catalog);
-                *self.read.entry(Kind::Terraform).or_default() += 1;
+                match reading.terraform(tree, &request.parameters, &values, catalog) {
+                    None => *self.read.entry(Kind::Terraform).or_default() += 1,
+                    why => self.broken = self.broken.take().or(why),
+                }
             }
         }
         let mut deployed = BTreeSet::new();

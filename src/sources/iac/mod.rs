@@ -199,19 +199,25 @@ impl Reading {
     }
 
     /// Takes Terraform source in: the root module in a folder of a tree. `set` are values of its variables,
-    /// `more` texts of files of values.
+    /// `more` texts of files of values. Gives why nothing of it could be read, if that is so.
     pub fn terraform(
         &mut self,
         tree: SourceTree<'_>,
         set: &std::collections::HashMap<String, serde_json::Value>,
         more: &[String],
         catalog: &'static Catalog,
-    ) {
+    ) -> Option<String> {
         let mut source = hcl::Terraform::read(tree.files, tree.root, set, more);
         self.declared.extend(source.declared());
         self.entered.extend(source.entered().map(str::to_owned));
+        let broken = source.gaps.iter().find(|g| g.reason == Reason::Unparsed).filter(|_| source.is_empty());
+        let broken = broken.map(|gap| match &gap.location {
+            Some(at) => format!("`{}:{}:{}`: {}", at.path, at.line, at.column, gap.detail),
+            None => gap.detail.clone(),
+        });
         self.lowering.estate.gaps.append(&mut source.gaps);
         self.configured(&source, tree.root, catalog);
+        broken
     }
 
     /// Takes what a configuration of Terraform says in.

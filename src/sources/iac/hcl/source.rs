@@ -178,6 +178,11 @@ impl Terraform {
         self.scopes.iter().map(|s| s.folder.as_str())
     }
 
+    /// Whether no block of any file was read.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.modules.values().all(|module| module.blocks.is_empty())
+    }
+
     /// Names of variables of the root module.
     pub(crate) fn declared(&self) -> Vec<String> {
         let variables = self.blocks(0, "variable");
