@@ -136,7 +136,7 @@ fn trend() -> Value {
 fn power() -> Value {
     let flag = || json!({"type": "boolean"});
     let grant = whole(json!({
-        "role": text(), "scope": text(), "assignment": text(), "via": texts(), "condition": flag(), "ends": flag(),
+        "role": text(), "scope": text(), "assignment": text(), "via": texts(), "condition": flag(), "condition_text": maybe("string"), "ends": flag(),
     }));
     let step = whole(json!({
         "actor": whole(json!({"name": text(), "principal_id": text()})), "does": text(), "technique": maybe("string"),

@@ -47,13 +47,18 @@ fn step_text(out: &mut String, n: usize, step: &StepRow) {
     }
 }
 
+/// In characters: the JSON has all of it.
+const MOST_OF_A_CONDITION: usize = 300;
+
 fn grant_text(by: &GrantRow) -> String {
     let mut text = format!("{} on {}", by.role, by.scope);
     if !by.via.is_empty() {
         let _ = write!(text, ", via group {}", by.via.join(" > "));
     }
     if by.condition {
-        text.push_str(", under a condition");
+        let shown: String = by.condition_text.chars().take(MOST_OF_A_CONDITION).collect();
+        let more = if shown.len() < by.condition_text.len() { "…" } else { "" };
+        let _ = write!(text, ", under the condition `{shown}{more}`");
     }
     if by.ends {
         text.push_str(", for a time");
@@ -122,7 +127,7 @@ fn step_json(step: &StepRow) -> Value {
         .iter()
         .map(|g| {
             json!({"role": g.role, "scope": g.scope, "assignment": g.assignment, "via": g.via,
-                "condition": g.condition, "ends": g.ends})
+                "condition": g.condition, "condition_text": g.condition.then_some(&g.condition_text), "ends": g.ends})
         })
         .collect();
     json!({

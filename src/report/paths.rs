@@ -68,6 +68,8 @@ pub struct GrantRow {
     pub via: Vec<String>,
     /// Whether a condition stands on it.
     pub condition: bool,
+    /// The condition, if one does.
+    pub condition_text: String,
     /// Whether it ends.
     pub ends: bool,
 }
@@ -173,6 +175,7 @@ fn grant(graph: &AccessGraph, held: &Held) -> GrantRow {
         assignment: record.map(|r| graph.estate().strings.show_id(r.id)).unwrap_or_default(),
         via: held.via.iter().map(|g| graph.party_name(*g).to_owned()).collect(),
         condition: grant.condition.is_some(),
+        condition_text: graph.condition(grant).map(|c| graph.text(c.text).to_owned()).unwrap_or_default(),
         ends: grant.state == GrantState::TimeBound,
     }
 }

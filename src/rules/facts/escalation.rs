@@ -5,7 +5,7 @@ use super::{Fact, Subject, Type, Value};
 use crate::finding::Evidence;
 use crate::graph::{Escalation, Identity, Step, Taker, Target};
 use crate::model::Ix;
-use crate::rbac::Certainty;
+use crate::rbac::{Access, Certainty};
 
 /// The most names in a list.
 const NAMES: usize = 10;
@@ -153,6 +153,10 @@ fn evidence(lens: &Lens<'_>, steps: &[Step]) -> Vec<Evidence> {
             }
             let id = lens.graph.record(grant).map(|r| lens.graph.estate().strings.show_id(r.id).into());
             all.push(Evidence { kind: "assignment", text: text.into(), id });
+            if let Some(condition) = lens.graph.condition(grant).filter(|_| one.access != Access::Allowed) {
+                let text = format!("not known to let it through: {}", lens.graph.text(condition.text));
+                all.push(Evidence { kind: "condition", text: text.into(), id: None });
+            }
         }
     }
     all
