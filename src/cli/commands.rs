@@ -251,13 +251,24 @@ fn input_of(estate: &Estate) -> Option<Input> {
 }
 
 fn input(estate: &Estate) -> Result<Input, AppError> {
-    match input_of(estate) {
-        Some(_) if estate.live != super::args::Live::default() => {
+    match told_of(input_of(estate), &estate.live)? {
+        Some(input) => Ok(input),
+        None => Ok(Input::Live(Box::new(super::live::live(&estate.live)?))),
+    }
+}
+
+/// The estate that options name: live Azure only where one of its own says so.
+///
+/// # Errors
+/// If they name two.
+pub(super) fn told_of(named: Option<Input>, live: &super::args::Live) -> Result<Option<Input>, AppError> {
+    match (named, *live != super::args::Live::default()) {
+        (Some(_), true) => {
             Err(AppError::usage("options for live Azure were given together with another estate")
                 .help("leave out --demo, --snapshot or --arm-export, or the options for live Azure"))
         }
-        Some(input) => Ok(input),
-        None => Ok(Input::Live(Box::new(super::live::live(&estate.live)?))),
+        (None, true) => Ok(Some(Input::Live(Box::new(super::live::live(live)?)))),
+        (named, false) => Ok(named),
     }
 }
 

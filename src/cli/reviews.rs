@@ -28,7 +28,7 @@ pub(super) struct Which {
     as_of: Option<String>,
 }
 
-/// What is there now, where it is to be looked at.
+/// What is there now, where it is to be looked at: without any of this, the ledger alone speaks.
 #[derive(ClapArgs, Debug)]
 pub(super) struct Present {
     /// The embedded tenant.
@@ -40,6 +40,11 @@ pub(super) struct Present {
     /// A folder of Azure's answers.
     #[arg(long, value_name = "DIR", group = "input")]
     arm_export: Option<PathBuf>,
+    /// Logs of use and sign-ins (repeatable).
+    #[arg(long, value_name = "PATH")]
+    activity: Vec<PathBuf>,
+    #[command(flatten)]
+    live: super::args::Live,
     #[command(flatten)]
     policy: Policy,
 }
@@ -179,9 +184,10 @@ fn present(
 ) -> Result<Option<review::Present>, AppError> {
     let snapshot = present.snapshot.clone().map(Input::Snapshot);
     let named = snapshot.or_else(|| present.arm_export.clone().map(Input::ArmExport));
-    let Some(input) = named.or_else(|| present.demo.then_some(Input::Demo)) else { return Ok(None) };
+    let named = named.or_else(|| present.demo.then_some(Input::Demo));
+    let Some(input) = super::commands::told_of(named, &present.live)? else { return Ok(None) };
     let loaded = policy::load(&places(&present.policy, &input))?;
-    let ask = Ask { input, activity: Vec::new(), times: times(which.as_of.as_deref())? };
+    let ask = Ask { input, activity: present.activity.clone(), times: times(which.as_of.as_deref())? };
     let found = review::current(&ask, &loaded, catalog, terminal)?;
     terminal.done();
     Ok(Some(found))

@@ -102,6 +102,7 @@ pub fn standings(campaign: &Campaign, against: Against<'_>) -> Vec<Stands> {
         unknown.entry(item.principal_id.to_ascii_lowercase()).or_default().push(item);
     }
     let mut narrowed: BTreeMap<String, Vec<&Row>> = BTreeMap::new();
+    let mut denied: BTreeMap<String, Vec<&Row>> = BTreeMap::new();
     let mut all = Vec::new();
     for row in &campaign.rows {
         let is = there.get(row.item.item.as_str()).copied();
@@ -109,6 +110,9 @@ pub fn standings(campaign: &Campaign, against: Against<'_>) -> Vec<Stands> {
         let decided = decided.as_ref().map(|(at, d)| (*at, d));
         if decided.is_some_and(|(_, d)| d.verdict == Verdict::Narrow) {
             narrowed.entry(row.item.principal_id.to_ascii_lowercase()).or_default().push(row);
+        }
+        if decided.is_some_and(|(_, d)| d.verdict == Verdict::Deny) {
+            denied.entry(row.item.principal_id.to_ascii_lowercase()).or_default().push(row);
         }
         let before = |at: &str| read_at.zip(Instant::parse(at)).is_some_and(|(read, at)| read < at);
         let (standing, item, detail) = match (decided, is) {
@@ -176,7 +180,15 @@ pub fn standings(campaign: &Campaign, against: Against<'_>) -> Vec<Stands> {
                     let old = format!("{} on {}", row.item.role, row.item.scope);
                     (Standing::Drifted, format!("in place of {old}, without its condition"))
                 }
-                None => (Standing::New, "in no review".to_owned()),
+                None => {
+                    let rows = denied.get(&principal).map(Vec::as_slice).unwrap_or_default();
+                    match rows.iter().find(|row| same_right(row, new)) {
+                        Some(row) => {
+                            (Standing::Regranted, format!("denied, and held again {}", how_held(row, new)))
+                        }
+                        None => (Standing::New, "in no review".to_owned()),
+                    }
+                }
             };
             all.push(Stands { standing, item: new.clone(), detail });
         }
@@ -204,6 +216,19 @@ fn takes_its_place(row: &Row, new: &Item) -> bool {
     there
         && new.role_id.eq_ignore_ascii_case(role)
         && new.principal_id.eq_ignore_ascii_case(&row.item.principal_id)
+}
+
+/// Whether a grant gives a right that was denied, whatever it comes through now.
+fn same_right(row: &Row, new: &Item) -> bool {
+    let same = |a: &str, b: &str| a.eq_ignore_ascii_case(b);
+    same(&row.item.role_id, &new.role_id) && same(&row.item.scope, &new.scope)
+}
+
+fn how_held(row: &Row, new: &Item) -> String {
+    let way = |item: &Item| {
+        if item.via == "direct" { "directly".to_owned() } else { format!("through {}", item.via) }
+    };
+    format!("{}, no longer {}", way(new), way(&row.item))
 }
 
 /// Whether a grant holds under the condition of the one whose place it takes, if that had one. Azure may lay it out anew.

@@ -1,6 +1,6 @@
 //! Campaigns over estates that were not read whole, and ledgers that do not count right.
 
-use crate::reviews::{counts, import, ok, opened, saved, usual};
+use crate::reviews::{ADMIN, counts, import, ok, opened, principal, saved, usual};
 use crate::support::{folder, run, write};
 use leastwise::model::{Estate, Instant};
 use leastwise::sources::demo;
@@ -136,4 +136,24 @@ fn what_was_approved_and_made_again_is_told() {
         assert!(line.contains("made again on 2026-03-03, after it was approved on 2026-01-07"), "{line}");
         assert!(!line.contains("\"recommendation\":\"approve\""), "{line}");
     }
+}
+
+#[test]
+fn what_was_denied_and_comes_back_through_a_group_is_granted_again() {
+    use leastwise::model::{Group, PrincipalType};
+    let dir = closed("reviews-through-a-group");
+    saved(&dir, "again.lwsnap", "2026-02-01T08:00:00Z", |e| {
+        let who = principal(e, ADMIN);
+        let group = e.strings.intern("11111111-2222-4333-8444-00000000000f");
+        let name = e.strings.intern("operators");
+        e.groups.push(Group { id: group, name, members: vec![who] });
+        for grant in e.assignments.iter_mut().filter(|a| a.principal == who) {
+            (grant.principal, grant.principal_type) = (group, PrincipalType::Group);
+        }
+    });
+    let stand = counts(&dir, "2026-Q1", "again.lwsnap", "2026-02-01T08:00:00Z");
+    assert!(stand["re-granted"].as_u64().unwrap() > 0 && stand.get("new").is_none(), "{stand}");
+    let late = ["review", "status", "--campaign", "2026-Q1", "--snapshot", "again.lwsnap", "--fail-overdue"];
+    let ran = run(&dir, &[&late[..], &["--as-of", "2026-02-01T08:00:00Z"]].concat());
+    assert!(ran.code == 6 && ran.out.contains("held again through operators"), "{} {}", ran.code, ran.out);
 }

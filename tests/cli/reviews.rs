@@ -6,7 +6,7 @@ use leastwise::sources::{demo, snapshot};
 use std::fs;
 use std::path::Path;
 
-const ADMIN: &str = "id-crm-installer-prod-weu";
+pub(crate) const ADMIN: &str = "id-crm-installer-prod-weu";
 
 pub(crate) fn saved(dir: &Path, name: &str, at: &str, change: impl Fn(&mut Estate)) {
     let mut estate = demo::estate();
@@ -18,7 +18,7 @@ pub(crate) fn saved(dir: &Path, name: &str, at: &str, change: impl Fn(&mut Estat
     write(&dir.join(name), bytes);
 }
 
-fn principal(estate: &Estate, name: &str) -> leastwise::model::Sym {
+pub(crate) fn principal(estate: &Estate, name: &str) -> leastwise::model::Sym {
     let end = format!("/{name}");
     let found = estate.identities.iter().find(|i| estate.strings.text(i.id).ends_with(&end));
     found.and_then(|i| i.principal).unwrap()
