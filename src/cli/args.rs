@@ -185,6 +185,9 @@ pub(super) enum Command {
     Explain {
         /// The rule.
         slug: String,
+        /// More rules, in a folder (repeatable).
+        #[arg(long, value_name = "DIR")]
+        rules: Vec<PathBuf>,
     },
     /// The catalogue of roles and operations.
     #[command(subcommand)]

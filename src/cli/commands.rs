@@ -132,7 +132,9 @@ pub(super) fn run(args: Args, terminal: &Terminal) -> Result<Code, AppError> {
             put(&mut out, &crate::app::suggest::for_needs(&needs, catalog)?)?
         }
         Command::Rules(command) => run_rules(command, &mut out, terminal)?,
-        Command::Explain { slug } => put(&mut out, &page(&slug, &Places::default())?)?,
+        Command::Explain { slug, rules } => {
+            put(&mut out, &page(&slug, &Places { rules, ..Places::default() })?)?
+        }
         Command::Catalog(Catalog::Info) => {
             let info = catalog::info(catalog);
             let text = format!(

@@ -132,7 +132,11 @@ pub fn parse(path: &str, text: &str) -> Result<Vec<Waiver>, PolicyError> {
         if same_person(w.approved_by.get_ref(), w.requested_by.get_ref()) {
             return fail(&w.approved_by.span(), "expected an approver who is not the requester");
         }
-        if expires.days_since(approved_on) > MAX_DAYS || expires <= approved_on {
+        let days = expires.days_since(approved_on);
+        if days > MAX_DAYS
+            || days == MAX_DAYS && !spans_leap_day(approved_on, expires)
+            || expires <= approved_on
+        {
             return fail(&w.expires.span(), "expected an end after the approval and at most a year later");
         }
         let rules = w.rules.into_inner().into_iter();
@@ -185,6 +189,16 @@ impl Waiver {
     }
 }
 
+/// Whether a time of a year or so has a 29th of February in it, and so a day more.
+fn spans_leap_day(from: Instant, until: Instant) -> bool {
+    let year = |at: Instant| at.date().get(..4).and_then(|y| y.parse::<i64>().ok());
+    let (Some(first), Some(last)) = (year(from), year(until)) else { return false };
+    (first..=last).any(|year| {
+        let day = Instant::parse(&format!("{year:04}-02-29"));
+        day.is_some_and(|day| from <= day && day < until)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -209,7 +223,11 @@ expires = 2026-06-01
         assert!(!waivers[0].short_enough_for_critical());
         let end = Instant::parse("2026-06-01").unwrap();
         assert!(!waivers[0].in_force(end) && waivers[0].in_force(end.plus_days(-1)));
+        assert!(parse("w.toml", &GOOD.replace("2026-06-01", "2027-01-01")).is_ok());
+        let leap = GOOD.replace("2026-01-01", "2028-01-01").replace("2026-06-01", "2029-01-01");
+        assert!(parse("w.toml", &leap).is_ok());
         for (from, to, line) in [
+            ("2026-06-01", "2027-01-02", 11),
             ("approved_by = \"bob\"", "approved_by = \"Ann\"", 9),
             ("approved_by = \"bob\"", "approved_by = \"n/a\"", 9),
             ("2026-06-01", "2027-06-01", 11),
