@@ -41,9 +41,19 @@ pub(super) const FACTS: &[Fact] = &[
     fact!("policy", "roles", List, "the roles that its identity holds", |lens, s| {
         s.policy.and_then(|at| lens.policies.get(&at)).map(|p| Value::List(&p.held))
     }),
-    fact!("policy", "known", Bool, "whether its definitions were read", |lens, s| {
-        s.policy.and_then(|at| lens.policies.get(&at)).map(|p| Value::Bool(p.known))
-    }),
+    fact!(
+        "policy",
+        "unread_in_code",
+        Bool,
+        "whether code assigns it, and what its definitions ask for is not known",
+        |lens, s| {
+            let estate = lens.graph.estate();
+            let record = s.policy.and_then(|at| estate.policy_assignments.get(at));
+            let id = record.map(|r| lens.graph.text(r.id).to_ascii_lowercase());
+            let declared = id.is_some_and(|id| estate.declarations.contains_key(&id));
+            s.policy.and_then(|at| lens.policies.get(&at)).map(|p| Value::Bool(declared && !p.known))
+        }
+    ),
     fact!(
         "policy",
         "asked",
