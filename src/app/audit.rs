@@ -167,6 +167,8 @@ pub(super) fn judge(
     report.workloads = policy.config.workloads;
     report.trend = trend;
     report.used_before = used;
+    let (new, fresh) = (new.as_ref().map(std::collections::HashSet::len), new.unwrap_or_default());
+    report.fresh = fresh;
     let used_now = report.use_row().map(|u| u.percent);
     if let Some(last) = report.trend.as_mut().and_then(|t| t.points.last_mut()) {
         last.used_percent = used_now;

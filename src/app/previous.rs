@@ -49,8 +49,8 @@ struct Row {
 
 /// What came of earlier runs.
 pub(super) struct Earlier {
-    /// Findings that the last of them did not have.
-    pub(super) new: usize,
+    /// Findings that the last of them did not have, by fingerprint.
+    pub(super) new: HashSet<String>,
     /// How it went from run to run.
     pub(super) trend: TrendRow,
     /// How much identities used of what they held, by object id, in the last run that knew.
@@ -110,11 +110,11 @@ pub(super) fn apply(paths: &[PathBuf], findings: &mut [Finding], now: &str) -> R
         }
         first
     };
-    let mut new = 0;
+    let mut new = HashSet::new();
     let mut open = [0; 5];
     for finding in findings.iter_mut() {
         finding.first_seen = since(&finding.fingerprint).or_else(|| {
-            new += 1;
+            new.insert(finding.fingerprint.clone());
             Some(now.to_owned())
         });
         if finding.disposition == Disposition::Open {

@@ -37,7 +37,7 @@ pub(super) fn write(report: &Report<'_>, to: &mut dyn Write) -> Result<(), Rende
                 "| {} | {} | {} | {} |",
                 row.severity(),
                 place(row),
-                escape(row.message()),
+                escape(row.message()) + if report.is_new(row) { " (new since the earlier run)" } else { "" },
                 escape(row.rule())
             );
         }

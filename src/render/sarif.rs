@@ -102,6 +102,9 @@ pub(super) fn write(
                 "baseline" | "existing" => {
                     object.insert("baselineState".to_owned(), "unchanged".into());
                 }
+                _ if report.is_new(finding) => {
+                    object.insert("baselineState".to_owned(), "new".into());
+                }
                 _ => {}
             }
         }

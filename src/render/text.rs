@@ -27,7 +27,8 @@ pub(super) fn write(report: &Report<'_>, to: &mut dyn Write) -> Result<(), Rende
     for row in report.findings().filter(|r| r.disposition() == "open") {
         let place = row.location().map(|(path, line, column)| format!("{}:{line}:{column}: ", clean(path)));
         let place = place.unwrap_or_default();
-        writeln!(to, "{:<8} {:<26} {place}{}", row.severity(), row.rule(), clean(row.message()))?;
+        let new = if report.is_new(&row) { " (new since the earlier run)" } else { "" };
+        writeln!(to, "{:<8} {:<26} {place}{}{new}", row.severity(), row.rule(), clean(row.message()))?;
         if let Some((path, line, column)) = row.location()
             && let Some(excerpt) = report.excerpts.get(&(path.to_owned(), line))
         {

@@ -92,6 +92,8 @@ pub struct Report<'a> {
     pub trend: Option<TrendRow>,
     /// How much identities used of what they held in the run before this one, in percent, by object id.
     pub used_before: HashMap<String, u64>,
+    /// Findings that no earlier run had, by fingerprint, where one was given.
+    pub fresh: HashSet<String>,
     /// Whether principals of applications are judged too.
     pub workloads: bool,
     /// Ways to more power, where there are any.
@@ -147,6 +149,7 @@ impl<'a> Report<'a> {
             reviews: None,
             trend: None,
             used_before: HashMap::new(),
+            fresh: HashSet::new(),
             workloads: false,
             power: None,
             right_size: Vec::new(),
@@ -203,6 +206,11 @@ impl<'a> Report<'a> {
     /// Whether something is missing that could hide a finding that counts.
     pub fn blocked(&self) -> bool {
         self.judged.gaps.iter().any(|g| g.blocking)
+    }
+
+    /// Whether a finding is one that no earlier run had, where earlier runs were given.
+    pub fn is_new(&self, row: &rows::FindingRow<'_>) -> bool {
+        self.fresh.contains(row.fingerprint())
     }
 
     /// `findings`, `incomplete` or `clean`.

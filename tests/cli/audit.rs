@@ -269,6 +269,29 @@ fn since_when_a_finding_is_known() {
         .collect();
     assert!(first.contains("2026-05-01T00:00:00Z"), "{first:?}");
     assert_eq!(run(&dir, &["audit", "--demo", "-o", "two", "--previous", "two/findings.csv"]).code, 2);
+    // Which of them are new is said where people and pipelines look, and not of others.
+    let mut earlier = json(&dir.join("two/findings.json"));
+    let all = earlier["findings"].as_array_mut().unwrap();
+    let open = all.iter().position(|f| f["disposition"] == "open").unwrap();
+    let gone = all.remove(open);
+    write(&dir.join("less.json"), earlier.to_string());
+    let with = |format: &str| {
+        let args =
+            ["audit", "--demo", "--previous", "less.json", "--sarif-anchor", "README.md", "--format", format];
+        run(&dir, &args).out
+    };
+    for format in ["text", "markdown"] {
+        assert_eq!(with(format).matches("(new since the earlier run)").count(), 1, "{format}");
+    }
+    let sarif: serde_json::Value = serde_json::from_str(&with("sarif")).unwrap();
+    let new: Vec<_> = sarif["runs"][0]["results"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|r| r["baselineState"] == "new")
+        .collect();
+    assert_eq!(new.len(), 1);
+    assert_eq!(new[0]["partialFingerprints"]["leastwise/v1"], gone["fingerprint"]);
 }
 
 #[test]
