@@ -157,3 +157,28 @@ fn what_was_denied_and_comes_back_through_a_group_is_granted_again() {
     let ran = run(&dir, &[&late[..], &["--as-of", "2026-02-01T08:00:00Z"]].concat());
     assert!(ran.code == 6 && ran.out.contains("held again through operators"), "{} {}", ran.code, ran.out);
 }
+
+#[test]
+fn an_audit_fails_where_a_review_is_overdue() {
+    let dir = folder("reviews-overdue");
+    write(&dir.join("leastwise.toml"), demo::CONFIG);
+    saved(&dir, "q1.lwsnap", "2026-01-05T08:00:00Z", |_| {});
+    opened(&dir, "2026-Q1");
+    let at = |day: &str, more: &[&str]| {
+        let args = [
+            "audit",
+            "--snapshot",
+            "q1.lwsnap",
+            "--ledger",
+            "ledger.jsonl",
+            "--format",
+            "text",
+            "--as-of",
+            day,
+        ];
+        run(&dir, &[&args[..], more].concat()).code
+    };
+    assert_eq!(at("2026-01-19T08:00:00Z", &["--fail-overdue"]), 0);
+    assert_eq!(at("2026-01-25T08:00:00Z", &[]), 0);
+    assert_eq!(at("2026-01-25T08:00:00Z", &["--fail-overdue"]), 6);
+}

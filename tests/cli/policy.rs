@@ -94,6 +94,9 @@ fn comments_accept_what_the_configuration_lets_them() {
             (expected, i32::from(expected == "open")),
             "{case}: {message}"
         );
+        // One that is over is as overdue as one in the file of waivers.
+        let overdue = check(&dir, &["--fail-on", "none", "--fail-overdue"]).code;
+        assert_eq!(overdue, if case == "ended" { 6 } else { 0 }, "{case}");
         assert!(message.contains(says), "{case}: {message}");
     }
 }
