@@ -182,25 +182,26 @@ struct Raw<'a> {
 }
 
 /// The first of several that says something.
-fn first<'t>(texts: &'t [&'t Option<Text<'_>>]) -> &'t str {
+fn first<'t>(texts: &[&'t Option<Text<'_>>]) -> &'t str {
     texts.iter().filter_map(|t| t.as_ref()).map(Text::get).find(|t| !t.is_empty()).unwrap_or_default()
 }
 
 impl Raw<'_> {
     fn category(&self) -> &str {
-        let all = [&self.category, &self.category_value, &self.category_column];
-        all.into_iter().flatten().map(Text::get).find(|t| !t.is_empty()).unwrap_or_default()
+        first(&[&self.category, &self.category_value, &self.category_column])
+    }
+
+    /// The authorization, in each spelling that is there.
+    fn authorizations(&self) -> impl Iterator<Item = &Rights<'_>> {
+        [&self.authorization, &self.authorization_d, &self.authorization_text].into_iter().flatten()
     }
 
     fn rights(&self) -> Option<(String, Option<String>, Option<String>)> {
-        let all = [&self.authorization, &self.authorization_d, &self.authorization_text];
-        all.into_iter().find_map(|rights| right(rights.as_ref()))
+        self.authorizations().find_map(|rights| right(Some(rights)))
     }
 
     fn has_rights(&self) -> bool {
-        [&self.authorization, &self.authorization_d, &self.authorization_text]
-            .into_iter()
-            .any(Option::is_some)
+        self.authorizations().next().is_some()
     }
 }
 

@@ -30,6 +30,11 @@ fn lines(report: &Value) -> Vec<String> {
     report["findings"].as_array().unwrap().iter().map(row).collect()
 }
 
+/// The first finding of a rule, which must be there.
+fn finding<'r>(report: &'r Value, rule: &str) -> &'r Value {
+    report["findings"].as_array().unwrap().iter().find(|f| f["rule"] == rule).unwrap()
+}
+
 /// What was there before does not fail a change, unless somebody asks for all.
 #[test]
 fn what_was_there_counts_where_all_is_asked_for() {
@@ -117,12 +122,7 @@ fn outputs_of_a_deployment_are_found_by_its_name() {
         write(&dir.join("main.json"), template(asked).to_string());
         let ran = run(&dir, &["check", "main.json", "--format", "json"]);
         let report: Value = serde_json::from_str(&ran.out).unwrap();
-        let owner = report["findings"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .find(|f| f["rule"] == "owner-equivalent-grant")
-            .unwrap();
+        let owner = finding(&report, "owner-equivalent-grant");
         assert_eq!(owner["identity"]["name"], "id-shop-prod-weu", "{asked}");
     }
 }
@@ -148,12 +148,7 @@ fn azapi_grants_to_the_identity_that_its_body_names() {
         let ran = run(&dir, &["check", "main.tf", "--format", "json"]);
         assert_eq!(ran.code, 1, "{}", ran.err);
         let report: Value = serde_json::from_str(&ran.out).unwrap();
-        let owner = report["findings"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .find(|f| f["rule"] == "owner-equivalent-grant")
-            .unwrap();
+        let owner = finding(&report, "owner-equivalent-grant");
         assert_eq!(
             (&owner["identity"]["name"], &owner["confidence"]),
             (&"id-shop-prod-weu".into(), &"high".into()),
@@ -179,12 +174,7 @@ fn what_stands_in_the_state_alone_is_there() {
         let ran = run(&dir, &[&["check", "plan.json", "--format", "json"], more].concat());
         assert_eq!(ran.code, code, "{}{}", ran.err, ran.out);
         let report: Value = serde_json::from_str(&ran.out).unwrap();
-        let owner = report["findings"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .find(|f| f["rule"] == "owner-equivalent-grant")
-            .unwrap();
+        let owner = finding(&report, "owner-equivalent-grant");
         assert_eq!(owner["disposition"], disposition);
         let address = owner["subject"]["id"].as_str().unwrap();
         assert!(address.ends_with("module.app[\"a\"].azurerm_role_assignment.x"), "{address}");

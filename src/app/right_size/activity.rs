@@ -303,31 +303,31 @@ impl Found {
             log.from.date(),
             log.until.date()
         )];
-        let mut say = |all: &BTreeSet<String>, what: &str, most| {
+        let say = |notes: &mut Vec<String>, all: &BTreeSet<String>, what: &str, most| {
             if !all.is_empty() {
                 notes.push(format!("{what}: {}", list(all, most)));
             }
         };
-        say(&self.unheld, "done in that time and not held today", 5);
-        say(&self.elsewhere, "done where the estate knows of nothing, and left out", 3);
+        say(&mut notes, &self.unheld, "done in that time and not held today", 5);
+        say(&mut notes, &self.elsewhere, "done where the estate knows of nothing, and left out", 3);
         let unknown = format!(
             "operations that the catalogue of {} does not know, and that no role is suggested for",
             catalog.date()
         );
-        say(&self.unknown, &unknown, 5);
-        say(&self.unseen, "kept, since its use would not show in these logs", 5);
-        say(&self.bounded, "used under its condition, and kept with it", 5);
-        say(&self.through_groups, "held through groups, whose members these commands leave alone", 5);
-        say(&self.denied, "tried and refused, which is no need", 5);
+        say(&mut notes, &self.unknown, &unknown, 5);
+        say(&mut notes, &self.unseen, "kept, since its use would not show in these logs", 5);
+        say(&mut notes, &self.bounded, "used under its condition, and kept with it", 5);
+        say(
+            &mut notes,
+            &self.through_groups,
+            "held through groups, whose members these commands leave alone",
+            5,
+        );
+        say(&mut notes, &self.denied, "tried and refused, which is no need", 5);
         if days < ENOUGH {
             notes.push(format!("{days} days are too few to take anything away: jobs may run less often"));
         }
-        let mut say = |all: &BTreeSet<String>, what: &str| {
-            if !all.is_empty() {
-                notes.push(format!("{what}: {}", list(all, 5)));
-            }
-        };
-        say(&self.later, "not needed in that time, and not deleted before longer logs say so");
+        say(&mut notes, &self.later, "not needed in that time, and not deleted before longer logs say so", 5);
         for gap in graph.estate().gaps.iter().filter(|g| g.source == Source::SignIns && g.location.is_some())
         {
             let at = gap.location.as_ref().map(|l| format!("{}:{}", l.path, l.line)).unwrap_or_default();

@@ -157,7 +157,7 @@ impl Rights {
         right.classes = classes(&role.profile);
         right.custom = (role.defined && role.kind == RoleKind::Custom).then_some(grant.role);
         right.broad = is_broad(&role.profile).then_some(Certainty::High);
-        let (all, some) = assigning(techniques);
+        let (all, _) = assigning(techniques);
         if let Some(condition) = graph.condition(grant).filter(|_| right.custom.is_some()) {
             let powers = techniques.powers(&everything(operations), operations, Some(&condition.parsed));
             right.rewritten = techniques.get(all).map_or(Access::Denied, |t| t.holds(powers));
@@ -179,7 +179,6 @@ impl Rights {
                     let certainty = if sure { Certainty::High } else { Certainty::Low };
                     right.gives.extend(self.given(graph, techniques, key).map(|given| (given, certainty)));
                 }
-                let _ = some;
             }
             Bound::Harmless => {}
             Bound::None => {}

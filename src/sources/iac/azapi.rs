@@ -27,18 +27,7 @@ impl Azurerm<'_, '_> {
 
     /// A body with what it refers to in the form that Azure has it in; what is not known keeps its mark.
     pub(super) fn plain_body(&self, value: &Json, name: &str) -> Json {
-        match value {
-            Json::Object(members) => {
-                let plain = |(key, value): (&String, &Json)| {
-                    let known = self.plain_text(key, "").unwrap_or_else(|| key.clone());
-                    (known, self.plain_body(value, key))
-                };
-                Json::Object(members.iter().map(plain).collect())
-            }
-            Json::Array(items) => items.iter().map(|v| self.plain_body(v, name)).collect(),
-            Json::String(text) => self.plain_text(text, name).map_or_else(|| value.clone(), Json::String),
-            other => other.clone(),
-        }
+        each_text(value, name, &|text, name| self.plain_text(text, name).unwrap_or_else(|| text.to_owned()))
     }
 
     /// A text of a body without marks, if all of them are known.
@@ -63,16 +52,7 @@ impl Azurerm<'_, '_> {
 
     /// A body with symbols for what is not known.
     fn without_marks(&self, value: &Json) -> Json {
-        match value {
-            Json::Object(members) => {
-                let plain =
-                    |(key, value): (&String, &Json)| (self.spelled(key, 0), self.without_marks(value));
-                Json::Object(members.iter().map(plain).collect())
-            }
-            Json::Array(items) => items.iter().map(|v| self.without_marks(v)).collect(),
-            Json::String(text) => self.spelled(text, 0).into(),
-            other => other.clone(),
-        }
+        each_text(value, "", &|text, _| self.spelled(text, 0))
     }
 
     /// Azure's own form, in Terraform's frame.
@@ -125,5 +105,18 @@ impl Azurerm<'_, '_> {
         };
         let record = json!({"id": id, "type": kind, "identity": identity, "tags": self.tags(at), "properties": properties});
         self.record(at, &record);
+    }
+}
+
+/// A body with each of its texts and names replaced; a text is told with the name that it stands under.
+fn each_text(value: &Json, name: &str, replaced: &impl Fn(&str, &str) -> String) -> Json {
+    match value {
+        Json::Object(members) => {
+            let of = |(key, value): (&String, &Json)| (replaced(key, ""), each_text(value, key, replaced));
+            Json::Object(members.iter().map(of).collect())
+        }
+        Json::Array(items) => items.iter().map(|v| each_text(v, name, replaced)).collect(),
+        Json::String(text) => replaced(text, name).into(),
+        other => other.clone(),
     }
 }

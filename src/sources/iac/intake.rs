@@ -12,7 +12,7 @@ use std::ops::Range;
 use std::sync::mpsc::{SyncSender, sync_channel};
 
 /// From how many instances on a second thread is worth its start.
-pub(super) const MANY: usize = 500;
+const MANY: usize = 500;
 /// How many go over at once.
 const BATCH: usize = 256;
 /// How many batches may wait.
