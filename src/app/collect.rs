@@ -3,6 +3,7 @@
 use super::Progress;
 use super::error::AppError;
 use super::journal::{DiskJournal, Purpose};
+use super::parts::PART;
 use super::store::write_atomically;
 use crate::model::{Estate, Instant};
 use crate::sources::azure::{
@@ -10,7 +11,7 @@ use crate::sources::azure::{
     Traffic, Watch,
 };
 use crate::sources::simulate::Size;
-use crate::sources::snapshot;
+use crate::sources::snapshot::{self, Lines as _};
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
@@ -33,6 +34,8 @@ pub struct Live {
     pub environment: Environment,
     /// How many times as fast as it should the clock for pauses runs: 1, except in tests.
     pub speed: u32,
+    /// How many grants are held in memory before they are put beside the checkpoint, if not as many as is good.
+    pub part: Option<usize>,
 }
 
 /// Reads a variable of the environment. A function, so that no secret lies in a value that could be printed.
@@ -188,6 +191,7 @@ pub fn collect(live: &Live, to: &Path, now: Instant, progress: &dyn Progress) ->
     // What came a day ago is no longer one moment with what comes now.
     let stale = |p: &Purpose| Instant::parse(&p.began).is_none_or(|began| now.days_since(began) >= 1);
     let (mut journal, replaced) = DiskJournal::open(&folder, purpose, stale).map_err(failed)?;
+    journal.part = live.part.unwrap_or(PART);
     if replaced {
         progress.step("the checkpoint beside the snapshot is of another run or too old: starting anew");
     }
@@ -211,7 +215,10 @@ pub fn collect(live: &Live, to: &Path, now: Instant, progress: &dyn Progress) ->
     progress.step("writing the snapshot");
     let mut digest = String::new();
     write_atomically(to, true, |file| {
-        digest = snapshot::write(&collected.estate, file)?;
+        digest = match &collected.grants {
+            Some(grants) => snapshot::write_with(&collected.estate, grants, file)?,
+            None => snapshot::write(&collected.estate, file)?,
+        };
         Ok(())
     })?;
     // A run whose token ended in the middle can be gone on with.
@@ -312,7 +319,7 @@ fn outcome(collected: &Collected, digest: String, resumed: usize) -> Outcome {
             failed: tracked.failed,
             pages: tracked.pages,
             items: tracked.items,
-            kept: estate.count(source),
+            kept: estate.count(source) + collected.grants.as_ref().map_or(0, |g| g.count(source)),
         }
     });
     let asked =

@@ -5,8 +5,9 @@
 //! it too, so that a frame that is cut, changed or missing ends the file: what stood behind it is asked again. Holds what
 //! Azure answered and no token; readable by its owner alone, and in use by one run at a time.
 
+use super::parts::{DiskParts, GRANTS};
 use crate::model::Instant;
-use crate::sources::azure::Journal;
+use crate::sources::azure::{Journal, Parts};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
@@ -57,6 +58,8 @@ pub(super) struct DiskJournal {
     pub(super) purpose: Purpose,
     /// How many pages it held when it was opened.
     pub(super) found: usize,
+    /// How many grants a part beside it has.
+    pub(super) part: usize,
 }
 
 const PAGES: &str = "pages";
@@ -76,7 +79,7 @@ fn digest(before: &str, (key, came): (&str, &str), next: Option<&str>, page: &[u
 }
 
 /// Opens a file of ours for its owner alone. What is there and no plain file is nobody's checkpoint.
-fn open_private(path: &Path, truncate: bool) -> io::Result<File> {
+pub(super) fn open_private(path: &Path, truncate: bool) -> io::Result<File> {
     if fs::symlink_metadata(path).is_ok_and(|m| !m.is_file()) {
         return Err(io::Error::other(format!("`{}` is no plain file", path.display())));
     }
@@ -100,7 +103,7 @@ fn locked(path: &Path) -> io::Result<File> {
     }
 }
 
-fn make_private_folder(folder: &Path) -> io::Result<()> {
+pub(super) fn make_private_folder(folder: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
@@ -133,6 +136,7 @@ impl DiskJournal {
             kept: HashMap::new(),
             purpose,
             found: 0,
+            part: super::parts::PART,
         };
         if fs::symlink_metadata(folder).is_err() {
             return Ok((journal, false));
@@ -211,10 +215,10 @@ impl DiskJournal {
 
     /// The run is over and its snapshot written: the checkpoint goes, and nothing else that lies there.
     pub(super) fn remove(self) -> io::Result<()> {
-        if self.fresh {
+        if self.fresh && !self.folder.join(GRANTS).exists() {
             return Ok(());
         }
-        for name in [PAGES, ABOUT] {
+        for name in [PAGES, ABOUT, GRANTS] {
             match fs::remove_file(self.folder.join(name)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
@@ -229,6 +233,10 @@ impl DiskJournal {
 }
 
 impl Journal for DiskJournal {
+    fn parts(&mut self) -> Option<Box<dyn Parts>> {
+        Some(Box::new(DiskParts::new(&self.folder, self.part)))
+    }
+
     fn kept(
         &mut self,
         key: &str,

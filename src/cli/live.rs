@@ -11,6 +11,8 @@ use std::path::Path;
 
 /// Variables that speed up the clock of pauses, for tests against a simulated Azure.
 const SPEED: &str = "LEASTWISE_TEST_CLOCK_SPEED";
+/// How many grants stay in memory, so that small tenants try what large ones need.
+const PART: &str = "LEASTWISE_TEST_PART";
 
 /// What the options say.
 pub(super) fn live(args: &args::Live) -> Result<Live, AppError> {
@@ -56,6 +58,7 @@ pub(super) fn live(args: &args::Live) -> Result<Live, AppError> {
         },
         environment: Environment(|name| std::env::var(name).ok()),
         speed: variable(SPEED).and_then(|v| v.parse().ok()).unwrap_or(1),
+        part: variable(PART).and_then(|v| v.parse().ok()),
     })
 }
 

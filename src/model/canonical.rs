@@ -97,7 +97,7 @@ canonical!(Assignment, r, t => {
 });
 canonical!(DenyAssignment, r, t => t.sym(r.name).permissions(&r.permissions).sym(r.scope).raw(&r.this_scope_only)
     .list(&r.principals).list(&r.excluded).raw(&r.enforced).opt(r.condition));
-canonical!(Resource, r, t => t.block(r.identity.as_deref()).sym(r.kind).opt(r.location).list(&r.mentions).list(&r.code_from).settings(r.settings.as_deref()).tags(r.tags).raw(&r.created));
+canonical!(Resource, r, t => t.block(r.identity.as_deref()).sym(r.kind).opt(r.location).list(&r.mentions).list(&r.code_from).settings(r.settings.as_deref()).raw(&r.doors).tags(r.tags).raw(&r.created));
 canonical!(UserAssignedIdentity, r, t => {
     let restricted = r.restricted_to.clone().unwrap_or_default();
     t.opt(r.principal).opt(r.client).opt(r.tenant).opt(r.location).tags(r.tags).opt(r.isolation)

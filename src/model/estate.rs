@@ -273,6 +273,14 @@ fn settle<T: Canonical>(
     order = order
         .chunk_by(|a, b| same(*a, *b))
         .filter_map(|alike| {
+            if let [only] = alike {
+                return Some(*only);
+            }
+            // What is said of them does not hang on the order in which they came.
+            let mut alike = alike.to_vec();
+            alike.sort_by_cached_key(|n| {
+                rows.get(*n as usize).map(|row| (updated(row), row.canonical(strings, tags), shown(row)))
+            });
             let (first, others) = alike.split_first()?;
             let mut best = *first;
             for n in others {

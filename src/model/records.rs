@@ -132,6 +132,17 @@ pub struct Settings<T> {
     pub shared_keys: Option<bool>,
 }
 
+/// What lets somebody in who holds no role on what lies behind it, where that is known.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Doors {
+    /// Whether its own keys do.
+    pub keys: Option<bool>,
+    /// Whether accounts of its own do.
+    pub local_accounts: Option<bool>,
+    /// Whether Azure passes commands on to it.
+    pub run_command: Option<bool>,
+}
+
 /// A resource that can matter: a host of identities, or something that grants apply to.
 #[derive(Clone, Debug)]
 pub struct Resource {
@@ -149,6 +160,8 @@ pub struct Resource {
     pub mentions: Vec<Sym>,
     /// Where it takes its code from: ARM ids, `storage:NAME` or `registry:NAME`.
     pub code_from: Vec<Sym>,
+    /// What lets in, as far as its properties say.
+    pub doors: Doors,
     /// What its settings say of secrets, if anything.
     pub settings: Option<Box<Settings<Sym>>>,
     /// When it was made.

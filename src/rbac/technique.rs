@@ -129,7 +129,7 @@ impl On {
 }
 
 /// What a thing must let in by for a technique to work on it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Only {
     /// A vault's own access policies.
@@ -138,6 +138,10 @@ pub enum Only {
     Roles,
     /// Its keys.
     Keys,
+    /// Accounts of its own.
+    LocalAccounts,
+    /// Commands that Azure passes on.
+    RunCommand,
 }
 
 /// Which of the operations of all techniques are allowed: whatever the conditions, and at most.

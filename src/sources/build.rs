@@ -148,6 +148,7 @@ impl Builder {
             identity: (block.system || !block.user.is_empty()).then(|| Box::new(block)),
             mentions: Vec::new(),
             code_from: Vec::new(),
+            doors: crate::model::Doors::default(),
             settings: None,
             created,
         };

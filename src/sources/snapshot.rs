@@ -8,7 +8,8 @@ mod read;
 mod write;
 
 pub use read::{SnapshotError, read};
-pub use write::{write, write_masked};
+pub use write::{Lines, write, write_masked, write_with};
+pub(super) use write::{grant_line, schedule_line};
 
 /// The schema that this version writes and the newest that it reads.
 const SCHEMA: &str = "leastwise.snapshot/1";

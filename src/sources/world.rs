@@ -190,6 +190,10 @@ struct ResourceRow {
     #[serde(default)]
     other_secrets: Vec<String>,
     shared_keys: Option<bool>,
+    /// Whether keys, local accounts and commands through Azure let in, where they are said.
+    keys: Option<bool>,
+    local_accounts: Option<bool>,
+    run_command: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -418,6 +422,11 @@ fn make(
         if let Some(last) = b.estate.resources.last_mut() {
             last.mentions = mentions;
             last.code_from = code_from;
+            last.doors = crate::model::Doors {
+                keys: row.keys,
+                local_accounts: row.local_accounts,
+                run_command: row.run_command,
+            };
         }
         if !(row.azure_secrets.is_empty() && row.other_secrets.is_empty() && row.shared_keys.is_none()) {
             let [azure, other] = [&row.azure_secrets, &row.other_secrets]

@@ -28,7 +28,7 @@ use super::parties::{Identity, Party};
 use super::scopes::ScopeNode;
 use super::{AccessGraph, Grant};
 use crate::model::{Ix, Sym};
-use crate::rbac::{Certainty, Techniques};
+use crate::rbac::{Certainty, Gain, Only, Technique, Techniques};
 use net::{Net, NodeId};
 use rights::Rights;
 use std::collections::BTreeSet;
@@ -39,8 +39,8 @@ use std::sync::{Arc, OnceLock};
 pub(crate) enum Cap {
     /// Have an identity trust tokens from outside.
     Federate,
-    /// Run code on hosts of this type, by number.
-    Exec(usize),
+    /// Run code on hosts of this type, by number, that let in by this.
+    Exec(usize, Option<Only>),
     /// Change the code that hosts take from stores of this type, by number.
     Feed(usize),
     /// Put an identity on a host of this provider, by number, that is at this place.
@@ -51,8 +51,8 @@ pub(crate) enum Cap {
 
 impl Cap {
     /// What a technique does to things of a type.
-    fn on(gain: crate::rbac::Gain, kind: usize) -> Cap {
-        if gain == crate::rbac::Gain::Fed { Cap::Feed(kind) } else { Cap::Exec(kind) }
+    fn on(technique: &Technique, kind: usize) -> Cap {
+        if technique.gain == Gain::Fed { Cap::Feed(kind) } else { Cap::Exec(kind, technique.only) }
     }
 }
 

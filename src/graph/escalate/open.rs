@@ -5,7 +5,7 @@ use super::{Escalation, Node};
 use crate::graph::FastMap;
 use crate::graph::parties::Identity;
 use crate::graph::scopes::ScopeNode;
-use crate::model::{Ix, Level, Scope, Sym};
+use crate::model::{Doors, Ix, Level, Scope, Sym};
 use crate::rbac::{Access, Certainty, Clause, Gain, On, Only, Technique};
 
 /// A technique that is open to somebody.
@@ -66,29 +66,36 @@ impl Escalation<'_> {
 
 /// How something lets in, where that is known.
 #[derive(Clone, Copy, Default)]
-struct Door {
+pub(super) struct Door {
     /// Of a vault: whether roles decide, and not its own policies.
     uses_roles: Option<bool>,
-    /// Whether it takes what is signed with its keys.
-    shared_keys: Option<bool>,
+    /// What its properties say.
+    said: Doors,
 }
 
 impl Door {
+    /// That of a host.
+    pub(super) fn of(said: Doors) -> Door {
+        Door { uses_roles: None, said }
+    }
+
     /// Whether what a technique uses opens it, as far as that is known.
-    fn opens(self, only: Option<Only>) -> bool {
+    pub(super) fn opens(self, only: Option<Only>) -> bool {
         match only {
             None => true,
             Some(Only::AccessPolicies) => self.uses_roles != Some(true),
             Some(Only::Roles) => self.uses_roles != Some(false),
-            Some(Only::Keys) => self.shared_keys != Some(false),
+            Some(Only::Keys) => self.said.keys != Some(false),
+            Some(Only::LocalAccounts) => self.said.local_accounts != Some(false),
+            Some(Only::RunCommand) => self.said.run_command != Some(false),
         }
     }
 }
 
 /// What techniques work on, by where it lies.
 struct Things {
-    /// Hosts of identities, by type.
-    hosts: FastMap<String, Vec<Ix<ScopeNode>>>,
+    /// Hosts of identities, by type, with what is known of how they let in.
+    hosts: FastMap<String, Vec<(Ix<ScopeNode>, Door)>>,
     /// All resources, by type, with what is known of how they let in.
     resources: FastMap<String, Vec<(Ix<ScopeNode>, Door)>>,
     /// Stores that hosts with identities take their code from, by type.
@@ -103,26 +110,29 @@ impl Things {
         let graph = escalation.graph;
         let estate = graph.estate();
         let kind = |id: Sym| Some(Scope::parse(graph.text(id))?.resource_type()?.to_ascii_lowercase());
-        let mut hosts: FastMap<String, Vec<Ix<ScopeNode>>> = FastMap::default();
-        let mut policies = Vec::new();
-        for (_, identity) in graph.identities().iter() {
-            for host in &identity.hosts {
-                if let (Some(kind), Some(scope)) = (kind(host.id), host.scope) {
-                    hosts.entry(kind).or_default().push(scope);
-                }
-            }
-            let assignment = identity.policy.and_then(|at| estate.policy_assignments.get(at));
-            policies.extend(assignment.and_then(|p| super::wire::home(graph, p.definition?)));
-        }
         let class = |id: Sym| estate.strings.class(id);
         let mut doors: FastMap<Sym, Door> = FastMap::default();
         for vault in &estate.vaults {
             doors.entry(class(vault.id)).or_default().uses_roles.get_or_insert(vault.uses_roles);
         }
         for resource in &estate.resources {
-            if let Some(shared) = resource.settings.as_ref().and_then(|s| s.shared_keys) {
-                doors.entry(class(resource.id)).or_default().shared_keys.get_or_insert(shared);
+            let keys = resource.settings.as_ref().and_then(|s| s.shared_keys);
+            let said = Doors { keys: resource.doors.keys.or(keys), ..resource.doors };
+            if said != Doors::default() {
+                doors.entry(class(resource.id)).or_default().said = said;
             }
+        }
+        let door = |id: Sym| doors.get(&class(id)).copied().unwrap_or_default();
+        let mut hosts: FastMap<String, Vec<(Ix<ScopeNode>, Door)>> = FastMap::default();
+        let mut policies = Vec::new();
+        for (_, identity) in graph.identities().iter() {
+            for host in &identity.hosts {
+                if let (Some(kind), Some(scope)) = (kind(host.id), host.scope) {
+                    hosts.entry(kind).or_default().push((scope, door(host.id)));
+                }
+            }
+            let assignment = identity.policy.and_then(|at| estate.policy_assignments.get(at));
+            policies.extend(assignment.and_then(|p| super::wire::home(graph, p.definition?)));
         }
         let mut resources: FastMap<String, Vec<(Ix<ScopeNode>, Door)>> = FastMap::default();
         let mut seen: FastMap<Sym, ()> = FastMap::default();
@@ -133,8 +143,7 @@ impl Things {
             }
             let place = graph.scopes().find(estate, id).or_else(|| nearest(escalation, id));
             if let (Some(kind), Some(scope)) = (kind(id), place) {
-                let door = doors.get(&class(id)).copied().unwrap_or_default();
-                resources.entry(kind).or_default().push((scope, door));
+                resources.entry(kind).or_default().push((scope, door(id)));
             }
         }
         let mut stores: FastMap<String, Vec<Ix<ScopeNode>>> = FastMap::default();
@@ -172,7 +181,8 @@ impl Things {
             Gain::Policy => Some(self.policies.iter().filter(within).count()),
             Gain::Host => {
                 let all = technique.hosts.iter().filter_map(|h| self.hosts.get(h)).flatten();
-                Some(all.filter(within).count())
+                let all = all.filter(|(at, _)| graph.scopes().contains(scope, *at));
+                Some(all.filter(|(_, door)| door.opens(technique.only)).count())
             }
             Gain::Fed => {
                 let all = technique.hosts.iter().filter_map(|h| self.stores.get(h)).flatten();

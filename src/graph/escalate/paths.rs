@@ -415,7 +415,9 @@ impl Escalation<'_> {
     fn does(&self, cap: Cap, technique: &Technique) -> bool {
         match cap {
             Cap::Federate => technique.gain == Gain::Identity,
-            Cap::Exec(host) => self.kept.rights.host_of(technique, Gain::Host, host),
+            Cap::Exec(host, only) => {
+                technique.only == only && self.kept.rights.host_of(technique, Gain::Host, host)
+            }
             Cap::Feed(host) => self.kept.rights.host_of(technique, Gain::Fed, host),
             Cap::Policy => technique.gain == Gain::Policy,
             // Each provider's host has its own.

@@ -245,7 +245,7 @@ impl Rights {
                 Gain::Identity => right.note(Cap::Federate, certainty, at),
                 Gain::Host | Gain::Fed => {
                     for host in technique.hosts.iter().filter_map(|h| self.host(h)) {
-                        right.note(Cap::on(technique.gain, host), certainty, at);
+                        right.note(Cap::on(technique, host), certainty, at);
                     }
                 }
                 Gain::Policy => right.note(Cap::Policy, certainty, at),

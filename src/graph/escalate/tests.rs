@@ -178,6 +178,7 @@ fn resource(id: crate::model::Sym, kind: crate::model::Sym, block: IdentityBlock
         identity: Some(Box::new(block)),
         mentions: Vec::new(),
         code_from: Vec::new(),
+        doors: crate::model::Doors::default(),
         settings: None,
         created: None,
     }

@@ -1,13 +1,14 @@
 //! Makes the net: from grants to rights, from rights to their reach, from there to identities.
 
 use super::net::{Draft, Net, NodeId};
+use super::open::Door;
 use super::rights::{EVERYTHING, Rights, assigning};
 use super::{Cap, Node, Place};
 use crate::graph::parties::{Host, Identity, PartyKind};
 use crate::graph::scopes::ScopeNode;
 use crate::graph::{AccessGraph, Edge, FastMap, Grant};
-use crate::model::{GrantState, Ix, Level, Scope, Sym};
-use crate::rbac::{Certainty, Techniques};
+use crate::model::{Doors, GrantState, Ix, Level, Scope, Sym};
+use crate::rbac::{Certainty, Only, Techniques};
 use std::collections::BTreeSet;
 
 pub(super) mod alone;
@@ -27,6 +28,8 @@ pub(super) struct Wire<'a, 'g> {
     joining: Vec<alone::Joining>,
     /// Where resources are, by the class of their ids.
     regions: FastMap<Sym, Sym>,
+    /// What lets into resources, where something is known of that, by the class of their ids.
+    doors: FastMap<Sym, Door>,
 }
 
 impl<'a, 'g> Wire<'a, 'g> {
@@ -39,9 +42,11 @@ impl<'a, 'g> Wire<'a, 'g> {
         let strings = &graph.estate().strings;
         let located = graph.estate().resources.iter().filter_map(|r| Some((r.id, r.location?)));
         let regions = located.map(|(id, region)| (strings.class(id), strings.class(region))).collect();
+        let known = graph.estate().resources.iter().filter(|r| r.doors != Doors::default());
+        let doors = known.map(|r| (strings.class(r.id), Door::of(r.doors))).collect();
         let attaching = alone::Attaching::all(techniques, rights);
         let joining = alone::Joining::all(techniques, rights);
-        Wire { graph, techniques, rights, gone, draft: Draft::default(), attaching, joining, regions }
+        Wire { graph, techniques, rights, gone, draft: Draft::default(), attaching, joining, regions, doors }
     }
 
     pub(super) fn finish(mut self) -> Net {
@@ -207,7 +212,12 @@ impl<'a, 'g> Wire<'a, 'g> {
         let Some(scope) = host.scope else { return };
         let kind = self.type_of(host.id);
         if let Some(kind) = kind.and_then(|k| self.rights.host(&k)) {
-            self.lead(Cap::Exec(kind), scope, to);
+            let door = self.doors.get(&self.graph.estate().strings.class(host.id)).copied();
+            for only in [None, Some(Only::LocalAccounts), Some(Only::RunCommand)] {
+                if door.is_none_or(|door| door.opens(only)) {
+                    self.lead(Cap::Exec(kind, only), scope, to);
+                }
+            }
         }
     }
 

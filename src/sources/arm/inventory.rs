@@ -59,6 +59,12 @@ impl Lowering {
         Some(Box::new(crate::model::Settings { azure, other, shared_keys: found.shared_keys }))
     }
 
+    /// What lets into a resource.
+    fn doors(&self, kind: Sym, properties: Option<&RawValue>) -> crate::model::Doors {
+        let kind = self.estate.strings.text(kind);
+        properties.map(|raw| super::doors::doors(kind, raw.get())).unwrap_or_default()
+    }
+
     /// Where a resource takes its code from.
     fn code_from(&mut self, kind: Sym, properties: Option<&RawValue>) -> Vec<Sym> {
         let matters = super::supply::matter(self.estate.strings.text(kind));
@@ -117,6 +123,7 @@ impl Lowering {
             identity: self.block(wire.identity)?,
             mentions: self.mentions(wire.properties),
             code_from: self.code_from(kind, wire.properties),
+            doors: self.doors(kind, wire.properties),
             settings: self.settings(kind, wire.properties),
             created: self.created(&wire.system_data)?,
             id: self.estate.strings.intern(id.0.trim_end_matches('/')),

@@ -4,6 +4,7 @@
 //! come from a snapshot and from the live tenant. Not here: opening folders (`app`).
 
 mod directory;
+mod doors;
 mod grants;
 mod inventory;
 mod kind;

@@ -1,10 +1,10 @@
 //! What was read, held against what there should be: counts of another interface, and the subscriptions at the end.
 
-use super::collect::Run;
+use super::collect::{Failure, Run};
 use super::listing;
 use super::reader::pages;
 use crate::model::{Gap, Reason, Source};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How often a list that is shorter than was counted is read again.
 const ASKED_AGAIN: usize = 3;
@@ -12,9 +12,12 @@ const ASKED_AGAIN: usize = 3;
 impl Run<'_> {
     /// Holds the lists of Resource Manager against the counts of Resource Graph. Where fewer came than were counted, the
     /// list is read again: rows can slip between pages while others change them.
-    pub(super) async fn reconcile(&mut self, subscriptions: &[String]) {
-        let (mut listed, counted) = (self.gather.listed(), self.gather.counted.clone());
-        let short = |listed: &std::collections::HashMap<String, u64>, id: &String| {
+    ///
+    /// # Errors
+    /// If what lies outside memory cannot be read.
+    pub(super) async fn reconcile(&mut self, subscriptions: &[String]) -> Result<(), Failure> {
+        let (mut listed, counted) = (self.gather.listed()?, self.gather.counted.clone());
+        let short = |listed: &BTreeMap<String, u64>, id: &String| {
             let (had, told) = (listed.get(id).copied().unwrap_or(0), counted.get(id).copied().unwrap_or(0));
             (had < told).then_some((had, told))
         };
@@ -32,12 +35,13 @@ impl Run<'_> {
                 // What fails here failed or was said before; the journal has no part in it.
                 for page in pages(&list, &self.scheduler).await.unwrap_or_default() {
                     self.gather.page(&list, &page);
+                    self.gather.spill_if_full()?;
                 }
             }
             if again.is_empty() {
-                return;
+                return Ok(());
             }
-            listed = self.gather.listed();
+            listed = self.gather.listed()?;
             again.retain(|id| short(&listed, id).is_some());
         }
         for id in again {
@@ -50,6 +54,7 @@ impl Run<'_> {
                 self.gather.short_of(Gap::new(Source::RoleAssignments, scope, Reason::Truncated, detail));
             }
         }
+        Ok(())
     }
 
     /// Subscriptions that came while the run was under way are said to be missing.

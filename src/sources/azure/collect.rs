@@ -6,9 +6,11 @@
 use super::client::Client;
 use super::clock::Clock;
 use super::gather::Gather;
+use super::grants::{Grants, Held};
 use super::listing::{self, Awaited, Listing};
 use super::reader::{Event, read, read_next, write_next};
 use super::scheduler::{Refusal, Scheduler, Traffic};
+use super::sorted::{Parts, Sorted};
 use super::target::{Target, Via};
 use crate::model::{Estate, Gap, Instant, Reason, Source, is_guid};
 use std::collections::{BTreeSet, VecDeque};
@@ -33,6 +35,10 @@ pub trait Journal: Send {
     /// # Errors
     /// If it cannot be written.
     fn keep(&mut self, key: &str, page: &[u8], next: Option<&str>, came: Instant) -> std::io::Result<()>;
+    /// A place for grants outside memory, if there is one. Asked once.
+    fn parts(&mut self) -> Option<Box<dyn Parts>> {
+        None
+    }
 }
 
 /// Told how far a run is.
@@ -60,6 +66,8 @@ pub enum Failure {
 pub struct Collected {
     /// The estate, settled.
     pub estate: Estate,
+    /// Its grants, where they lie outside memory.
+    pub grants: Option<Sorted>,
     /// What happened on the way.
     pub traffic: Arc<Traffic>,
     /// Whether the token stopped being accepted: a later run with a new one could read on.
@@ -101,9 +109,12 @@ pub async fn collect(
     #[cfg(feature = "azure-mgmt")]
     let scheduler = scheduler.through_generated(target.generated);
     let scheduler = Arc::new(scheduler);
+    let narrow = target.is_narrow();
+    let mut gather = Gather::default();
+    gather.grants = journal.parts().map(|parts| Grants::new(parts, narrow));
     let mut run = Run {
         scheduler,
-        gather: Gather::default(),
+        gather,
         journal,
         watch,
         done: 0,
@@ -117,7 +128,6 @@ pub async fn collect(
     run.stage(first, Some(target), &[Awaited::Plan, Awaited::Groups, Awaited::Others]).await?;
     let subscriptions = std::mem::take(&mut run.subscriptions);
     // What nobody seems to use is asked for by name: some uses show in no inventory.
-    let narrow = target.is_narrow();
     let mut unused =
         if target.skip.contains(&Source::AssociatedResources) { Vec::new() } else { run.gather.unused() };
     run.gather.tracked.entry(Source::AssociatedResources).or_default();
@@ -132,22 +142,25 @@ pub async fn collect(
     run.stage(unused.iter().map(|id| listing::associated(id)).collect(), None, &[]).await?;
     run.appeared(narrow);
     if target.via == Via::Auto {
-        run.reconcile(&subscriptions).await;
+        run.reconcile(&subscriptions).await?;
     }
     // Grants that only came now may be of groups that nobody asked for; those of other systems do not say what holds them.
-    let mut late = run.holders();
+    let mut late = run.holders()?;
     let others = run.gather.maybe_groups();
     late.extend(run.members_of(others));
     run.stage(late, None, &[]).await?;
     let interrupted = run.refused.iter().any(|r| r.identity);
     let traffic = Arc::clone(&run.scheduler.traffic);
     let tenant = target.tenant.as_deref();
+    let held = if narrow { run.gather.held(std::mem::take)? } else { Held::default() };
+    let mut grants = run.gather.grants.take().map(Grants::finish).transpose()?;
+    run.gather.gaps.extend(grants.iter_mut().flat_map(Sorted::gaps));
     let mut estate = run.gather.finish(moments.collected, client.cloud().name, tenant);
     if narrow {
-        super::narrow::within(&mut estate, &subscriptions);
+        super::narrow::within(&mut estate, &held, &subscriptions);
     }
     estate.part = target.part(subscriptions.len()).map(|part| estate.strings.intern(&part));
-    Ok(Collected { estate, traffic, interrupted })
+    Ok(Collected { estate, grants, traffic, interrupted })
 }
 
 pub(super) struct Run<'r> {
@@ -239,11 +252,17 @@ impl Run<'_> {
                 }
                 self.gather.asked(&listing);
                 let gather = &mut self.gather;
+                let mut room = Ok(());
                 let mut take = |page: &[u8], came| {
                     gather.came = Some(came);
                     gather.page(&listing, page);
+                    if room.is_ok() {
+                        room = gather.spill_if_full();
+                    }
                 };
-                let start = match self.journal.kept(&listing.key, &mut take)? {
+                let kept = self.journal.kept(&listing.key, &mut take)?;
+                room?;
+                let start = match kept {
                     Some(None) => {
                         self.done += 1;
                         pending.less(listing.awaited_by());
@@ -274,6 +293,7 @@ impl Run<'_> {
                     }
                     self.gather.came = Some(came);
                     self.gather.page(&listing, &body);
+                    self.gather.spill_if_full()?;
                 }
                 Some(Event::Failed(listing, refusal)) => {
                     let tenant = self.tenant();

@@ -168,9 +168,10 @@ impl Gather {
     }
 
     fn record(&mut self, listing: &Listing, bytes: &[u8]) {
-        let before = self.lowering.estate.gaps.len();
+        let lowering = self.lowering_of(listing);
+        let before = lowering.estate.gaps.len();
         // A page is no file of the user's: where in it a record stands says nothing.
-        match self.lowering.record(bytes, Position { line: 0, column: 0 }) {
+        match lowering.record(bytes, Position { line: 0, column: 0 }) {
             Became::Record(source) if listing.sources.contains(&source) => return,
             // A vault is a resource, too.
             Became::Record(Source::Vaults) if listing.is_inventory() => return,
@@ -179,7 +180,7 @@ impl Gather {
             _ => {}
         }
         // What was asked for is known: whatever is none of it is an item that could not be read.
-        let said: Vec<Gap> = self.lowering.estate.gaps.drain(before..).collect();
+        let said: Vec<Gap> = lowering.estate.gaps.drain(before..).collect();
         if said.is_empty() {
             self.unparsed(listing, "a record of another kind than was asked for");
         }

@@ -1,6 +1,7 @@
 //! Pages become an estate: records are lowered as they come, repeats are dropped, and what each list was asked for is
 //! held against what came. Not here: asking (`collect`).
 
+use super::grants::{Grants, Held, KINDS};
 use super::listing::{self, Listing, Shape, is_plain};
 use super::page::cut;
 use super::scheduler::Refusal;
@@ -14,6 +15,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 #[derive(Default)]
 pub(super) struct Gather {
     pub(super) lowering: Lowering,
+    /// Grants, where there is a place for them outside memory.
+    pub(super) grants: Option<Grants>,
     pub(super) planned: BTreeSet<Planned>,
     pub(super) tracked: BTreeMap<Source, Reading>,
     /// When the page that is taken in came.
@@ -205,8 +208,36 @@ impl Gather {
         self.gaps.iter().any(|g| g.source == source && g.scope.eq_ignore_ascii_case(scope))
     }
 
+    /// Where a list's records go.
+    pub(super) fn lowering_of(&mut self, listing: &Listing) -> &mut Lowering {
+        match &mut self.grants {
+            Some(grants) if listing.sources.iter().all(|s| KINDS.contains(s)) => &mut grants.lowering,
+            _ => &mut self.lowering,
+        }
+    }
+
+    /// Makes room where more grants came than memory should hold.
+    pub(super) fn spill_if_full(&mut self) -> std::io::Result<()> {
+        self.grants.as_mut().map_or(Ok(()), Grants::spill_if_full)
+    }
+
+    /// Tells who holds what, of all that came.
+    pub(super) fn held<T>(&mut self, tell: impl FnOnce(&mut Held) -> T) -> std::io::Result<T> {
+        match &mut self.grants {
+            Some(grants) => grants.held().map(tell),
+            None => {
+                let mut held = Held::default();
+                held.note(&self.lowering.estate, true);
+                Ok(tell(&mut held))
+            }
+        }
+    }
+
     /// How many role assignments lie in each subscription, by its folded id.
-    pub(super) fn listed(&self) -> HashMap<String, u64> {
+    pub(super) fn listed(&mut self) -> std::io::Result<BTreeMap<String, u64>> {
+        if let Some(grants) = &mut self.grants {
+            return grants.listed();
+        }
         let estate = &self.lowering.estate;
         let mut ids: HashMap<String, HashSet<_>> = HashMap::new();
         for assignment in &estate.assignments {
@@ -216,7 +247,7 @@ impl Gather {
                 of_one.insert(estate.strings.id_class(assignment.id));
             }
         }
-        ids.into_iter().map(|(subscription, ids)| (subscription, ids.len() as u64)).collect()
+        Ok(ids.into_iter().map(|(subscription, ids)| (subscription, ids.len() as u64)).collect())
     }
 
     /// The estate, with what is missing from it.

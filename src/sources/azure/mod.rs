@@ -16,6 +16,7 @@ mod elements;
 mod gather;
 #[cfg(feature = "azure-mgmt")]
 mod generated;
+mod grants;
 mod inventory;
 mod listing;
 mod local;
@@ -25,6 +26,7 @@ mod page;
 mod plan;
 mod reader;
 mod scheduler;
+mod sorted;
 mod target;
 
 pub use client::{AUTHORITIES, Client};
@@ -35,4 +37,5 @@ pub use credential::{CHAIN, Surroundings};
 pub use doctor::{ASSOCIATED, DIRECTORY_SOURCES, EVERYTHING, Examined, Lack, NEEDS, catalogue, examine};
 pub use listing::QUERIES;
 pub use scheduler::Traffic;
+pub use sorted::{Parts, Sorted};
 pub use target::{OPTIONAL, Target, Via};

@@ -1,11 +1,12 @@
 //! A run over some subscriptions answers for those: what the directory and the tree say of the rest is left out, so that
 //! nothing is judged of which only a part was read.
 
+use super::grants::Held;
 use crate::model::{Estate, LocalGrant, LocalSystem, Scope, Sym};
 use std::collections::{BTreeSet, HashSet};
 
 /// Leaves in an estate what lies in these subscriptions, above them, or holds something there.
-pub(super) fn within(estate: &mut Estate, subscriptions: &[String]) {
+pub(super) fn within(estate: &mut Estate, held: &Held, subscriptions: &[String]) {
     let wanted: BTreeSet<&str> = subscriptions.iter().map(String::as_str).collect();
     let strings = &estate.strings;
     let lies_in = |id: Sym| {
@@ -16,12 +17,10 @@ pub(super) fn within(estate: &mut Estate, subscriptions: &[String]) {
     estate.resource_groups.retain(|g| lies_in(g.id) != Some(false));
     // A role for all of the tenant may be assigned where nobody looked.
     let key = |sym: Sym| crate::model::role_key(strings.text(sym)).to_ascii_lowercase();
-    let assigned: HashSet<String> =
-        estate.assignments.iter().chain(&estate.schedules).map(|a| key(a.role)).collect();
     estate.roles.retain(|role| {
         let own = !role.assignable_scopes.is_empty()
             && role.assignable_scopes.iter().all(|s| lies_in(*s) == Some(true));
-        own || assigned.contains(&key(role.id.name))
+        own || held.roles.contains(&key(role.id.name))
     });
     // What the directory itself grants lies nowhere: it stays with those who are here.
     let of_directory = |l: &LocalGrant| matches!(l.system, LocalSystem::AppRole | LocalSystem::Directory);
@@ -29,7 +28,7 @@ pub(super) fn within(estate: &mut Estate, subscriptions: &[String]) {
     // So may a service principal that holds nothing here.
     let class = |sym: Sym| strings.class(sym);
     let mut here: HashSet<Sym> = HashSet::new();
-    here.extend(estate.assignments.iter().chain(&estate.schedules).map(|a| class(a.principal)));
+    here.extend(held.principals.iter().filter_map(|p| strings.find(p)));
     here.extend(estate.identities.iter().filter_map(|i| i.principal).map(class));
     here.extend(estate.groups.iter().flat_map(|g| &g.members).map(|m| class(*m)));
     here.extend(estate.vaults.iter().flat_map(|v| &v.policies).map(|p| class(p.principal)));

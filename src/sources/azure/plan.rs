@@ -5,7 +5,7 @@ use super::collect::{Failure, Run};
 use super::listing::{self, Awaited, BATCH, Listing};
 use super::target::{Target, Via};
 use super::{inventory, local};
-use crate::model::{Gap, PrincipalType, Reason, Source, is_guid};
+use crate::model::{Gap, Reason, Source, is_guid};
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Run<'_> {
@@ -91,7 +91,7 @@ impl Run<'_> {
             }
             (Awaited::Groups, _) => {
                 self.gather.take_planned_roles();
-                let mut lists = self.holders();
+                let mut lists = self.holders()?;
                 lists.push(listing::subscriptions_again());
                 lists
             }
@@ -172,13 +172,12 @@ impl Run<'_> {
     }
 
     /// The members of groups that hold grants and were not asked for yet.
-    pub(super) fn holders(&mut self) -> Vec<Listing> {
-        let estate = &self.gather.lowering.estate;
-        let grants = estate.assignments.iter().chain(&estate.schedules);
-        let holders = grants.filter(|a| a.principal_type == PrincipalType::Group);
-        let holders: BTreeSet<String> =
-            holders.map(|a| estate.strings.text(a.principal).to_ascii_lowercase()).collect();
-        self.members_of(holders)
+    ///
+    /// # Errors
+    /// If what lies outside memory cannot be written.
+    pub(super) fn holders(&mut self) -> Result<Vec<Listing>, Failure> {
+        let holders = self.gather.held(|held| held.groups.clone())?;
+        Ok(self.members_of(holders))
     }
 
     /// The members of those of these groups that were not asked for yet.

@@ -34,6 +34,21 @@ impl Azurerm<'_, '_> {
             };
             return json!({"allowSharedKeyAccess": takes});
         }
+        let flag = |name: &str| match self.config.value(at, &[name]) {
+            Value::Known(Json::Bool(flag)) => Some(flag),
+            _ => None,
+        };
+        if kind == "azurerm_kubernetes_cluster" {
+            let commands = flag("run_command_enabled").map(|on| !on);
+            return json!({"disableLocalAccounts": flag("local_account_disabled"),
+                "apiServerAccessProfile": {"disableRunCommand": commands}});
+        }
+        let off = flag("local_authentication_disabled");
+        if let Some(off) =
+            off.or(flag("local_authentication_enabled").or(flag("local_auth_enabled")).map(|on| !on))
+        {
+            return json!({"disableLocalAuth": off});
+        }
         let mut found = Vec::new();
         let mut note = |name: &str, value: Option<String>| {
             if let Some(value) = value {

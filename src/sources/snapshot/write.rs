@@ -2,26 +2,40 @@
 
 use super::SCHEMA;
 use crate::model::{
-    Assignment, Estate, GrantState, IdentityBlock, Instant, Permission, PrincipalType, RoleKind, Sym, Tags,
+    Assignment, Estate, GrantState, IdentityBlock, Instant, Permission, PrincipalType, RoleKind, Source, Sym,
+    Tags,
 };
 use crate::sources::mask::Mask;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 use std::io::Write;
 
-struct Lines<'m, W: Write> {
+struct Sections<'m, W: Write> {
     out: W,
     hasher: Sha256,
     records: u64,
     mask: Option<&'m mut Mask>,
 }
 
-impl<W: Write> Lines<'_, W> {
+impl<W: Write> Sections<'_, W> {
     fn line(&mut self, value: &Value) -> std::io::Result<()> {
         let mut bytes = serde_json::to_vec(value)?;
         bytes.push(b'\n');
         self.hasher.update(&bytes);
         self.out.write_all(&bytes)
+    }
+
+    /// A section whose lines lie elsewhere.
+    fn elsewhere(&mut self, name: &str, source: Source, from: &dyn Lines) -> std::io::Result<()> {
+        self.line(&json!({"section": name, "count": from.count(source)}))?;
+        from.each(source, &mut |line| {
+            self.records += 1;
+            for bytes in [line, b"\n"] {
+                self.hasher.update(bytes);
+                self.out.write_all(bytes)?;
+            }
+            Ok(())
+        })
     }
 
     fn section(&mut self, name: &str, rows: impl ExactSizeIterator<Item = Value>) -> std::io::Result<()> {
@@ -37,12 +51,52 @@ impl<W: Write> Lines<'_, W> {
     }
 }
 
+/// Grants that lie outside an estate, as the lines of a snapshot.
+pub trait Lines {
+    /// How many of a kind there are.
+    fn count(&self, source: Source) -> usize;
+    /// Hands them out in the order of a snapshot.
+    ///
+    /// # Errors
+    /// If they cannot be read, or what `line` gives.
+    fn each(&self, source: Source, line: &mut dyn FnMut(&[u8]) -> std::io::Result<()>)
+    -> std::io::Result<()>;
+}
+
 /// Writes a settled estate. Returns the digest of the uncompressed lines: the snapshot's identity.
 ///
 /// # Errors
 /// If the destination fails.
 pub fn write(estate: &Estate, to: &mut dyn Write) -> std::io::Result<String> {
-    write_as(estate, None, to)
+    write_as(estate, None, None, to)
+}
+
+/// Writes a settled estate whose grants lie elsewhere.
+///
+/// # Errors
+/// If the destination fails, or where the grants lie.
+pub fn write_with(estate: &Estate, grants: &dyn Lines, to: &mut dyn Write) -> std::io::Result<String> {
+    write_as(estate, None, Some(grants), to)
+}
+
+/// The line of a role assignment.
+pub(in crate::sources) fn grant_line(estate: &Estate, grant: &Assignment) -> Value {
+    Writer(estate).grant(grant, "Microsoft.Authorization/roleAssignments")
+}
+
+/// The line of a schedule instance.
+pub(in crate::sources) fn schedule_line(estate: &Estate, grant: &Assignment) -> Value {
+    let kind = if grant.state == GrantState::Eligible {
+        "roleEligibilityScheduleInstances"
+    } else {
+        "roleAssignmentScheduleInstances"
+    };
+    let mut row = Writer(estate).grant(grant, &format!("Microsoft.Authorization/{kind}"));
+    // Active instances go by the id of the assignment that they stand for; the line's kind says what it is.
+    if let Some(object) = row.as_object_mut() {
+        object.insert("schedule".to_owned(), (grant.state == GrantState::Eligible).into());
+    }
+    row
 }
 
 /// Writes pseudonyms in place of names. Its records lie in the order of what they stood for: read and write it once more.
@@ -50,13 +104,18 @@ pub fn write(estate: &Estate, to: &mut dyn Write) -> std::io::Result<String> {
 /// # Errors
 /// If the destination fails.
 pub fn write_masked(estate: &Estate, mask: &mut Mask, to: &mut dyn Write) -> std::io::Result<String> {
-    write_as(estate, Some(mask), to)
+    write_as(estate, Some(mask), None, to)
 }
 
-fn write_as(estate: &Estate, mask: Option<&mut Mask>, to: &mut dyn Write) -> std::io::Result<String> {
+fn write_as(
+    estate: &Estate,
+    mask: Option<&mut Mask>,
+    grants: Option<&dyn Lines>,
+    to: &mut dyn Write,
+) -> std::io::Result<String> {
     let mut encoder = zstd::Encoder::new(to, 3)?;
     encoder.include_checksum(true)?;
-    let mut lines = Lines { out: encoder, hasher: Sha256::new(), records: 0, mask };
+    let mut lines = Sections { out: encoder, hasher: Sha256::new(), records: 0, mask };
     let w = Writer(estate);
     let mut header = w.header();
     if let Some(mask) = &mut lines.mask {
@@ -65,7 +124,9 @@ fn write_as(estate: &Estate, mask: Option<&mut Mask>, to: &mut dyn Write) -> std
     lines.line(&header)?;
     w.containers(&mut lines)?;
     w.things(&mut lines)?;
-    w.access(&mut lines)?;
+    w.roles(&mut lines)?;
+    w.grants(&mut lines, grants)?;
+    w.policies(&mut lines)?;
     w.directory(&mut lines)?;
     w.local(&mut lines)?;
     lines.section("gaps", estate.gaps.iter().map(|g| w.gap(g)))?;
@@ -134,7 +195,7 @@ impl Writer<'_> {
         ])
     }
 
-    fn containers<W: Write>(&self, lines: &mut Lines<'_, W>) -> std::io::Result<()> {
+    fn containers<W: Write>(&self, lines: &mut Sections<'_, W>) -> std::io::Result<()> {
         let e = self.0;
         lines.section(
             "management-groups",
@@ -197,7 +258,7 @@ impl Writer<'_> {
         created.map_or(Value::Null, |t| json!({"createdAt": t.to_string()}))
     }
 
-    fn things<W: Write>(&self, lines: &mut Lines<'_, W>) -> std::io::Result<()> {
+    fn things<W: Write>(&self, lines: &mut Sections<'_, W>) -> std::io::Result<()> {
         let e = self.0;
         // Vaults are resources too: the same line says both, so that reading it once gives both again.
         let vaults: std::collections::HashMap<Sym, &crate::model::Vault> =
@@ -220,6 +281,16 @@ impl Writer<'_> {
                         ("sharedKeys", settings.shared_keys.into()),
                     ]);
                     members.insert("secretSettings".to_owned(), said);
+                }
+                if let Some(members) = properties.as_object_mut() {
+                    let doors = object(vec![
+                        ("keys", r.doors.keys.into()),
+                        ("localAccounts", r.doors.local_accounts.into()),
+                        ("runCommand", r.doors.run_command.into()),
+                    ]);
+                    if doors != json!({}) {
+                        members.insert("doors".to_owned(), doors);
+                    }
                 }
                 object(vec![
                     ("id", self.t(r.id)),
@@ -299,7 +370,7 @@ impl Writer<'_> {
         )
     }
 
-    fn local<W: Write>(&self, lines: &mut Lines<'_, W>) -> std::io::Result<()> {
+    fn local<W: Write>(&self, lines: &mut Sections<'_, W>) -> std::io::Result<()> {
         lines.section(
             "local-grants",
             self.0.local_grants.iter().map(|l| {
@@ -373,7 +444,7 @@ impl Writer<'_> {
         object(vec![("id", self.id(a.id)), ("type", kind.into()), ("properties", object(properties))])
     }
 
-    fn access<W: Write>(&self, lines: &mut Lines<'_, W>) -> std::io::Result<()> {
+    fn roles<W: Write>(&self, lines: &mut Sections<'_, W>) -> std::io::Result<()> {
         let e = self.0;
         lines.section(
             "role-definitions",
@@ -394,27 +465,29 @@ impl Writer<'_> {
                     ("properties", properties),
                 ])
             }),
-        )?;
-        lines.section(
-            "role-assignments",
-            e.assignments.iter().map(|a| self.grant(a, "Microsoft.Authorization/roleAssignments")),
-        )?;
-        lines.section(
-            "schedules",
-            e.schedules.iter().map(|a| {
-                let kind = if a.state == GrantState::Eligible {
-                    "roleEligibilityScheduleInstances"
-                } else {
-                    "roleAssignmentScheduleInstances"
-                };
-                let mut row = self.grant(a, &format!("Microsoft.Authorization/{kind}"));
-                // Active instances go by the id of the assignment that they stand for; the line's kind says what it is.
-                if let Some(object) = row.as_object_mut() {
-                    object.insert("schedule".to_owned(), (a.state == GrantState::Eligible).into());
-                }
-                row
-            }),
-        )?;
+        )
+    }
+
+    fn grants<W: Write>(
+        &self,
+        lines: &mut Sections<'_, W>,
+        elsewhere: Option<&dyn Lines>,
+    ) -> std::io::Result<()> {
+        let e = self.0;
+        match elsewhere {
+            Some(grants) => {
+                lines.elsewhere("role-assignments", Source::RoleAssignments, grants)?;
+                lines.elsewhere("schedules", Source::Schedules, grants)
+            }
+            None => {
+                lines.section("role-assignments", e.assignments.iter().map(|a| grant_line(e, a)))?;
+                lines.section("schedules", e.schedules.iter().map(|a| schedule_line(e, a)))
+            }
+        }
+    }
+
+    fn policies<W: Write>(&self, lines: &mut Sections<'_, W>) -> std::io::Result<()> {
+        let e = self.0;
         lines.section(
             "deny-assignments",
             e.denies.iter().map(|d| {
@@ -464,7 +537,7 @@ impl Writer<'_> {
         )
     }
 
-    fn directory<W: Write>(&self, lines: &mut Lines<'_, W>) -> std::io::Result<()> {
+    fn directory<W: Write>(&self, lines: &mut Sections<'_, W>) -> std::io::Result<()> {
         let e = self.0;
         lines.section(
             "principals",

@@ -128,4 +128,5 @@ fn measure((subscriptions, assignments): (usize, usize), speed: usize, more: &[&
         ran.memory / 1024,
         lost.len()
     );
+    lost.iter().take(10).for_each(|what| println!("  {what}"));
 }

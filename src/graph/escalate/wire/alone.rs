@@ -272,9 +272,12 @@ impl<'g> Holdings<'g> {
                 if alone.is_some_and(|alone| access <= *alone) {
                     continue;
                 }
-                found.extend(joining.hosts.iter().map(|host| {
-                    (Node::Reach(Cap::on(technique.gain, *host), scope), sure, false, joining.at)
-                }));
+                found.extend(
+                    joining
+                        .hosts
+                        .iter()
+                        .map(|host| (Node::Reach(Cap::on(technique, *host), scope), sure, false, joining.at)),
+                );
             }
         }
     }

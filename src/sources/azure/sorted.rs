@@ -1,0 +1,278 @@
+//! Sorted parts of what is too much for memory, read as one list: the lines of a snapshot in its order, each id once.
+//! Where the records of an id differ, an estate of those few settles which counts, as it would have settled all of them.
+
+use super::grants::KINDS;
+use crate::model::{Gap, Source};
+use crate::sources::arm::Lowering;
+use crate::sources::scan::Position;
+use crate::sources::snapshot::{Lines, grant_line, schedule_line};
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::io::{self, Read, Write};
+
+/// A place outside memory.
+pub trait Parts: Send {
+    /// How many records a part should have.
+    fn rows(&self) -> usize;
+    /// Keeps a part, which `write` writes.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    fn add(&mut self, write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>) -> io::Result<()>;
+    /// How many parts there are.
+    fn count(&self) -> usize;
+    /// Opens one, by number. Several are read side by side.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    fn read(&self, part: usize) -> io::Result<Box<dyn Read>>;
+}
+
+/// What parts are sorted by: the order of a snapshot.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub(super) struct Key {
+    /// The position in `KINDS`.
+    pub(super) kind: u8,
+    /// The folded id, without its last segment.
+    pub(super) head: Vec<u8>,
+    /// The last segment.
+    pub(super) name: Vec<u8>,
+}
+
+/// A record of a part.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub(super) struct Entry {
+    pub(super) key: Key,
+    /// The folded id of the subscription that its scope is in; empty above.
+    pub(super) subscription: Vec<u8>,
+    pub(super) line: Vec<u8>,
+}
+
+impl Entry {
+    pub(super) fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        out.write_all(&[self.key.kind])?;
+        for text in [&self.key.head, &self.key.name, &self.subscription, &self.line] {
+            let length = u32::try_from(text.len()).map_err(io::Error::other)?;
+            out.write_all(&length.to_le_bytes())?;
+            out.write_all(text)?;
+        }
+        Ok(())
+    }
+
+    /// The next one of a part; `None` at its end.
+    fn read(from: &mut dyn Read) -> io::Result<Option<Entry>> {
+        let mut kind = [0];
+        if from.read(&mut kind)? == 0 {
+            return Ok(None);
+        }
+        let mut text = || {
+            let mut length = [0; 4];
+            from.read_exact(&mut length)?;
+            let length = u32::from_le_bytes(length);
+            let mut text = Vec::new();
+            let came = from.take(u64::from(length)).read_to_end(&mut text)?;
+            if came == length as usize {
+                Ok(text)
+            } else {
+                Err(io::Error::from(io::ErrorKind::UnexpectedEof))
+            }
+        };
+        let key = Key { kind: kind[0], head: text()?, name: text()? };
+        Ok(Some(Entry { key, subscription: text()?, line: text()? }))
+    }
+}
+
+/// Hands out the records of all parts in order, those of one id together: sorted, and none that is equal to another.
+pub(super) fn merge(parts: &dyn Parts, each: &mut dyn FnMut(&[Entry]) -> io::Result<()>) -> io::Result<()> {
+    let open = |n| Ok(io::BufReader::with_capacity(1 << 16, parts.read(n)?));
+    let mut inputs = (0..parts.count()).map(open).collect::<io::Result<Vec<_>>>()?;
+    let mut heads = BinaryHeap::new();
+    for (n, input) in inputs.iter_mut().enumerate() {
+        heads.extend(Entry::read(input)?.map(|entry| Reverse((entry, n))));
+    }
+    let mut alike: Vec<Entry> = Vec::new();
+    while let Some(Reverse((entry, n))) = heads.pop() {
+        if let Some(input) = inputs.get_mut(n) {
+            heads.extend(Entry::read(input)?.map(|entry| Reverse((entry, n))));
+        }
+        if alike.first().is_some_and(|first| first.key != entry.key) {
+            each(&alike)?;
+            alike.clear();
+        }
+        // A part holds the records of an id as they came, so that equal ones need not be neighbours.
+        if !alike.contains(&entry) {
+            alike.push(entry);
+        }
+        if heads.is_empty() {
+            each(&alike)?;
+            alike.clear();
+        }
+    }
+    Ok(())
+}
+
+/// Grants that lie sorted outside memory, each id once.
+pub struct Sorted {
+    parts: Box<dyn Parts>,
+    counts: [usize; KINDS.len()],
+    /// Where records of one id differ.
+    gaps: Vec<Gap>,
+}
+
+impl std::fmt::Debug for Sorted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Sorted({:?})", self.counts)
+    }
+}
+
+impl Sorted {
+    pub(super) fn of(parts: Box<dyn Parts>) -> io::Result<Sorted> {
+        let (mut counts, mut gaps) = ([0; KINDS.len()], Vec::new());
+        merge(&*parts, &mut |alike| {
+            if let Some(count) = alike.first().and_then(|e| counts.get_mut(usize::from(e.key.kind))) {
+                *count += 1;
+            }
+            gaps.extend(settled(alike)?.1);
+            Ok(())
+        })?;
+        Ok(Sorted { parts, counts, gaps })
+    }
+
+    /// Takes out what is to be said of records that differ.
+    pub(super) fn gaps(&mut self) -> Vec<Gap> {
+        std::mem::take(&mut self.gaps)
+    }
+}
+
+impl Lines for Sorted {
+    fn count(&self, source: Source) -> usize {
+        let kinds = KINDS.iter().zip(self.counts);
+        kinds.filter(|(kind, _)| **kind == source).map(|(_, count)| count).sum()
+    }
+
+    fn each(&self, source: Source, line: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+        merge(&*self.parts, &mut |alike| {
+            let kind = alike.first().and_then(|e| KINDS.get(usize::from(e.key.kind)));
+            if kind == Some(&source) { line(&settled(alike)?.0) } else { Ok(()) }
+        })
+    }
+}
+
+/// The line that counts of those of one id, and what is to be said of the others.
+fn settled(alike: &[Entry]) -> io::Result<(std::borrow::Cow<'_, [u8]>, Vec<Gap>)> {
+    if let [only] = alike {
+        return Ok((only.line.as_slice().into(), Vec::new()));
+    }
+    let mut alike: Vec<&Entry> = alike.iter().collect();
+    alike.sort_unstable();
+    let mut lowering = Lowering::default();
+    for entry in alike {
+        if entry.key.kind == 0 {
+            lowering.record(&entry.line, Position { line: 0, column: 0 });
+        } else {
+            lowering.schedule_line(&entry.line).map_err(io::Error::other)?;
+        }
+    }
+    let mut estate = lowering.estate;
+    estate.settle();
+    let line = match (estate.assignments.as_slice(), estate.schedules.as_slice()) {
+        ([grant], []) => grant_line(&estate, grant),
+        ([], [grant]) => schedule_line(&estate, grant),
+        _ => return Err(io::Error::other("a line that was kept cannot be read")),
+    };
+    Ok((serde_json::to_vec(&line)?.into(), estate.gaps))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sources::azure::grants::Grants;
+    use proptest::prelude::*;
+
+    #[derive(Default)]
+    struct Memory(Vec<Vec<u8>>, usize);
+
+    impl Parts for Memory {
+        fn rows(&self) -> usize {
+            self.1
+        }
+
+        fn add(&mut self, write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+            let mut part = Vec::new();
+            write(&mut part)?;
+            self.0.push(part);
+            Ok(())
+        }
+
+        fn count(&self) -> usize {
+            self.0.len()
+        }
+
+        fn read(&self, part: usize) -> io::Result<Box<dyn Read>> {
+            Ok(Box::new(io::Cursor::new(self.0[part].clone())))
+        }
+    }
+
+    /// One of a few ids in one of two spellings, with one of a few contents and times; a schedule instance or none.
+    fn record((id, upper, role, time, kind): (u8, bool, u8, u8, u8)) -> String {
+        let sub = if upper { "/SUBSCRIPTIONS/S" } else { "/subscriptions/s" };
+        let kind = ["roleAssignments", "roleAssignmentScheduleInstances", "roleEligibilityScheduleInstances"]
+            [usize::from(kind % 3)];
+        let updated = match time % 3 {
+            0 => String::new(),
+            n => format!(r#","updatedOn":"2026-01-0{n}T00:00:00Z""#),
+        };
+        format!(
+            r#"{{"id":"{sub}/providers/Microsoft.Authorization/{kind}/g{id}","type":"Microsoft.Authorization/{kind}","properties":{{"principalId":"p","principalType":"Group","roleDefinitionId":"/x/r{role}","scope":"{sub}"{updated}}}}}"#
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn parts_give_what_memory_gives(
+            picks in prop::collection::vec((0u8..5, any::<bool>(), 0u8..2, 0u8..3, 0u8..3), 0..30),
+            rows in 1usize..8,
+        ) {
+            let records: Vec<String> = picks.into_iter().map(record).collect();
+            let at = Position { line: 0, column: 0 };
+            // Repeats that disagree are told pair by pair, in the order in which they lie there.
+            let mut ordered = records.clone();
+            let mut grants = Grants::new(Box::new(Memory(Vec::new(), rows)), true);
+            for record in &records {
+                grants.lowering.record(record.as_bytes(), at);
+                grants.spill_if_full().unwrap();
+            }
+            ordered.sort_unstable();
+            ordered.dedup();
+            let mut whole = Lowering::default();
+            ordered.iter().for_each(|r| { whole.record(r.as_bytes(), at); });
+            let mut estate = whole.estate;
+            estate.settle();
+            prop_assert_eq!(grants.listed().unwrap().get("s").copied().unwrap_or(0), estate.assignments.len() as u64);
+            let mut sorted = grants.finish().unwrap();
+            let mut lines = KINDS.map(|_| Vec::new());
+            for (kind, lines) in KINDS.into_iter().zip(&mut lines) {
+                sorted.each(kind, &mut |line| { lines.push(String::from_utf8(line.to_vec()).unwrap()); Ok(()) }).unwrap();
+                prop_assert_eq!(sorted.count(kind), lines.len());
+            }
+            let expected = [
+                estate.assignments.iter().map(|a| grant_line(&estate, a).to_string()).collect::<Vec<_>>(),
+                estate.schedules.iter().map(|a| schedule_line(&estate, a).to_string()).collect(),
+            ];
+            prop_assert_eq!(lines, expected);
+            prop_assert_eq!(crate::model::tidy(sorted.gaps()), estate.gaps);
+        }
+    }
+
+    #[test]
+    fn a_part_that_is_cut_is_an_error() {
+        let entry = Entry { line: b"{}".to_vec(), ..Entry::default() };
+        let mut whole = Vec::new();
+        entry.write(&mut whole).unwrap();
+        assert_eq!(Entry::read(&mut whole.as_slice()).unwrap(), Some(entry));
+        for length in 1..whole.len() {
+            let read = Entry::read(&mut &whole[..length]);
+            assert_eq!(read.unwrap_err().kind(), io::ErrorKind::UnexpectedEof, "{length}");
+        }
+    }
+}
