@@ -117,7 +117,8 @@ fn right_size() -> Value {
 
 /// How much of what identities hold they used, where an activity log was given.
 fn usage() -> Value {
-    let one = json!({"principal_id": text(), "used_percent": count(), "denied_operations": count()});
+    let one = json!({"principal_id": text(), "used_percent": count(), "denied_operations": count(),
+        "refused_tokens": maybe("integer")});
     whole(json!({"used_percent": count(), "log_days": {"type": "integer"}, "identities": list(whole(one))}))
 }
 

@@ -119,6 +119,8 @@ pub struct Estate {
     pub sign_ins: Vec<SignIn>,
     /// What the sign-in logs cover.
     pub sign_in_window: Option<SignInWindow>,
+    /// How often somebody asked for a token and was given none, by the class of the id, where sign-in logs were given.
+    pub refused_tokens: Option<super::FastMap<Sym, u64>>,
     /// What was done, as far as logs were given.
     pub usage: Option<UsageLog>,
     /// Key vaults.

@@ -53,7 +53,7 @@ impl CsvTable {
 }
 
 const FINDINGS: &str = "rule,severity,confidence,disposition,identity,identity_id,principal_id,role,role_id,scope,scope_level,subscription,environment,owner,message,fix,waiver,first_seen,controls,fingerprint,subject_kind,subject_id,tenant,collected_at,path,line";
-const IDENTITIES: &str = "name,kind,id,principal_id,client_id,subscription,resource_group,environment,owner,hosts,host_names,federated_credentials,grants,groups,highest_risk,last_activity,last_activity_source,unused_verdict,name_verdict,findings,tags,tenant,collected_at,escalates_to,escalation_steps,escalation_confidence,used_percent,denied_operations,log_days,right_size_basis,right_size_create,right_size_delete,used_percent_before";
+const IDENTITIES: &str = "name,kind,id,principal_id,client_id,subscription,resource_group,environment,owner,hosts,host_names,federated_credentials,grants,groups,highest_risk,last_activity,last_activity_source,unused_verdict,name_verdict,findings,tags,tenant,collected_at,escalates_to,escalation_steps,escalation_confidence,used_percent,denied_operations,log_days,right_size_basis,right_size_create,right_size_delete,used_percent_before,refused_tokens";
 const ASSIGNMENTS: &str = "assignment_id,identity,identity_id,principal_id,principal_type,via,role,role_id,role_kind,scope,scope_level,subscription,condition,state,created_on,created_by,risk,findings,description,tenant,collected_at";
 const CONTROLS: &str = "framework,version,control_id,title,automation,population,strength,status,subjects,failed,waived,inconclusive,rules,evidence,reason";
 
@@ -275,7 +275,8 @@ fn identities(report: &Report<'_>, options: &CsvOptions, to: &mut dyn Write) -> 
             &super::right_size::cells(smaller.get(row.principal_id).copied()).each_ref().map(String::as_str),
         )?;
         let before = report.used_before.get(row.principal_id).map(u64::to_string).unwrap_or_default();
-        out.fields(&[&before])?;
+        let refused = row.refused_tokens.map(|n| n.to_string()).unwrap_or_default();
+        out.fields(&[&before, &refused])?;
         out.end()?;
     }
     Ok(())

@@ -321,12 +321,13 @@ fn usage(report: &Report<'_>, to: &mut dyn Write) -> Result<(), RenderError> {
         return Ok(());
     };
     write!(to, "{{\"used_percent\":{},\"log_days\":{},\"identities\":", all.percent, all.days)?;
-    let told = report.identities().iter().filter_map(|i| Some((i.principal_id, i.use_index?)));
-    list(to, told, |(principal, index), to| {
+    let told = report.identities().iter().filter_map(|i| Some((i, i.use_index?)));
+    list(to, told, |(row, index), to| {
         let used = index.percent();
         put(
             to,
-            &serde_json::json!({"principal_id": principal, "used_percent": used, "denied_operations": index.denied}),
+            &serde_json::json!({"principal_id": row.principal_id, "used_percent": used,
+                "denied_operations": index.denied, "refused_tokens": row.refused_tokens}),
         )
     })?;
     to.write_all(b"}")?;

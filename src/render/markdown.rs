@@ -49,6 +49,10 @@ pub fn sheet(sheet: &Sheet<'_>) -> String {
             },
         ),
         ("Last sign-in", known(i.last_activity)),
+        (
+            "Tokens refused",
+            i.refused_tokens.map_or_else(|| "no sign-in log".to_owned(), |n| format!("{n} times")),
+        ),
         ("Use", i.unused_verdict.to_owned()),
         (
             "Used of what it holds",

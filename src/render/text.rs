@@ -136,6 +136,9 @@ pub fn sheet(sheet: &Sheet<'_>) -> String {
             index.denied
         ));
     }
+    if let Some(refused) = identity.refused_tokens.filter(|n| *n > 0) {
+        out.push_str(&format!("  {:<14} {refused} times, as the sign-in log says\n", "no token"));
+    }
     for vault in &sheet.vaults {
         out.push_str(&format!("  credential     access policy of {}\n", clean(vault)));
     }

@@ -408,8 +408,11 @@ impl<'a> Report<'a> {
         if let Some((_, why)) = unknown.into_iter().find(|(count, _)| *count > 0) {
             return Reviewed::Unknown(why);
         }
-        let mut why =
-            format!("review {} decided {} grant(s), closed {days} days ago", last.campaign, last.decided);
+        let which = if last.all_grants { "" } else { "privileged " };
+        let mut why = format!(
+            "review {} decided {} {which}grant(s), closed {days} days ago",
+            last.campaign, last.decided
+        );
         if last.late > 0 {
             why.push_str(&format!(", {} of them after the day that they were due on", last.late));
         }

@@ -45,6 +45,8 @@ pub struct IdentityRow<'a> {
     pub last_activity: &'a str,
     /// Who says so.
     pub last_activity_source: &'a str,
+    /// How often it asked for a token and got none, where sign-in logs say.
+    pub refused_tokens: Option<u64>,
     /// `used`, `dormant`, `unused` or `inconclusive`.
     pub unused_verdict: &'a str,
     /// `fits`, `fails`, `exempt` or `not-judged`.
@@ -125,6 +127,7 @@ impl<'a> Report<'a> {
             classes: &facts.class_names,
             last_activity: facts.last_sign_in.as_deref().unwrap_or(""),
             last_activity_source: if facts.last_sign_in.is_some() { "sign-ins" } else { "" },
+            refused_tokens: facts.refused_tokens,
             unused_verdict: self.unused(at, identity, facts),
             ways_known: facts.ways_known,
             escalates_to: &facts.escalates_to,

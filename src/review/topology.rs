@@ -111,6 +111,31 @@ impl<'g> Topology<'g> {
         count
     }
 
+    /// How many resources grants apply to, each once.
+    pub fn reached<'a>(&self, grants: impl Iterator<Item = (&'a Grant, Ix<ScopeNode>)>) -> usize {
+        let mut all: BTreeSet<Ix<ScopeNode>> = BTreeSet::new();
+        for (grant, scope) in grants {
+            let within = |at: &Ix<ScopeNode>| self.graph.scopes().contains(scope, *at);
+            for group in self.groups_of(scope) {
+                all.extend(self.applicable(grant, group).into_iter().filter(within));
+            }
+        }
+        all.len()
+    }
+
+    /// The resource groups around or below a scope.
+    fn groups_of(&self, scope: Ix<ScopeNode>) -> Vec<Ix<ScopeNode>> {
+        let node = &self.graph.scopes().nodes()[scope];
+        match (node.resource_group, node.subscription) {
+            (Some(group), _) => vec![group],
+            (None, Some(subscription)) => self.groups.get(&subscription).cloned().unwrap_or_default(),
+            (None, None) => {
+                let below = |group: &&Ix<ScopeNode>| self.graph.scopes().contains(scope, **group);
+                self.by_group.keys().filter(below).copied().collect()
+            }
+        }
+    }
+
     /// The scopes that are enough in place of a grant's.
     pub fn narrow(&self, grant: &Grant, near: &BTreeSet<Ix<ScopeNode>>) -> Narrowed {
         let level = self.graph.scopes().nodes()[grant.scope].level;

@@ -73,6 +73,8 @@ struct Reader<'e> {
     estate: &'e mut Estate,
     path: &'e str,
     last: HashMap<String, Instant>,
+    /// How often no token was given.
+    refused: HashMap<String, u64>,
     span: Option<(Instant, Instant)>,
     used: HashMap<(String, String, bool, String), Usage>,
     used_span: Option<(Instant, Instant)>,
@@ -111,6 +113,7 @@ impl Visit for Reader<'_> {
         self.span = Some((span.0.min(when), span.1.max(when)));
         // Who asked and was given no token did not use anything.
         if failed {
+            *self.refused.entry(who).or_default() += 1;
             return;
         }
         let slot = self.last.entry(who).or_insert(when);
@@ -186,6 +189,7 @@ pub fn read(estate: &mut Estate, path: &str, input: impl Read) -> Result<bool, S
         estate,
         path,
         last: HashMap::new(),
+        refused: HashMap::new(),
         span: None,
         used: HashMap::new(),
         used_span: None,
@@ -205,6 +209,7 @@ pub fn read(estate: &mut Estate, path: &str, input: impl Read) -> Result<bool, S
         return Ok(false);
     }
     let (last, span, used, used_span) = (reader.last, reader.span, reader.used, reader.used_span);
+    let refused = reader.refused;
     if let Some((from, until)) = used_span {
         add(estate, used, from, until);
     }
@@ -214,6 +219,12 @@ pub fn read(estate: &mut Estate, path: &str, input: impl Read) -> Result<bool, S
     let window = estate.sign_in_window.unwrap_or(SignInWindow { from, until });
     estate.sign_in_window =
         Some(SignInWindow { from: window.from.min(from), until: window.until.max(until) });
+    for (who, times) in refused {
+        let who = estate.strings.intern(&who);
+        let class = estate.strings.class(who);
+        *estate.refused_tokens.get_or_insert_default().entry(class).or_default() += times;
+    }
+    estate.refused_tokens.get_or_insert_default();
     let mut all: Vec<(String, Instant)> = last.into_iter().collect();
     all.sort_unstable();
     let known = estate.sign_ins.iter().enumerate();
@@ -291,6 +302,8 @@ mod tests {
             let day = |text: &str| Instant::parse(text).unwrap();
             let last: Vec<Instant> = estate.sign_ins.iter().map(|s| s.last).collect();
             assert_eq!(last, [day("2026-01-01T00:00:00Z")], "{bad}");
+            let who = estate.strings.find("A").unwrap();
+            assert_eq!(estate.refused_tokens.as_ref().unwrap().get(&who), Some(&1));
             // The log speaks of that day all the same.
             assert_eq!(estate.sign_in_window.unwrap().until, day("2026-05-31T00:00:00Z"));
         }

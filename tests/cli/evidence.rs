@@ -350,6 +350,16 @@ fn a_killed_build_leaves_no_bundle() {
         assert!(!ran.status.success(), "{limit}");
         assert!(!dir.join("b").exists(), "{limit}");
     }
+    // What killed runs left goes with the next one; what nobody has locked and is no such folder stays.
+    std::fs::create_dir_all(dir.join("b.tmp-1/reports")).unwrap();
+    std::fs::write(dir.join("b.tmp-1.lock"), "").unwrap();
+    std::fs::create_dir_all(dir.join("b.tmp-mine")).unwrap();
+    std::fs::write(dir.join("b.tmp-mine.lock"), "").unwrap();
     built(&dir, &["-o", "b"]);
+    let left = std::fs::read_dir(&dir).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
+    assert_eq!(
+        left.collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>(),
+        ["b", "b.tmp-mine", "b.tmp-mine.lock"]
+    );
     assert_eq!(verify(&dir, &["b", "--replay"]).code, 0);
 }

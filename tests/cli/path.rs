@@ -167,7 +167,10 @@ fn what_an_identity_did_is_what_it_needs_and_no_more() {
     );
     let table = std::fs::read_to_string(dir.join("next/identities.csv")).unwrap();
     let before: Vec<&str> = table.lines().filter(|l| l.starts_with("id-crm-installer-prod-weu,")).collect();
-    assert!(before[0].ends_with(",1") && table.lines().next().unwrap().ends_with(",used_percent_before"));
+    assert!(
+        before[0].ends_with(",1,")
+            && table.lines().next().unwrap().ends_with(",used_percent_before,refused_tokens")
+    );
     assert!(std::fs::read_to_string(dir.join("next/report.html")).unwrap().contains("rights used"));
     // How little of Owner that is, weighed by harm, and what was refused.
     let ran = run(&dir, &["audit", "--demo", "--activity", "log.json", "--format", "csv", "-o", "out"]);

@@ -42,15 +42,53 @@ pub struct BuildTerms {
     pub seed: Option<String>,
 }
 
-/// A folder that goes away unless it is kept.
-struct Beside(Option<PathBuf>);
+/// A folder that goes away unless it has become the bundle.
+struct Beside {
+    folder: PathBuf,
+    /// Beside the folder, and locked while it is filled.
+    marker: PathBuf,
+    _lock: File,
+}
+
+const MARKER: &str = ".lock";
+
+impl Beside {
+    /// A folder beside where the bundle will be. Those that killed runs left there go.
+    fn new(bundle: &Path) -> std::io::Result<Beside> {
+        let mut name = bundle.file_name().unwrap_or_default().to_owned();
+        name.push(".tmp-");
+        let place = bundle.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        fs::create_dir_all(place)?;
+        for entry in fs::read_dir(place)?.flatten() {
+            let marker = entry.path();
+            let named = entry.file_name();
+            let number = named.as_encoded_bytes().strip_prefix(name.as_encoded_bytes());
+            let number = number.and_then(|rest| rest.strip_suffix(MARKER.as_bytes()));
+            if !number.is_some_and(|n| !n.is_empty() && n.iter().all(u8::is_ascii_digit)) {
+                continue;
+            }
+            // What another run fills, or what cannot be removed, stays: neither is in the way.
+            let Some(lock) = File::open(&marker).ok().filter(|file| file.try_lock().is_ok()) else {
+                continue;
+            };
+            drop(Beside { folder: marker.with_extension(""), marker, _lock: lock });
+        }
+        name.push(std::process::id().to_string());
+        let folder = bundle.with_file_name(&name);
+        name.push(MARKER);
+        let marker = bundle.with_file_name(name);
+        let lock = File::create(&marker)?;
+        lock.try_lock()?;
+        let beside = Beside { folder, marker, _lock: lock };
+        fs::create_dir_all(&beside.folder)?;
+        Ok(beside)
+    }
+}
 
 impl Drop for Beside {
     fn drop(&mut self) {
-        if let Some(path) = &self.0 {
-            // A half bundle is worth nothing; that it stays is not worth hiding the real error.
-            let _gone = fs::remove_dir_all(path);
-        }
+        // A half bundle is worth nothing; that it stays is not worth hiding the real error.
+        let _gone = (fs::remove_dir_all(&self.folder), fs::remove_file(&self.marker));
     }
 }
 
@@ -75,12 +113,9 @@ pub fn build(
     if terms.seed.as_ref().is_some_and(|s| s.trim().is_empty()) {
         return Err(AppError::usage("the seed of the sample is empty"));
     }
-    let mut name = terms.out.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".tmp-{}", std::process::id()));
-    let beside = terms.out.with_file_name(name);
     let failed = |e: std::io::Error| AppError::usage(format!("cannot write `{shown}`: {e}"));
-    fs::create_dir_all(&beside).map_err(failed)?;
-    let mut guard = Beside(Some(beside.clone()));
+    let guard = Beside::new(&terms.out).map_err(failed)?;
+    let beside = guard.folder.clone();
     let put = |path: &str, bytes: &[u8]| -> Result<(), AppError> {
         let path = beside.join(path);
         if let Some(folder) = path.parent() {
@@ -204,7 +239,7 @@ pub fn build(
     }
     sync(&beside).map_err(failed)?;
     fs::rename(&beside, &terms.out).map_err(failed)?;
-    guard.0 = None;
+    drop(guard);
     let mut note = if unequal > 0 {
         format!("\n{unequal} count(s) do not agree: see manifest.json")
     } else {

@@ -1,7 +1,8 @@
 //! Every identity that could do with less, for reports: those that take most away first.
 
 use super::{activity, topology};
-use crate::graph::{AccessGraph, Identity, Uses};
+use crate::graph::{AccessGraph, Grant, Identity, Party, Uses};
+use crate::model::Ix;
 use crate::rbac::{Catalog, Class};
 use crate::report::{HeldRow, Remedy, RemedyGrant, RightSizeRow, RoleRef};
 use crate::review::Topology;
@@ -29,7 +30,8 @@ pub(in crate::app) fn rows(graph: &AccessGraph, catalog: &'static Catalog) -> Ve
                 removed.sort_by_key(|(class, _)| std::cmp::Reverse(*class));
                 let row = row(graph, identity, "activity", &found.remedy);
                 let removed = removed.into_iter().map(|(class, count)| (class.name(), count)).collect();
-                RightSizeRow { removed, ..row }
+                let (before, after) = reach(graph, &topology, party, &found);
+                RightSizeRow { removed, before, after, ..row }
             }
             _ => {
                 let near = topology.near(identity);
@@ -40,8 +42,10 @@ pub(in crate::app) fn rows(graph: &AccessGraph, catalog: &'static Catalog) -> Ve
                 if plan.delete().next().is_none() {
                     continue;
                 }
-                let before = plan.delete().map(|(g, _)| topology.applies_to(&graph.grants()[g])).sum();
-                let after = plan.delete().map(|(_, n)| n.near).sum();
+                let old = |at| &graph.grants()[at];
+                let taken = plan.delete().map(|(at, _)| (old(at), old(at).scope));
+                let left = plan.delete().flat_map(|(at, n)| n.scopes.iter().map(move |s| (old(at), *s)));
+                let (before, after) = (topology.reached(taken), topology.reached(left));
                 RightSizeRow {
                     before,
                     after,
@@ -63,6 +67,27 @@ pub(in crate::app) fn rows(graph: &AccessGraph, catalog: &'static Catalog) -> Ve
             .then(x.principal_id.cmp(&y.principal_id))
     });
     all.into_iter().map(|(_, row)| row).collect()
+}
+
+/// How many resources the grants that go apply to, and how many of those lie where something comes instead.
+fn reach(
+    graph: &AccessGraph,
+    topology: &Topology<'_>,
+    party: Ix<Party>,
+    found: &activity::Found,
+) -> (usize, usize) {
+    let goes = |at: &Ix<Grant>| {
+        let id = graph.record(&graph.grants()[*at]).map(|r| graph.estate().strings.show_id(r.id));
+        id.is_some_and(|id| found.remedy.delete.iter().any(|d| d.assignment == id))
+    };
+    let old: Vec<&Grant> =
+        graph.held_by(party).iter().map(|h| h.grant).filter(goes).map(|at| &graph.grants()[at]).collect();
+    let within = |grant: &Grant, scope| graph.scopes().contains(grant.scope, scope);
+    let new = |grant: &Grant| {
+        found.places.iter().map(|p| p.scope).filter(move |s| within(grant, *s)).collect::<Vec<_>>()
+    };
+    let left = old.iter().flat_map(|grant| new(grant).into_iter().map(|scope| (*grant, scope)));
+    (topology.reached(old.iter().map(|grant| (*grant, grant.scope))), topology.reached(left))
 }
 
 fn worst(graph: &AccessGraph, identity: &Identity) -> Option<Class> {

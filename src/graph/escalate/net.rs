@@ -241,13 +241,22 @@ impl Net {
     }
 }
 
+/// An edge as it comes to its node. What a walk asks of it lies here: looking it up would be most of the walk.
+#[derive(Clone, Copy, Debug)]
+struct Back {
+    from: u32,
+    /// Its number.
+    edge: u32,
+    certainty: Certainty,
+    step: bool,
+}
+
 /// A net's edges the other way round, for walks from where ways lead to.
 #[derive(Debug)]
 pub(super) struct Reversed<'n> {
     net: &'n Net,
     starts: Vec<usize>,
-    /// From where, and which of its edges.
-    edges: Vec<(u32, u32)>,
+    edges: Vec<Back>,
     /// Of the last walk: the steps that are left, and the edge to go on by.
     next: Vec<(u32, u32)>,
     touched: Vec<NodeId>,
@@ -257,7 +266,8 @@ impl Net {
     pub(super) fn reversed(&self) -> Reversed<'_> {
         let starts = starts(self.nodes.len(), self.edges.iter().map(|edge| edge.to));
         let mut at = starts.clone();
-        let mut edges = vec![(0, 0); self.edges.len()];
+        let none = Back { from: 0, edge: u32::MAX, certainty: Certainty::Doubtful, step: false };
+        let mut edges = vec![none; self.edges.len()];
         for from in 0..self.nodes.len() {
             let start = self.starts.get(from).copied().unwrap_or(0);
             for (n, edge) in self.from(from).iter().enumerate() {
@@ -265,7 +275,7 @@ impl Net {
                 if let (Some(slot), Ok(from), Ok(n)) =
                     (edges.get_mut(*place), u32::try_from(from), u32::try_from(start + n))
                 {
-                    *slot = (from, n);
+                    *slot = Back { from, edge: n, certainty: edge.certainty, step: edge.step };
                 }
                 *place += 1;
             }
@@ -298,21 +308,24 @@ impl Reversed<'_> {
             }
             let start = self.starts.get(at).copied().unwrap_or(0);
             let end = self.starts.get(at + 1).copied().unwrap_or(start);
-            for (from, n) in self.edges.get(start..end).unwrap_or_default() {
-                let Some(edge) = self.net.edges.get(*n as usize) else { continue };
-                let left = steps + u32::from(edge.step);
-                let Some(slot) = self.next.get_mut(*from as usize) else { continue };
-                if edge.certainty > at_least || slot.0 <= left {
+            for back in self.edges.get(start..end).unwrap_or_default() {
+                if back.certainty > at_least {
+                    continue;
+                }
+                let left = steps + u32::from(back.step);
+                let from = back.from as usize;
+                let Some(slot) = self.next.get_mut(from) else { continue };
+                if slot.0 <= left {
                     continue;
                 }
                 if slot.0 == u32::MAX {
-                    self.touched.push(*from as usize);
+                    self.touched.push(from);
                 }
-                *slot = (left, *n);
-                if edge.step {
-                    queue.push_back((*from as usize, left));
+                *slot = (left, back.edge);
+                if back.step {
+                    queue.push_back((from, left));
                 } else {
-                    queue.push_front((*from as usize, left));
+                    queue.push_front((from, left));
                 }
             }
         }

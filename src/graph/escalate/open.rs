@@ -1,7 +1,7 @@
 //! The techniques that somebody's own grants are enough for, and where: also those that lead to data and not to identities.
 
 use super::wire::alone::Holdings;
-use super::{Escalation, Node};
+use super::{Escalation, Node, Place};
 use crate::graph::FastMap;
 use crate::graph::parties::Identity;
 use crate::graph::scopes::ScopeNode;
@@ -100,7 +100,8 @@ struct Things {
     resources: FastMap<String, Vec<(Ix<ScopeNode>, Door)>>,
     /// Stores that hosts with identities take their code from, by type.
     stores: FastMap<String, Vec<Ix<ScopeNode>>>,
-    identities: Vec<Ix<ScopeNode>>,
+    /// User-assigned identities, with their records by number.
+    identities: Vec<(Ix<ScopeNode>, usize)>,
     policies: Vec<Ix<ScopeNode>>,
     denies: Vec<Ix<ScopeNode>>,
 }
@@ -155,12 +156,12 @@ impl Things {
                 stores.entry(kind).or_default().push(scope);
             }
         }
-        let identities = graph.identities().iter().filter(|(_, i)| i.record.is_some());
+        let identities = graph.identities().iter();
         Things {
             hosts,
             resources,
             stores,
-            identities: identities.filter_map(|(_, i)| i.scope).collect(),
+            identities: identities.filter_map(|(_, i)| i.scope.zip(i.record)).collect(),
             policies,
             denies: graph.denies.iter().map(|d| d.scope).collect(),
         }
@@ -177,7 +178,18 @@ impl Things {
         let within = |at: &&Ix<ScopeNode>| graph.scopes().contains(scope, **at);
         let level = graph.scopes().nodes()[scope].level;
         match technique.gain {
-            Gain::Identity | Gain::Attach => Some(self.identities.iter().filter(within).count()),
+            Gain::Identity => Some(self.identities.iter().filter(|(at, _)| within(&at)).count()),
+            Gain::Attach => {
+                let rights = &escalation.kept.rights;
+                let provider = technique.hosts.first().and_then(|h| rights.provider(h.split('/').next()?));
+                // One that may not be put on such a host is none that this works on.
+                let takes = |record: usize| match (provider, graph.estate().identities.get(record)) {
+                    (Some(provider), Some(record)) => rights.may_host(graph, record, provider, Place::New),
+                    _ => true,
+                };
+                let all = self.identities.iter().filter(|(at, _)| within(&at));
+                Some(all.filter(|(_, record)| takes(*record)).count())
+            }
             Gain::Policy => Some(self.policies.iter().filter(within).count()),
             Gain::Host => {
                 let all = technique.hosts.iter().filter_map(|h| self.hosts.get(h)).flatten();

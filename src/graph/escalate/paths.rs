@@ -107,8 +107,8 @@ impl Escalation<'_> {
     /// Puts the way that reports tell of this identity in place of one as short to the same place: of several as good,
     /// everybody should name the same.
     pub fn as_reported(&self, at: Ix<Identity>, paths: &mut [Path]) {
-        let Some(Some(escalates)) = self.all().get(at.index()) else { return };
-        let Some(way) = self.way(&self.graph.identities()[at], escalates) else { return };
+        let Some(escalates) = self.one(at) else { return };
+        let Some(way) = self.way(&self.graph.identities()[at], &escalates) else { return };
         let alike = |p: &Path| {
             (&p.target, p.certainty, p.steps.len()) == (&way.target, way.certainty, way.steps.len())
         };

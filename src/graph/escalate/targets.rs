@@ -140,23 +140,53 @@ impl Escalation<'_> {
                 let own = owned.get(at.index()).map_or(&[][..], Vec::as_slice);
                 let uncovered = told.entry(set).or_insert_with(|| {
                     let nodes = sets.members(set).filter_map(|n| self.kept.net.node(*targets.get(n)?));
-                    let mut uncovered = self.uncovered(nodes.collect());
-                    uncovered.sort_by_key(|node| self.order(*node));
-                    uncovered
+                    self.worst_first(nodes.collect())
                 });
-                // Most hold no place of power themselves.
-                let covered = |node: &&Node| !own.is_empty() && own.iter().any(|o| self.covers(*o, **node));
-                let worst = uncovered.iter().find(|node| !covered(node)).copied();
-                let places = match own.is_empty() {
-                    true => uncovered.len(),
-                    false => uncovered.iter().filter(|node| !covered(node)).count(),
-                };
-                let way = Vec::new();
-                *slot = worst.map(|worst| Escalates { worst: self.target(worst), places, certainty, way });
+                *slot = self.beyond(own, uncovered, certainty);
             }
         }
         self.lay_ways(&mut found);
         found
+    }
+
+    /// That of one identity. Where nobody asked for all, only it is worked out.
+    pub fn one(&self, at: Ix<Identity>) -> Option<Escalates> {
+        if let Some(all) = self.kept.all.get() {
+            return all.get(at.index()).cloned().flatten();
+        }
+        let identity = &self.graph.identities()[at];
+        let (start, own) = (self.start(identity)?, self.own(identity));
+        let net = &self.kept.net;
+        let surest = Certainty::ALL.into_iter().filter(|c| *c < Certainty::Doubtful);
+        let mut found = surest.filter_map(|certainty| {
+            let walk = net.walk(start, certainty, &|_, _| false);
+            let nodes = walk.nodes().filter_map(|at| net.node(at)).filter(|node| self.is_target(*node));
+            self.beyond(&own, &self.worst_first(nodes.collect()), certainty)
+        });
+        let mut escalates = found.next()?;
+        let mut back = net.reversed();
+        back.walk(&self.ends(&escalates.worst), escalates.certainty);
+        escalates.way = back.way(start);
+        Some(escalates)
+    }
+
+    /// Places that no other of them covers, the worst first.
+    fn worst_first(&self, nodes: Vec<Node>) -> Vec<Node> {
+        let mut uncovered = self.uncovered(nodes);
+        uncovered.sort_by_key(|node| self.order(*node));
+        uncovered
+    }
+
+    /// What there is among places, the worst first, beyond what somebody has; without the way.
+    fn beyond(&self, own: &[Node], uncovered: &[Node], certainty: Certainty) -> Option<Escalates> {
+        // Most hold no place of power themselves.
+        let covered = |node: &&Node| !own.is_empty() && own.iter().any(|o| self.covers(*o, **node));
+        let worst = uncovered.iter().find(|node| !covered(node)).copied()?;
+        let places = match own.is_empty() {
+            true => uncovered.len(),
+            false => uncovered.iter().filter(|node| !covered(node)).count(),
+        };
+        Some(Escalates { worst: self.target(worst), places, certainty, way: Vec::new() })
     }
 
     /// Finds the way of each: one walk back from every place that is somebody's worst.

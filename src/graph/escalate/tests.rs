@@ -419,10 +419,12 @@ proptest! {
     fn all_at_once_is_one_by_one(world in world()) {
         let graph = AccessGraph::build(world.estate(), Catalog::embedded(), None);
         let escalation = Escalation::new(&graph);
+        let alone: Vec<_> = graph.identities().iter().map(|(at, _)| escalation.one(at)).collect();
         let all = escalation.all();
         for (at, identity) in graph.identities().iter() {
             let places = escalation.places(identity, Certainty::Low);
             let summary = all.get(at.index()).cloned().flatten();
+            prop_assert_eq!(&summary, &alone[at.index()]);
             prop_assert_eq!(summary.is_some(), !places.is_empty());
             if let Some(summary) = summary {
                 let surest = places.iter().map(|(_, c)| *c).min().unwrap();

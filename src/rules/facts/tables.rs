@@ -45,6 +45,8 @@ pub struct IdentityFacts {
     pub quiet_days: Option<i64>,
     /// When it last got a token.
     pub last_sign_in: Option<String>,
+    /// How often it asked for a token and got none, where sign-in logs say.
+    pub refused_tokens: Option<u64>,
     /// What the naming convention says.
     pub naming: Option<Verdict>,
     /// Where other words contradict its environment.
