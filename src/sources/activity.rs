@@ -11,7 +11,7 @@ use crate::model::{
 };
 use crate::sources::scan::{Position, Problem, Visit, scan};
 use serde::Deserialize;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::{BufRead, BufReader, Read};
 
 /// The most rows of use that are kept.
@@ -74,7 +74,7 @@ struct Reader<'e> {
     path: &'e str,
     last: HashMap<String, Instant>,
     /// How often no token was given.
-    refused: HashMap<String, u64>,
+    refused: BTreeMap<String, u64>,
     span: Option<(Instant, Instant)>,
     used: HashMap<(String, String, bool, String), Usage>,
     used_span: Option<(Instant, Instant)>,
@@ -189,7 +189,7 @@ pub fn read(estate: &mut Estate, path: &str, input: impl Read) -> Result<bool, S
         estate,
         path,
         last: HashMap::new(),
-        refused: HashMap::new(),
+        refused: BTreeMap::new(),
         span: None,
         used: HashMap::new(),
         used_span: None,

@@ -233,7 +233,7 @@ impl<'g> Lens<'g> {
                 let ids = [principal, identity.client].into_iter().flatten().map(|s| estate.strings.class(s));
                 let refused = estate.refused_tokens.as_ref();
                 facts.refused_tokens =
-                    refused.map(|all| ids.filter_map(|id| all.get(&id)).fold(0, |sum, n| sum + n));
+                    refused.map(|all| ids.filter_map(|id| all.get(&id)).sum());
             }
         }
     }
