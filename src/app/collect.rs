@@ -15,8 +15,8 @@ use crate::sources::snapshot::{self, Lines as _};
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// How to reach Azure, and what to read.
@@ -130,6 +130,21 @@ impl Journal for Forgetful {
 struct Shown<'p> {
     progress: &'p dyn Progress,
     clock: Arc<dyn Clock>,
+    /// Seconds and lists that were done then: at the last turn of a window, and at the one before.
+    turns: Mutex<[(u64, usize); 2]>,
+}
+
+/// In seconds: the pace of late says more than that of the whole run, since some lists are asked one a second.
+const WINDOW: u64 = 10;
+
+/// Seconds until `left` more lists are done, at the pace since the turn before the last.
+fn remaining(turns: &mut [(u64, usize); 2], (now, done): (u64, usize), left: usize) -> Option<u64> {
+    let [before, last] = turns;
+    if now >= last.0 + WINDOW {
+        *before = std::mem::replace(last, (now, done));
+    }
+    let (took, came) = (now.saturating_sub(before.0), done.saturating_sub(before.1));
+    (left as u64 * took).checked_div(came as u64)
 }
 
 impl Watch for Shown<'_> {
@@ -141,9 +156,10 @@ impl Watch for Shown<'_> {
             text.push_str(&format!(", {rate} requests/s"));
         }
         // Lists take about the same: how many there are is known once the subscriptions are.
-        let left = known.saturating_sub(done) as u64;
-        if elapsed > 5 && done > 50 && left > 0 {
-            text.push_str(&format!(", about {} s left", left * elapsed / done.max(1) as u64));
+        let left = known.saturating_sub(done);
+        let seconds = self.turns.lock().ok().and_then(|mut t| remaining(&mut t, (elapsed, done), left));
+        if let Some(seconds) = seconds.filter(|_| elapsed > 5 && done > 50 && left > 0) {
+            text.push_str(&format!(", about {seconds} s left"));
         }
         let throttled = read(&traffic.throttled);
         if throttled > 0 {
@@ -266,7 +282,8 @@ fn run(
     progress: &dyn Progress,
 ) -> Result<Collected, AppError> {
     let (client, runtime, clock) = connection;
-    let (target, watch) = (&live.target, Shown { progress, clock: Arc::clone(&clock) });
+    let (target, watch) =
+        (&live.target, Shown { progress, clock: Arc::clone(&clock), turns: Mutex::default() });
     runtime.block_on(azure::collect(client, clock, target, journal, &watch, moments)).map_err(|e| match e {
         Failure::Unreachable(why) if why.contains("certificate") => {
             AppError::unreachable(format!("nothing could be read from Azure: {why}"))
@@ -338,5 +355,28 @@ fn outcome(collected: &Collected, digest: String, resumed: usize) -> Outcome {
         blocked: estate.gaps.iter().any(|g| asked(&g)),
         traffic: [&traffic.requests, &traffic.throttled, &traffic.repeats, &traffic.bytes].map(count),
         resumed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_is_told_by_the_pace_of_late() {
+        let mut turns = [(0, 0); 2];
+        // A hundred a second, then one a second: after two windows the slow pace counts.
+        for now in 1..=10 {
+            let left = usize::try_from(1300 - now * 100).unwrap();
+            let seconds = remaining(&mut turns, (now, usize::try_from(now).unwrap() * 100), left);
+            assert_eq!(seconds, Some(13 - now));
+        }
+        let mut seconds = None;
+        for now in 11..=40 {
+            let done = 1000 + usize::try_from(now).unwrap() - 10;
+            seconds = remaining(&mut turns, (now, done), 1300 - done);
+        }
+        assert_eq!(seconds, Some(270));
+        assert_eq!(remaining(&mut [(0, 0); 2], (3, 0), 5), None);
     }
 }

@@ -1,11 +1,14 @@
-//! GitLab's code quality report. Of equal fingerprints GitLab keeps the first, and ours are never equal.
+//! GitLab's code quality report. Of equal fingerprints GitLab keeps the first, and ours are never equal. What could not be
+//! read or resolved stands in it like a finding, since the report has no other place for it.
 //!
 //! Source: GitLab "Code Quality", the report's format.
 
 use super::RenderError;
 use super::text::clean;
-use crate::report::Report;
+use crate::report::{GapRow, Report};
 use serde_json::json;
+use sha2::{Digest as _, Sha256};
+use std::collections::BTreeMap;
 use std::io::Write;
 
 pub(super) fn write(
@@ -26,8 +29,25 @@ pub(super) fn write(
         Some(json!({"description": clean(row.message()), "check_name": row.rule(), "fingerprint": row.fingerprint(),
             "severity": severity, "location": {"path": path.trim_start_matches("./"), "lines": {"begin": line}}}))
     });
-    let rows: Vec<_> = rows.collect();
+    let mut alike: BTreeMap<String, usize> = BTreeMap::new();
+    let gaps = report.gaps().filter(|g| g.blocking).filter_map(|gap| {
+        let (path, line, _) = gap.location.or(anchor.map(|a| (a, 1, 1)))?;
+        let path = path.trim_start_matches("./");
+        let nth = alike.entry(key(&gap, path)).and_modify(|n| *n += 1).or_default();
+        let fingerprint = crate::model::hex(Sha256::digest(format!("{}{nth}", key(&gap, path))).as_slice());
+        let text = format!("not read: {} {}: {}", gap.source, gap.reason, gap.detail);
+        Some(json!({"description": clean(&text), "check_name": "incomplete", "fingerprint": fingerprint,
+            "severity": "major", "location": {"path": path, "lines": {"begin": line}}}))
+    });
+    let rows: Vec<_> = rows.chain(gaps).collect();
     serde_json::to_writer(&mut *to, &rows).map_err(std::io::Error::from)?;
     writeln!(to)?;
     Ok(())
+}
+
+/// What tells gaps apart from run to run: not the line, which moves.
+fn key(gap: &GapRow<'_>, path: &str) -> String {
+    [gap.source, gap.reason, gap.scope, &gap.detail, path]
+        .map(|part| format!("{}:{part};", part.len()))
+        .concat()
 }

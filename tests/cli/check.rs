@@ -2,6 +2,7 @@
 
 use crate::support::{Ran, checkout, folder, json, run, write};
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The scenario, in a repository of its own.
@@ -465,7 +466,16 @@ fn every_format_takes_hostile_names() {
         "{ids:?}"
     );
     let gitlab: Value = serde_json::from_str(&read("gitlab.json")).unwrap();
-    assert!(gitlab.as_array().unwrap().iter().all(|i| i["location"]["lines"]["begin"].is_u64()));
+    let gitlab = gitlab.as_array().unwrap();
+    assert!(gitlab.iter().all(|i| i["location"]["lines"]["begin"].is_u64()));
+    // What was not read has no other place there.
+    let told = json(&dir.join("out/findings.json"));
+    let gaps = told["coverage"]["gaps"].as_array().unwrap();
+    let blocking = gaps.iter().filter(|g| g["blocking"] == true && !g["location"].is_null()).count();
+    assert!(blocking > 0);
+    assert_eq!(gitlab.iter().filter(|i| i["check_name"] == "incomplete").count(), blocking);
+    let prints: BTreeSet<&str> = gitlab.iter().map(|i| i["fingerprint"].as_str().unwrap()).collect();
+    assert_eq!(prints.len(), gitlab.len());
 }
 
 #[test]

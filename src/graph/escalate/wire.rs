@@ -4,7 +4,7 @@ use super::net::{Draft, Net, NodeId};
 use super::open::Door;
 use super::rights::{EVERYTHING, Rights, assigning};
 use super::{Cap, Node, Place};
-use crate::graph::parties::{Host, Identity, PartyKind};
+use crate::graph::parties::{Host, Identity, Party, PartyKind};
 use crate::graph::scopes::ScopeNode;
 use crate::graph::{AccessGraph, Edge, FastMap, Grant};
 use crate::model::{Doors, GrantState, Ix, Level, Scope, Sym};
@@ -13,6 +13,17 @@ use std::collections::BTreeSet;
 
 pub(super) mod alone;
 mod directory;
+
+/// So many identities are worth a second thread.
+const MANY: usize = 1000;
+
+/// What one holder can do with several of its grants, and with those that it can give itself: from where, how sure that is, by
+/// which technique, and what it can do then.
+struct Together {
+    party: Ix<Party>,
+    found: Vec<alone::Found>,
+    won: Option<(Ix<ScopeNode>, Certainty, usize, Vec<alone::Found>)>,
+}
 
 /// A net in the making.
 pub(super) struct Wire<'a, 'g> {
@@ -52,8 +63,11 @@ impl<'a, 'g> Wire<'a, 'g> {
     pub(super) fn finish(mut self) -> Net {
         self.grants();
         self.members();
-        for (_, identity) in self.graph.identities().iter() {
-            self.together(identity);
+        let together = self.together();
+        for ((_, identity), together) in self.graph.identities().iter().zip(together) {
+            if let Some(together) = together {
+                self.join(together);
+            }
             self.directory(identity);
         }
         self.expand();
@@ -273,24 +287,49 @@ impl<'a, 'g> Wire<'a, 'g> {
         }
     }
 
-    /// What an identity could do to others by what it holds in several grants together.
-    fn together(&mut self, identity: &Identity) {
-        let Some(party) = identity.party else { return };
+    /// What each identity could do to others by what it holds in several grants together: half of them on a thread of its
+    /// own, since nothing of it hangs on the others.
+    fn together(&self) -> Vec<Option<Together>> {
+        let all = self.graph.identities().rows();
+        let each = |part: &[Identity]| part.iter().map(|i| self.together_of(i)).collect::<Vec<_>>();
+        if all.len() < MANY {
+            return each(all);
+        }
+        let (first, second) = all.split_at(all.len() / 2);
+        std::thread::scope(|scope| {
+            let other = scope.spawn(|| each(second));
+            let mut found = each(first);
+            // A thread that could not end took what it found with it: then it is looked for here.
+            found.extend(other.join().unwrap_or_else(|_| each(second)));
+            found
+        })
+    }
+
+    fn together_of(&self, identity: &Identity) -> Option<Together> {
+        let party = identity.party?;
         let held = alone::Holdings::of(self.graph, self.rights, party, self.gone);
         if held.is_empty() {
-            return;
+            return None;
         }
         let mut found = Vec::new();
         held.redefine(self.rights, self.techniques, &mut found);
         let won = held.won(self, &found);
         held.attach(self, &mut found);
         held.joined(self, &mut found);
-        self.edges(Node::Party(party), found);
-        if let Some((held, scope, sure, technique)) = won {
+        let won = won.map(|(held, scope, sure, technique)| {
             let mut found = Vec::new();
             held.redefine(self.rights, self.techniques, &mut found);
             held.attach(self, &mut found);
             held.joined(self, &mut found);
+            (scope, sure, technique, found)
+        });
+        Some(Together { party, found, won })
+    }
+
+    fn join(&mut self, together: Together) {
+        let party = together.party;
+        self.edges(Node::Party(party), together.found);
+        if let Some((scope, sure, technique, found)) = together.won {
             let empowered = Node::Empowered(party, scope);
             if self.edges(empowered, found) {
                 let from = self.draft.node(Node::Party(party));

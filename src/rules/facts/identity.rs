@@ -232,8 +232,7 @@ impl<'g> Lens<'g> {
                 facts.last_sign_in = seen.map(ToString::to_string);
                 let ids = [principal, identity.client].into_iter().flatten().map(|s| estate.strings.class(s));
                 let refused = estate.refused_tokens.as_ref();
-                facts.refused_tokens =
-                    refused.map(|all| ids.filter_map(|id| all.get(&id)).sum());
+                facts.refused_tokens = refused.map(|all| ids.filter_map(|id| all.get(&id)).sum());
             }
         }
     }
