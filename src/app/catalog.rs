@@ -73,9 +73,7 @@ pub fn update(files: &[PathBuf], date: &str, to: &Path) -> Result<(Vec<FileRead>
 /// If Azure cannot be asked, or answers nothing of the kind.
 pub fn update_live(live: &Live, date: &str, to: &Path) -> Result<(Vec<FileRead>, Info), AppError> {
     let (client, runtime, clock) = connect(live)?;
-    let answers = runtime
-        .block_on(catalogue(client, clock))
-        .map_err(|e| AppError::unreachable(format!("nothing could be read from Azure: {e}")))?;
+    let answers = runtime.block_on(catalogue(client, clock)).map_err(super::collect::told)?;
     let named = |(n, bytes)| Ok((format!("answer {}", n + 1), bytes));
     make(answers.into_iter().enumerate().map(named), date, to)
 }

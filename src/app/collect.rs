@@ -179,13 +179,14 @@ pub fn collect(live: &Live, to: &Path, now: Instant, progress: &dyn Progress) ->
     let folder = to.with_file_name(name);
     let failed = |e: std::io::Error| {
         let help = match e.kind() {
+            std::io::ErrorKind::ResourceBusy => "wait until it is over, or name another file with -o",
             std::io::ErrorKind::StorageFull => {
                 "make room and run the same command again: it goes on from the pages that are kept"
             }
             std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
                 "name a place that can be written, such as -o tenant.lwsnap"
             }
-            _ => "remove that folder to start anew, unless another run is using it",
+            _ => "remove that folder to start anew",
         };
         AppError::usage(format!("cannot keep a checkpoint in `{}`: {e}", folder.display())).help(help)
     };
@@ -217,7 +218,10 @@ pub fn collect(live: &Live, to: &Path, now: Instant, progress: &dyn Progress) ->
     }
     let began = Instant::parse(&journal.purpose.began).unwrap_or(now);
     let moments = Moments { collected: began, started: now };
-    let collected = run(live, connection, moments, &mut journal, progress)?;
+    let collected = run(live, connection, moments, &mut journal, progress).map_err(|e| match e {
+        Failure::Journal(e) => failed(e),
+        other => told(other),
+    })?;
     if collected.interrupted && to.exists() {
         // A snapshot that is whole is worth more than one that broke off.
         let message = format!(
@@ -264,7 +268,7 @@ pub fn simulate(size: &Size, seed: u64, to: &Path) -> Result<String, AppError> {
 /// If nothing could be read.
 pub fn read(live: &Live, now: Instant, progress: &dyn Progress) -> Result<Estate, AppError> {
     let moments = Moments { collected: now, started: now };
-    run(live, connect(live)?, moments, &mut Forgetful, progress).map(|c| c.estate)
+    run(live, connect(live)?, moments, &mut Forgetful, progress).map(|c| c.estate).map_err(told)
 }
 
 type Connection = (Client, tokio::runtime::Runtime, Arc<dyn Clock>);
@@ -280,22 +284,30 @@ fn run(
     moments: Moments,
     journal: &mut dyn Journal,
     progress: &dyn Progress,
-) -> Result<Collected, AppError> {
+) -> Result<Collected, Failure> {
     let (client, runtime, clock) = connection;
     let (target, watch) =
         (&live.target, Shown { progress, clock: Arc::clone(&clock), turns: Mutex::default() });
-    runtime.block_on(azure::collect(client, clock, target, journal, &watch, moments)).map_err(|e| match e {
+    runtime.block_on(azure::collect(client, clock, target, journal, &watch, moments))
+}
+
+/// Why nothing was read, with what to do.
+pub(super) fn told(failure: Failure) -> AppError {
+    match failure {
         Failure::Unreachable(why) if why.contains("certificate") => {
             AppError::unreachable(format!("nothing could be read from Azure: {why}"))
                 .help("a proxy that opens TLS has a certificate of its own: give its authority with --ca-bundle FILE")
         }
         Failure::Unreachable(why) => AppError::unreachable(format!("nothing could be read from Azure: {why}"))
             .help("check the sign-in (`az account show`), the network and the cloud; `leastwise collect --help` lists credentials"),
+        // What has no name that the caller sees may be misspelt, or not be for it to see.
         Failure::NotThere(why) => AppError::unreachable(why)
-            .help("Reader on the root management group is enough: az role assignment create --role Reader --assignee <caller> --scope /providers/Microsoft.Management/managementGroups/<tenant id>"),
-        Failure::Journal(e) => AppError::usage(format!("the checkpoint cannot be used: {e}"))
-            .help("remove the folder `FILE.partial` beside the snapshot to start anew"),
-    })
+            .help("if it is spelled as it should be, the caller needs a role there; Reader on the root management group is enough: az role assignment create --role Reader --assignee <caller> --scope /providers/Microsoft.Management/managementGroups/<tenant id>"),
+        Failure::Contradiction(why) => {
+            AppError::usage(why).help("leave out --subscription or --exclude-subscription for it")
+        }
+        Failure::Journal(e) => AppError::usage(format!("what was collected cannot be kept: {e}")),
+    }
 }
 
 /// Signs in, and makes what talking to Azure needs.

@@ -29,13 +29,12 @@ pub fn examine(live: &Live, rules: &RuleSet) -> Result<Diagnosis, AppError> {
             .help("leave out --management-group, or name subscriptions with --subscription"));
     }
     let (client, runtime, clock) = connect(live)?;
-    let examined = runtime
-        .block_on(azure::examine(client, clock, &live.target))
-        .map_err(|e| AppError::unreachable(format!("nothing could be read from Azure: {e}")))?;
-    Ok(Diagnosis { text: describe(&examined, rules), well: examined.lacks.is_empty() })
+    let examined =
+        runtime.block_on(azure::examine(client, clock, &live.target)).map_err(super::collect::told)?;
+    Ok(Diagnosis { text: describe(&examined, rules, &live.target.skip), well: examined.lacks.is_empty() })
 }
 
-fn describe(examined: &Examined, rules: &RuleSet) -> String {
+fn describe(examined: &Examined, rules: &RuleSet, skip: &BTreeSet<Source>) -> String {
     let mut out = String::new();
     let tenant = examined.tenant.as_deref().unwrap_or("not known");
     let caller = examined.caller.as_deref().unwrap_or("not known");
@@ -44,7 +43,11 @@ fn describe(examined: &Examined, rules: &RuleSet) -> String {
     let lacking: BTreeSet<Source> = examined.lacks.iter().map(|l| l.source).collect();
     let asked = NEEDS.iter().map(|(_, s)| *s).chain([Source::Resources]).chain(DIRECTORY_SOURCES);
     for source in asked.collect::<BTreeSet<_>>() {
-        let word = if lacking.contains(&source) { "incomplete" } else { "ok" };
+        let word = match lacking.contains(&source) {
+            _ if skip.contains(&source) => "not asked",
+            true => "incomplete",
+            false => "ok",
+        };
         let _ = writeln!(out, "{word:<12}{}", source.name());
     }
     if examined.lacks.is_empty() {
@@ -111,11 +114,7 @@ fn commands(examined: &Examined) -> Vec<String> {
     }
     let roles: BTreeSet<&str> = examined.lacks.iter().filter_map(|l| l.app_role).collect();
     let roles = roles.into_iter();
-    all.extend(roles.map(|role| {
-        format!(
-            "az rest --method POST --url https://graph.microsoft.com/v1.0/servicePrincipals/{caller}/appRoleAssignments --headers content-type=application/json --body \"{{\\\"principalId\\\":\\\"{caller}\\\",\\\"resourceId\\\":\\\"$(az ad sp show --id 00000003-0000-0000-c000-000000000000 --query id -o tsv)\\\",\\\"appRoleId\\\":\\\"{role}\\\"}}\""
-        )
-    }));
+    all.extend(roles.map(|role| azure::app_role_command(caller, role)));
     all
 }
 
@@ -124,16 +123,9 @@ fn commands(examined: &Examined) -> Vec<String> {
 pub fn role_json(tenant: Option<&str>, scopes: &[String]) -> Value {
     let mut actions: BTreeSet<&str> = NEEDS.iter().map(|(operation, _)| *operation).collect();
     actions.extend([
-        "Microsoft.Authorization/policySetDefinitions/read",
+        // What the doctor itself asks, and what only `--via arm` does.
         "Microsoft.Authorization/permissions/read",
-        "Microsoft.Resources/subscriptions/resources/read",
-        "Microsoft.ResourceGraph/resources/read",
-        "Microsoft.Sql/managedInstances/read",
-        "Microsoft.Sql/managedInstances/administrators/read",
-        "Microsoft.DBforPostgreSQL/flexibleServers/read",
-        "Microsoft.DBforPostgreSQL/flexibleServers/administrators/read",
-        "Microsoft.DBforMySQL/flexibleServers/read",
-        "Microsoft.DBforMySQL/flexibleServers/administrators/read",
+        "Microsoft.Management/managementGroups/descendants/read",
     ]);
     let tenant = tenant.unwrap_or("<tenant id>");
     let whole = [format!("/providers/Microsoft.Management/managementGroups/{tenant}")];

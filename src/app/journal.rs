@@ -10,7 +10,7 @@ use crate::model::Instant;
 use crate::sources::azure::{Journal, Parts};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
@@ -29,6 +29,9 @@ pub(super) struct Purpose {
 struct Frame<'a> {
     key: std::borrow::Cow<'a, str>,
     next: Option<std::borrow::Cow<'a, str>>,
+    /// Whether it is the first page of a list that was begun before, in place of what was kept of it.
+    #[serde(default)]
+    anew: bool,
     /// When it came, RFC 3339.
     came: std::borrow::Cow<'a, str>,
     bytes: u64,
@@ -54,6 +57,8 @@ pub(super) struct DiskJournal {
     /// The digest of the last frame.
     last: String,
     kept: HashMap<String, Kept>,
+    /// Lists that are read anew: their next pages are the first ones.
+    anew: HashSet<String>,
     /// What it is for.
     pub(super) purpose: Purpose,
     /// How many pages it held when it was opened.
@@ -68,9 +73,11 @@ const ABOUT: &str = "about.json";
 const LONGEST_PAGE: u64 = 256 << 20;
 
 /// The digest of a frame behind another.
-fn digest(before: &str, (key, came): (&str, &str), next: Option<&str>, page: &[u8]) -> String {
+fn digest(before: &str, frame: &Frame<'_>, page: &[u8]) -> String {
     let mut hasher = Sha256::new();
-    for text in [before, key, came, next.map_or("-", |_| "+"), next.unwrap_or("")] {
+    let next = frame.next.as_deref();
+    let anew = if frame.anew { "anew" } else { "" };
+    for text in [before, &*frame.key, &*frame.came, anew, next.map_or("-", |_| "+"), next.unwrap_or("")] {
         hasher.update((text.len() as u64).to_be_bytes());
         hasher.update(text);
     }
@@ -97,7 +104,9 @@ pub(super) fn open_private(path: &Path, truncate: bool) -> io::Result<File> {
 fn locked(path: &Path) -> io::Result<File> {
     let file = open_private(path, false)?;
     match file.try_lock() {
-        Err(TryLockError::WouldBlock) => Err(io::Error::other("another run is using it")),
+        Err(TryLockError::WouldBlock) => {
+            Err(io::Error::new(io::ErrorKind::ResourceBusy, "another run is using it"))
+        }
         Err(TryLockError::Error(error)) => Err(error),
         Ok(()) => Ok(file),
     }
@@ -134,6 +143,7 @@ impl DiskJournal {
             end: 0,
             last: String::new(),
             kept: HashMap::new(),
+            anew: HashSet::new(),
             purpose,
             found: 0,
             part: super::parts::PART,
@@ -195,13 +205,16 @@ impl DiskJournal {
             let Ok(frame) = serde_json::from_slice::<Frame<'_>>(&line) else { break };
             page.clear();
             let got = input.by_ref().take(frame.bytes).read_to_end(&mut page)? as u64;
-            let seen = digest(&self.last, (&frame.key, &frame.came), frame.next.as_deref(), &page);
+            let seen = digest(&self.last, &frame, &page);
             let Some(came) = Instant::parse(&frame.came) else { break };
             if got < frame.bytes || seen != frame.sha256 {
                 break;
             }
             self.last = seen;
             let kept = self.kept.entry(frame.key.into_owned()).or_default();
+            if frame.anew {
+                kept.pages.clear();
+            }
             kept.pages.push((self.end + head, frame.bytes, came));
             kept.next = frame.next.map(std::borrow::Cow::into_owned);
             self.end += head + frame.bytes;
@@ -257,16 +270,22 @@ impl Journal for DiskJournal {
         Ok(Some(kept.next))
     }
 
+    fn anew(&mut self, key: &str) {
+        self.anew.insert(key.to_owned());
+    }
+
     fn keep(&mut self, key: &str, page: &[u8], next: Option<&str>, came: Instant) -> io::Result<()> {
         let packed = zstd::encode_all(page, 1)?;
         let came = came.to_string();
-        let frame = Frame {
+        let mut frame = Frame {
             key: key.into(),
             next: next.map(Into::into),
+            anew: self.anew.remove(key),
             bytes: packed.len() as u64,
-            sha256: digest(&self.last, (key, &came), next, &packed),
+            sha256: String::new(),
             came: came.into(),
         };
+        frame.sha256 = digest(&self.last, &frame, &packed);
         let mut bytes = serde_json::to_vec(&frame)?;
         bytes.push(b'\n');
         bytes.extend_from_slice(&packed);
@@ -330,6 +349,12 @@ mod tests {
         drop(journal);
         let (mut journal, _) = open("a");
         assert_eq!(all(&mut journal, "list"), (vec!["one".into(), "again".into()], Some(None)));
+        // What is read anew stands in place of what was there.
+        journal.anew("list");
+        journal.keep("list", b"new one", Some("link 3"), now()).unwrap();
+        drop(journal);
+        let (mut journal, _) = open("a");
+        assert_eq!(all(&mut journal, "list"), (vec!["new one".into()], Some(Some("link 3".into()))));
         // Nobody else may use it meanwhile.
         assert!(DiskJournal::open(&folder, purpose("a"), |_| false).is_err());
         drop(journal);

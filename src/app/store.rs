@@ -139,7 +139,9 @@ pub fn write_atomically(
     }
     let _ = private;
     let mut file = BufWriter::with_capacity(1 << 20, options.open(&beside).map_err(failed)?);
-    let written = fill(&mut file).and_then(|()| file.flush());
+    // What took an hour to read is on disk before it takes its name; reports can be made again.
+    let sync = |file: &BufWriter<fs::File>| if private { file.get_ref().sync_all() } else { Ok(()) };
+    let written = fill(&mut file).and_then(|()| file.flush()).and_then(|()| sync(&file));
     drop(file);
     match written.and_then(|()| fs::rename(&beside, path)) {
         Ok(()) => Ok(()),

@@ -460,6 +460,72 @@ fn items_that_are_none_of_what_was_asked_for_are_missing_from_it() {
     }
 }
 
+/// The same bytes in many lists are no record that was read before, if they were none.
+#[test]
+fn what_no_list_could_read_is_told_for_each() {
+    let alter: fn(&server::routes::Request, String) -> String = |request, body| {
+        let list = request.path.ends_with("/roleAssignments");
+        if list { body.replacen("\"value\":[", "\"value\":[{},", 1) } else { body }
+    };
+    let dir = folder("azure-odd-everywhere");
+    let server = Server::start(demo(), Settings { alter, ..Settings::default() });
+    assert_eq!(collect(&server, &dir, &["--via", "arm"]).code, 3);
+    let packed = std::fs::read(dir.join("tenant.lwsnap")).unwrap();
+    let gaps = sections(&packed).remove("gaps").unwrap();
+    let broken = gaps.iter().filter(|g| text(g, &["source"]) == "role-assignments");
+    let broken = broken.filter(|g| text(g, &["reason"]) == "unparsed");
+    let scopes: std::collections::BTreeSet<&str> = broken.map(|g| text(g, &["scope"])).collect();
+    assert_eq!(
+        scopes.len(),
+        demo().section("subscriptions").len() + demo().section("management-groups").len()
+    );
+}
+
+#[test]
+fn a_subscription_of_another_tenant_is_none_of_this_one() {
+    let alter: fn(&server::routes::Request, String) -> String = |request, body| {
+        if request.path != "/subscriptions" {
+            return body;
+        }
+        let mut all: serde_json::Value = serde_json::from_str(&body).unwrap();
+        all["value"][0]["tenantId"] = "00000000-0000-4000-8000-00000000ffff".into();
+        all.to_string()
+    };
+    let dir = folder("azure-delegated");
+    let truth = demo();
+    let server = Server::start(truth.clone(), Settings { alter, page: 500, ..Settings::default() });
+    let tenant = text(&truth.section("subscriptions")[0], &["tenantId"]).to_owned();
+    let ran = collect(&server, &dir, &["--tenant", &tenant]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let packed = std::fs::read(dir.join("tenant.lwsnap")).unwrap();
+    let got = sections(&packed);
+    let ids = |of: &[serde_json::Value]| {
+        of.iter().map(|s| text(s, &["id"]).to_owned()).collect::<std::collections::BTreeSet<_>>()
+    };
+    let all = ids(truth.section("subscriptions"));
+    let gone: Vec<String> = all.difference(&ids(&got["subscriptions"])).cloned().collect();
+    let [gone] = gone.as_slice() else { panic!("{gone:?}") };
+    for section in ["resource-groups", "resources", "identities"] {
+        assert!(got[section].iter().all(|r| !text(r, &["id"]).contains(gone.as_str())), "{section}");
+    }
+    let first = zstd::decode_all(packed.as_slice()).unwrap();
+    let first = String::from_utf8_lossy(first.split(|b| *b == b'\n').next().unwrap()).into_owned();
+    assert!(first.contains(&format!("only of tenant {tenant}")), "{first}");
+}
+
+#[test]
+fn one_token_reads_its_half_again_and_again() {
+    let dir = folder("azure-half");
+    let server = Server::start(demo(), Settings::default());
+    for _ in 0..2 {
+        let arm = ("LEASTWISE_ARM_TOKEN", TOKEN.to_owned());
+        let ran = prove::signed_in(&server, &dir, &["collect", "-o", "tenant.lwsnap"], &[arm]);
+        assert_eq!(ran.code, 3, "{}", ran.err);
+        assert!(ran.err.contains("LEASTWISE_GRAPH_TOKEN is not set"), "{}", ran.err);
+        assert!(!dir.join("tenant.lwsnap.partial").exists());
+    }
+}
+
 #[test]
 fn a_service_principal_without_a_type_is_one_all_the_same() {
     let dir = folder("azure-typeless");

@@ -466,13 +466,28 @@ fn every_format_takes_hostile_names() {
         "{ids:?}"
     );
     let gitlab: Value = serde_json::from_str(&read("gitlab.json")).unwrap();
+    assert!(gitlab.as_array().unwrap().iter().all(|i| i["location"]["lines"]["begin"].is_u64()));
+}
+
+/// GitLab's report has no other place for what was not read.
+#[test]
+fn what_cannot_be_resolved_stands_in_the_report_for_gitlab() {
+    let dir = folder("check-gitlab-gaps");
+    let grants = ["a", "b"].map(|name| {
+        format!(
+            "resource \"azurerm_role_assignment\" \"{name}\" {{\n  scope = var.scope\n  role_definition_name = \"Owner\"\n  principal_id = azurerm_user_assigned_identity.i.principal_id\n}}\n"
+        )
+    });
+    let identity = "resource \"azurerm_user_assigned_identity\" \"i\" {\n  name = \"id-x-prod\"\n  location = \"we\"\n  resource_group_name = \"rg\"\n}\nvariable \"scope\" {}\n";
+    write(&dir.join("main.tf"), format!("{identity}{}{}", grants[0], grants[1]));
+    let ran = run(&dir, &["check", ".", "--format", "gitlab", "--format", "json", "-o", "out"]);
+    assert_ne!(ran.code, 2, "{}", ran.err);
+    let gitlab = json(&dir.join("out/gitlab.json"));
     let gitlab = gitlab.as_array().unwrap();
-    assert!(gitlab.iter().all(|i| i["location"]["lines"]["begin"].is_u64()));
-    // What was not read has no other place there.
     let told = json(&dir.join("out/findings.json"));
     let gaps = told["coverage"]["gaps"].as_array().unwrap();
     let blocking = gaps.iter().filter(|g| g["blocking"] == true && !g["location"].is_null()).count();
-    assert!(blocking > 0);
+    assert!(blocking > 1, "{gaps:#?}");
     assert_eq!(gitlab.iter().filter(|i| i["check_name"] == "incomplete").count(), blocking);
     let prints: BTreeSet<&str> = gitlab.iter().map(|i| i["fingerprint"].as_str().unwrap()).collect();
     assert_eq!(prints.len(), gitlab.len());

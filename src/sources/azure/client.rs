@@ -6,6 +6,7 @@
 
 use super::cloud::Cloud;
 use super::credential::{Surroundings, credentials};
+use super::token::Remembered;
 use azure_core::credentials::TokenCredential;
 use azure_core::http::headers::HeaderName;
 use azure_core::http::policies::Policy;
@@ -94,7 +95,8 @@ pub const AUTHORITIES: &str = "certificates: ";
 #[derive(Debug)]
 pub struct Client {
     cloud: Cloud,
-    credential: Arc<dyn TokenCredential>,
+    credential: Arc<Remembered>,
+    directory: Arc<Remembered>,
     arm: Pipeline,
     graph: Pipeline,
 }
@@ -146,9 +148,12 @@ impl Client {
                 None,
             )
         };
-        let credential = Arc::clone(&credentials.arm);
-        let (arm, graph) = (pipeline(credentials.arm, &cloud.arm), pipeline(credentials.graph, &cloud.graph));
-        Ok(Client { cloud, credential, arm, graph })
+        let (credential, directory) = (Remembered::new(credentials.arm), Remembered::new(credentials.graph));
+        let (arm, graph) = (
+            pipeline(Arc::clone(&credential) as Arc<dyn TokenCredential>, &cloud.arm),
+            pipeline(Arc::clone(&directory) as Arc<dyn TokenCredential>, &cloud.graph),
+        );
+        Ok(Client { cloud, credential, directory, arm, graph })
     }
 
     /// The caller's object id, as its own token has it: for commands that people run, never for a decision.
@@ -199,6 +204,10 @@ impl Client {
             if body.len() > LONGEST_BODY {
                 return Err(NoAnswer::TooLarge(LONGEST_BODY));
             }
+        }
+        match service {
+            Service::Arm => self.credential.blot(&mut body),
+            Service::Directory => self.directory.blot(&mut body),
         }
         let text = |name: &HeaderName| headers.get_optional_string(name);
         Ok(Answer {

@@ -5,9 +5,10 @@
 
 use super::client::Client;
 use super::clock::Clock;
+use super::credential::NOT_SET;
 use super::gather::Gather;
 use super::grants::{Grants, Held};
-use super::listing::{self, Awaited, Listing};
+use super::listing::{self, Awaited, Listing, Shape};
 use super::reader::{Event, read, read_next, write_next};
 use super::scheduler::{Refusal, Scheduler, Traffic};
 use super::sorted::{Parts, Sorted};
@@ -35,6 +36,8 @@ pub trait Journal: Send {
     /// # Errors
     /// If it cannot be written.
     fn keep(&mut self, key: &str, page: &[u8], next: Option<&str>, came: Instant) -> std::io::Result<()>;
+    /// Forgets the pages of a list, which is read anew.
+    fn anew(&mut self, _key: &str) {}
     /// A place for grants outside memory, if there is one. Asked once.
     fn parts(&mut self) -> Option<Box<dyn Parts>> {
         None
@@ -56,6 +59,9 @@ pub enum Failure {
     /// What was asked for is not there.
     #[error("{0}")]
     NotThere(String),
+    /// What was asked for takes itself back.
+    #[error("{0}")]
+    Contradiction(String),
     /// The checkpoint could not be used.
     #[error("the checkpoint: {0}")]
     Journal(#[from] std::io::Error),
@@ -78,6 +84,8 @@ pub struct Collected {
 const AT_ONCE: usize = 100;
 /// Lists that are begun and not ended.
 const BEGUN: usize = 3 * AT_ONCE;
+/// Of those whose service answers one a second.
+const SLOW: usize = 2;
 /// Identities whose uses are asked for, one a second, unless all are wanted: five minutes.
 const ASSOCIATED: usize = 300;
 /// Pages that wait to be taken in.
@@ -109,9 +117,9 @@ pub async fn collect(
     #[cfg(feature = "azure-mgmt")]
     let scheduler = scheduler.through_generated(target.generated);
     let scheduler = Arc::new(scheduler);
-    let narrow = target.is_narrow();
     let mut gather = Gather::default();
-    gather.grants = journal.parts().map(|parts| Grants::new(parts, narrow));
+    gather.grants =
+        journal.parts().map(|parts| Grants::new(parts, target.is_narrow() || target.tenant.is_some()));
     let mut run = Run {
         scheduler,
         gather,
@@ -122,11 +130,13 @@ pub async fn collect(
         unplanned: None,
         subscriptions: Vec::new(),
         met: BTreeSet::new(),
+        narrow: target.is_narrow(),
         moments,
     };
     let first = run.first(target).await?;
     run.stage(first, Some(target), &[Awaited::Plan, Awaited::Groups, Awaited::Others]).await?;
     let subscriptions = std::mem::take(&mut run.subscriptions);
+    let narrow = run.narrow;
     // What nobody seems to use is asked for by name: some uses show in no inventory.
     let mut unused =
         if target.skip.contains(&Source::AssociatedResources) { Vec::new() } else { run.gather.unused() };
@@ -140,7 +150,7 @@ pub async fn collect(
         run.gather.short_of(Gap::new(Source::AssociatedResources, "", Reason::NotCollected, detail));
     }
     run.stage(unused.iter().map(|id| listing::associated(id)).collect(), None, &[]).await?;
-    run.appeared(narrow);
+    run.appeared(target.is_narrow());
     if target.via == Via::Auto {
         run.reconcile(&subscriptions).await?;
     }
@@ -149,7 +159,8 @@ pub async fn collect(
     let others = run.gather.maybe_groups();
     late.extend(run.members_of(others));
     run.stage(late, None, &[]).await?;
-    let interrupted = run.refused.iter().any(|r| r.identity);
+    // Who gave no token for a service wants nothing of it: that is no run which a later one could go on with.
+    let interrupted = run.refused.iter().any(|r| r.identity && !r.detail.contains(NOT_SET));
     let traffic = Arc::clone(&run.scheduler.traffic);
     let tenant = target.tenant.as_deref();
     let held = if narrow { run.gather.held(std::mem::take)? } else { Held::default() };
@@ -159,7 +170,7 @@ pub async fn collect(
     if narrow {
         super::narrow::within(&mut estate, &held, &subscriptions);
     }
-    estate.part = target.part(subscriptions.len()).map(|part| estate.strings.intern(&part));
+    estate.part = target.part(subscriptions.len(), narrow).map(|part| estate.strings.intern(&part));
     Ok(Collected { estate, grants, traffic, interrupted })
 }
 
@@ -176,6 +187,8 @@ pub(super) struct Run<'r> {
     pub(super) subscriptions: Vec<String>,
     /// Groups whose members were asked for, by folded id.
     pub(super) met: BTreeSet<String>,
+    /// Whether only some of the subscriptions that the caller sees are read.
+    pub(super) narrow: bool,
     moments: Moments,
 }
 
@@ -226,6 +239,9 @@ impl Run<'_> {
         let (to, mut from) = mpsc::channel(WAITING);
         let mut readers = JoinSet::new();
         let (mut open, mut due) = (0usize, VecDeque::from(due.to_vec()));
+        // Of those that are asked one a second, the next one may not be worth asking once the last is answered.
+        let slow = |l: &Listing| l.shape == Shape::Associated;
+        let begun = if !lists.is_empty() && lists.iter().all(slow) { SLOW } else { BEGUN };
         let mut pending = Pending::default();
         let mut waiting = VecDeque::new();
         pending.add(&mut waiting, lists);
@@ -240,7 +256,7 @@ impl Run<'_> {
             }
             // Nothing hangs on anything before it is known which subscriptions are read.
             let planned = due.front() != Some(&Awaited::Plan);
-            while open < BEGUN
+            while open < begun
                 && let Some(listing) = waiting.pop_front().or_else(|| self.next_behind(planned, &mut pending))
             {
                 let unwanted = |s: &Source| self.gather.skip.contains(s);
@@ -255,7 +271,9 @@ impl Run<'_> {
                 let mut room = Ok(());
                 let mut take = |page: &[u8], came| {
                     gather.came = Some(came);
-                    gather.page(&listing, page);
+                    let items = gather.page(&listing, page);
+                    let begun = gather.begun.entry(listing.key.clone()).or_default();
+                    *begun = (begun.0 + 1, begun.1 + items);
                     if room.is_ok() {
                         room = gather.spill_if_full();
                     }
@@ -264,6 +282,7 @@ impl Run<'_> {
                 room?;
                 let start = match kept {
                     Some(None) => {
+                        self.gather.begun.remove(&listing.key);
                         self.done += 1;
                         pending.less(listing.awaited_by());
                         continue;
@@ -294,6 +313,10 @@ impl Run<'_> {
                     self.gather.came = Some(came);
                     self.gather.page(&listing, &body);
                     self.gather.spill_if_full()?;
+                }
+                Some(Event::Anew(listing)) => {
+                    self.journal.anew(&listing.key);
+                    self.gather.anew(&listing);
                 }
                 Some(Event::Failed(listing, refusal)) => {
                     let tenant = self.tenant();

@@ -63,6 +63,9 @@ impl TokenCredential for Ready {
     }
 }
 
+/// What is said of a service that no token was given for, while one was for another.
+pub(super) const NOT_SET: &str = "TOKEN is not set";
+
 /// A service that no token is at hand for.
 #[derive(Debug)]
 struct Nothing(&'static str);

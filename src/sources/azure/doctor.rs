@@ -18,7 +18,7 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 
 /// The operations that reading a tenant needs, with what is missing without them.
-pub const NEEDS: [(&str, Source); 20] = [
+pub const NEEDS: [(&str, Source); 29] = [
     ("Microsoft.Resources/subscriptions/read", Source::Subscriptions),
     ("Microsoft.Resources/subscriptions/resourceGroups/read", Source::ResourceGroups),
     ("Microsoft.Management/managementGroups/read", Source::ManagementGroups),
@@ -29,6 +29,9 @@ pub const NEEDS: [(&str, Source); 20] = [
     ("Microsoft.Authorization/roleEligibilityScheduleInstances/read", Source::Schedules),
     ("Microsoft.Authorization/policyAssignments/read", Source::PolicyAssignments),
     ("Microsoft.Authorization/policyDefinitions/read", Source::PolicyDefinitions),
+    ("Microsoft.Authorization/policySetDefinitions/read", Source::PolicyDefinitions),
+    ("Microsoft.Resources/subscriptions/resources/read", Source::Resources),
+    ("Microsoft.ResourceGraph/resources/read", Source::Resources),
     ("Microsoft.ManagedIdentity/userAssignedIdentities/read", Source::Identities),
     (
         "Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials/read",
@@ -42,6 +45,12 @@ pub const NEEDS: [(&str, Source); 20] = [
     ("Microsoft.DocumentDB/databaseAccounts/sqlRoleAssignments/read", Source::CosmosRoleAssignments),
     ("Microsoft.Sql/servers/read", Source::DatabaseAdministrators),
     ("Microsoft.Sql/servers/administrators/read", Source::DatabaseAdministrators),
+    ("Microsoft.Sql/managedInstances/read", Source::DatabaseAdministrators),
+    ("Microsoft.Sql/managedInstances/administrators/read", Source::DatabaseAdministrators),
+    ("Microsoft.DBforPostgreSQL/flexibleServers/read", Source::DatabaseAdministrators),
+    ("Microsoft.DBforPostgreSQL/flexibleServers/administrators/read", Source::DatabaseAdministrators),
+    ("Microsoft.DBforMySQL/flexibleServers/read", Source::DatabaseAdministrators),
+    ("Microsoft.DBforMySQL/flexibleServers/administrators/read", Source::DatabaseAdministrators),
     ("Microsoft.ManagedServices/registrationAssignments/read", Source::Delegations),
     ("Microsoft.ManagedServices/registrationDefinitions/read", Source::Delegations),
 ];
@@ -86,6 +95,18 @@ const DIRECTORY: [(&str, &str, Source, &str); 5] = [
         "/beta/reports/servicePrincipalSignInActivities?$top=1",
     ),
 ];
+
+/// The id of an application permission of Microsoft Graph that reading needs.
+pub(super) fn app_role(permission: &str) -> Option<&'static str> {
+    DIRECTORY.iter().find(|(name, ..)| *name == permission).map(|(_, id, ..)| *id)
+}
+
+/// The command that gives a service principal an application permission of Microsoft Graph.
+pub fn app_role_command(whom: &str, app_role: &str) -> String {
+    format!(
+        "az rest --method POST --url https://graph.microsoft.com/v1.0/servicePrincipals/{whom}/appRoleAssignments --headers content-type=application/json --body \"{{\\\"principalId\\\":\\\"{whom}\\\",\\\"resourceId\\\":\\\"$(az ad sp show --id 00000003-0000-0000-c000-000000000000 --query id -o tsv)\\\",\\\"appRoleId\\\":\\\"{app_role}\\\"}}\""
+    )
+}
 
 /// What the directory is probed for.
 pub const DIRECTORY_SOURCES: [Source; 5] =
@@ -241,7 +262,9 @@ pub async fn catalogue(client: Client, clock: Arc<dyn Clock>) -> Result<Vec<Vec<
     let mut all = Vec::new();
     for listing in [super::listing::built_in_roles(), super::listing::operations()] {
         let read = pages(&listing, &scheduler).await;
-        all.extend(read.map_err(|r| Failure::Unreachable(format!("{}: {}", listing.key, r.detail)))?);
+        all.extend(
+            read.map_err(|r| Failure::Unreachable(format!("{}: {}", listing.key.trim_end(), r.detail)))?,
+        );
     }
     Ok(all)
 }

@@ -50,9 +50,7 @@ impl Gather {
     pub(super) fn element(&mut self, listing: &Listing, bytes: &[u8]) {
         match listing.shape {
             Shape::Records | Shape::Members(_) => {
-                if self.is_new(listing, bytes) {
-                    self.record(listing, bytes);
-                }
+                self.shared(listing, bytes);
             }
             Shape::Principals => {
                 if let Err(why) = self.lowering.principal_record(bytes) {
@@ -167,16 +165,17 @@ impl Gather {
         }
     }
 
-    fn record(&mut self, listing: &Listing, bytes: &[u8]) {
+    /// Takes a record in; whether it became one.
+    fn record(&mut self, listing: &Listing, bytes: &[u8]) -> bool {
         let lowering = self.lowering_of(listing);
         let before = lowering.estate.gaps.len();
         // A page is no file of the user's: where in it a record stands says nothing.
         match lowering.record(bytes, Position { line: 0, column: 0 }) {
-            Became::Record(source) if listing.sources.contains(&source) => return,
+            Became::Record(source) if listing.sources.contains(&source) => return true,
             // A vault is a resource, too.
-            Became::Record(Source::Vaults) if listing.is_inventory() => return,
+            Became::Record(Source::Vaults) if listing.is_inventory() => return true,
             // Only the inventory holds kinds that nobody reads.
-            Became::Unread if listing.is_inventory() => return,
+            Became::Unread if listing.is_inventory() => return true,
             _ => {}
         }
         // What was asked for is known: whatever is none of it is an item that could not be read.
@@ -188,12 +187,21 @@ impl Gather {
             let scope = if gap.scope.is_empty() { &listing.scope } else { &gap.scope };
             self.unparsed_at(listing, scope, &gap.detail);
         }
+        false
     }
 
-    /// What is granted above a scope stands in the lists of all scopes below: thousands of times in a large tenant.
-    fn is_new(&mut self, listing: &Listing, bytes: &[u8]) -> bool {
+    /// What is granted above a scope stands in the lists of all scopes below: thousands of times in a large tenant. What
+    /// could not be read is told for each list that it stands in.
+    fn shared(&mut self, listing: &Listing, bytes: &[u8]) {
         let own = listing.scope.is_empty() || memchr::memmem::find(bytes, listing.scope.as_bytes()).is_some();
-        own || self.inherited.insert(digest(bytes))
+        if own {
+            self.record(listing, bytes);
+            return;
+        }
+        let key = (listing.sources.first().copied(), digest(bytes));
+        if !self.inherited.contains(&key) && self.record(listing, bytes) {
+            self.inherited.insert(key);
+        }
     }
 
     fn plan_role(&mut self, listing: &Listing, bytes: &[u8]) {
@@ -228,7 +236,8 @@ impl Gather {
     /// last segment; the estate gets each once, under an id that no scope decides.
     fn role(&mut self, listing: &Listing, bytes: &[u8], only_new: bool) {
         let Ok(RoleRow { id, properties: Some(properties) }) = serde_json::from_slice(bytes) else {
-            return self.record(listing, bytes);
+            self.record(listing, bytes);
+            return;
         };
         let key = crate::model::role_key(&id).to_ascii_lowercase();
         if only_new && self.roles.contains_key(&key) {

@@ -33,10 +33,12 @@ pub(super) struct Gather {
     /// How many of the identities were followed up, and which.
     followed: usize,
     met: HashSet<Sym>,
+    /// Pages and items of lists that an earlier run began, by key.
+    pub(super) begun: HashMap<String, (usize, usize)>,
     /// How many rows of a query came, and how many there are by its own word.
     rows: HashMap<String, (u64, u64)>,
-    /// Records that several scopes list, by digest.
-    pub(super) inherited: HashSet<[u8; 16]>,
+    /// Records that several scopes list, by what was listed and digest.
+    pub(super) inherited: HashSet<(Option<Source>, [u8; 16])>,
     /// Subscriptions in which the caller may not ask what uses an identity.
     closed: BTreeSet<String>,
     /// Identities that may be followed before their lists come.
@@ -77,8 +79,8 @@ impl Gather {
         left
     }
 
-    /// Takes a page in.
-    pub(super) fn page(&mut self, listing: &Listing, body: &[u8]) {
+    /// Takes a page in; how many items it had.
+    pub(super) fn page(&mut self, listing: &Listing, body: &[u8]) -> usize {
         let page = cut(body, &mut |element| self.element(listing, element));
         if listing.shape == Shape::Associated {
             // That nothing uses it is an answer, too.
@@ -106,6 +108,18 @@ impl Gather {
         }
         if let Some(why) = page.broken {
             self.incomplete(listing, Reason::Truncated, why, None);
+        }
+        page.elements
+    }
+
+    /// Forgets what was counted of a list that is read anew: its records are told apart by their ids.
+    pub(super) fn anew(&mut self, listing: &Listing) {
+        self.rows.remove(&listing.key);
+        let (pages, items) = self.begun.remove(&listing.key).unwrap_or_default();
+        for source in listing.sources {
+            let tracked = self.tracked.entry(*source).or_default();
+            tracked.pages = tracked.pages.saturating_sub(pages);
+            tracked.items = tracked.items.saturating_sub(items);
         }
     }
 

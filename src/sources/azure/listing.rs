@@ -420,9 +420,8 @@ pub(super) fn remedy(listing: &Listing, refusal: &Refusal, tenant: &str) -> Stri
                 [Source::DirectoryRoles] => "RoleManagement.Read.Directory",
                 _ => "Application.Read.All",
             };
-            format!(
-                "az rest --method POST --url https://graph.microsoft.com/v1.0/servicePrincipals/<object id of the caller>/appRoleAssignments --body <app role {permission} of Microsoft Graph>"
-            )
+            let id = super::doctor::app_role(permission).unwrap_or(permission);
+            super::doctor::app_role_command("<object id of the caller>", id)
         }
         _ => {
             let root = || format!("/providers/Microsoft.Management/managementGroups/{tenant}");

@@ -28,13 +28,16 @@ mod reader;
 mod scheduler;
 mod sorted;
 mod target;
+mod token;
 
 pub use client::{AUTHORITIES, Client};
 pub use clock::Clock;
 pub use cloud::{Cloud, CloudError};
 pub use collect::{Collected, Failure, Journal, Moments, Watch, collect};
 pub use credential::{CHAIN, Surroundings};
-pub use doctor::{ASSOCIATED, DIRECTORY_SOURCES, EVERYTHING, Examined, Lack, NEEDS, catalogue, examine};
+pub use doctor::{
+    ASSOCIATED, DIRECTORY_SOURCES, EVERYTHING, Examined, Lack, NEEDS, app_role_command, catalogue, examine,
+};
 pub use listing::QUERIES;
 pub use scheduler::Traffic;
 pub use sorted::{Parts, Sorted};

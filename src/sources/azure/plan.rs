@@ -50,7 +50,7 @@ impl Run<'_> {
         if target.via == Via::Arm || target.skip.contains(&Source::FederatedCredentials) {
             self.gather.hints.clear();
         }
-        let chosen = if target.is_narrow() { subscriptions } else { &[] };
+        let chosen = if self.narrow { subscriptions } else { &[] };
         let groups = self.groups();
         let mut lists = match target.via {
             Via::Auto | Via::Graph => listing::inventory(chosen),
@@ -87,6 +87,8 @@ impl Run<'_> {
                     self.gather.lowering.join_parents();
                 }
                 self.subscriptions = self.plan(target)?;
+                // Subscriptions of other tenants that were delegated to this one are none of it.
+                self.narrow |= self.subscriptions.len() < self.gather.planned.len();
                 self.lists(target)
             }
             (Awaited::Groups, _) => {

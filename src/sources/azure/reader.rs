@@ -21,6 +21,8 @@ pub(super) enum Event {
         /// Whether a later run may rely on it. What comes with a failure is not kept, so that it fails again.
         keep: bool,
     },
+    /// The list is read from its start once more: what an earlier run had of it is not gone on with.
+    Anew(Box<Listing>),
     /// The list could not be read on.
     Failed(Box<Listing>, Refusal),
     /// The last of each list, and what waits for it.
@@ -168,6 +170,9 @@ async fn read_on(
             Err(refusal) if resumed && !refusal.identity => {
                 resumed = false;
                 ask = listing.first.clone();
+                if to.send(Event::Anew(listing.clone())).await.is_err() {
+                    return;
+                }
                 continue;
             }
             Err(refusal) => refusal,

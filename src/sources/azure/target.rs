@@ -73,16 +73,17 @@ impl Target {
     }
 
     /// Which part, in words, where it is one.
-    pub(super) fn part(&self, read: usize) -> Option<String> {
+    pub(super) fn part(&self, read: usize, narrow: bool) -> Option<String> {
         let named =
             |what: &str, list: &[String]| (!list.is_empty()).then(|| format!("{what} {}", list.join(", ")));
         let parts = [
             named("only", &self.subscriptions),
             named("only below", &self.management_groups),
             named("without", &self.exclude),
+            self.tenant.as_ref().filter(|_| !self.is_narrow()).map(|t| format!("only of tenant {t}")),
         ];
         let parts: Vec<String> = parts.into_iter().flatten().collect();
-        self.is_narrow().then(|| format!("{read} subscription(s): {}", parts.join("; ")))
+        narrow.then(|| format!("{read} subscription(s): {}", parts.join("; ")))
     }
 
     /// Which of these subscriptions are meant. `below` are those below the management groups that were named.
@@ -122,7 +123,7 @@ impl Target {
             match all.iter().find(|p| meant(text, p)) {
                 Some(one) if self.exclude.iter().any(|e| meant(e, one)) => {
                     let what = format!("subscription `{text}` is asked for and left out at once");
-                    return Err(Failure::NotThere(what));
+                    return Err(Failure::Contradiction(what));
                 }
                 Some(one) => chosen.subscriptions.extend([one.id.clone()]),
                 None if is_guid(role_key(text)) => {
