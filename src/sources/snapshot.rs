@@ -4,6 +4,7 @@
 //! Records have the shapes of Azure's own answers, so the reader of exports reads them too, and people read them
 //! with `zstd -dc` and `jq`. The same estate gives the same bytes. Holds no secret.
 
+mod pack;
 mod read;
 mod write;
 

@@ -2,7 +2,7 @@
 //! there in sorted parts as they come, each as the line that a snapshot has of it; what else hangs on them is noted here.
 //! Not here: bringing the parts together (`sorted`).
 
-use super::sorted::{Entry, Key, Parts, Sorted};
+use super::sorted::{Entry, Key, Parts, Shelf, Sorted, Tally};
 use crate::model::{Assignment, Estate, PrincipalType, Scope, Source};
 use crate::sources::arm::Lowering;
 use crate::sources::snapshot::{grant_line, schedule_line};
@@ -41,10 +41,12 @@ impl Held {
 pub(super) struct Grants {
     /// Those since the last part.
     pub(super) lowering: Lowering,
-    parts: Box<dyn Parts>,
+    shelf: Shelf,
     held: Held,
     /// Whether everybody who holds a grant is to be noted, too.
     all: bool,
+    /// Of the parts that there were when it was asked for.
+    tally: Option<Tally>,
 }
 
 /// The kinds of grants, in the order of a snapshot's sections.
@@ -52,13 +54,14 @@ pub(super) const KINDS: [Source; 2] = [Source::RoleAssignments, Source::Schedule
 
 impl Grants {
     pub(super) fn new(parts: Box<dyn Parts>, all: bool) -> Grants {
-        Grants { lowering: Lowering::default(), parts, held: Held::default(), all }
+        let shelf = Shelf { parts, kinds: Vec::new() };
+        Grants { lowering: Lowering::default(), shelf, held: Held::default(), all, tally: None }
     }
 
     /// Makes a part of what came, if that is enough for one.
     pub(super) fn spill_if_full(&mut self) -> io::Result<()> {
         let estate = &self.lowering.estate;
-        if estate.assignments.len() + estate.schedules.len() < self.parts.rows() {
+        if estate.assignments.len() + estate.schedules.len() < self.shelf.parts.rows() {
             return Ok(());
         }
         self.spill()
@@ -66,21 +69,23 @@ impl Grants {
 
     fn spill(&mut self) -> io::Result<()> {
         let estate = std::mem::take(&mut self.lowering).estate;
-        if estate.assignments.is_empty() && estate.schedules.is_empty() {
-            return Ok(());
-        }
         self.held.note(&estate, self.all);
-        self.parts.add(&mut |out| {
-            for (kind, rows) in (0..).zip([&estate.assignments, &estate.schedules]) {
-                let ids: Vec<_> = rows.iter().map(|a| a.id).collect();
+        for (kind, rows) in (0..).zip([&estate.assignments, &estate.schedules]) {
+            if rows.is_empty() {
+                continue;
+            }
+            let ids: Vec<_> = rows.iter().map(|a| a.id).collect();
+            self.shelf.parts.add(&mut |out| {
                 for at in estate.strings.order_ids(&ids) {
                     if let Some(grant) = rows.get(at as usize) {
                         entry(&estate, kind, grant)?.write(out)?;
                     }
                 }
-            }
-            Ok(())
-        })
+                Ok(())
+            })?;
+            self.shelf.kinds.push(kind);
+        }
+        Ok(())
     }
 
     /// Who holds what, of all that came.
@@ -89,26 +94,26 @@ impl Grants {
         Ok(&mut self.held)
     }
 
+    fn tally(&mut self) -> io::Result<Tally> {
+        self.spill()?;
+        match self.tally.take().filter(|t| t.parts == self.shelf.kinds.len()) {
+            Some(known) => Ok(known),
+            None => Tally::of(&self.shelf),
+        }
+    }
+
     /// How many role assignments lie in each subscription, by its folded id.
     pub(super) fn listed(&mut self) -> io::Result<BTreeMap<String, u64>> {
-        self.spill()?;
-        let mut counts = BTreeMap::new();
-        super::sorted::merge(&*self.parts, &mut |alike| {
-            if let [first, ..] = alike
-                && first.key.kind == 0
-                && !first.subscription.is_empty()
-            {
-                *counts.entry(String::from_utf8_lossy(&first.subscription).into_owned()).or_insert(0) += 1;
-            }
-            Ok(())
-        })?;
-        Ok(counts)
+        let tally = self.tally()?;
+        let homes = tally.homes.clone();
+        self.tally = Some(tally);
+        Ok(homes)
     }
 
     /// All of them, in order.
     pub(super) fn finish(mut self) -> io::Result<Sorted> {
-        self.spill()?;
-        Sorted::of(self.parts)
+        let tally = self.tally()?;
+        Ok(Sorted::of(self.shelf, tally))
     }
 }
 

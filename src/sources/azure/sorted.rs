@@ -7,11 +7,11 @@ use crate::sources::arm::Lowering;
 use crate::sources::scan::Position;
 use crate::sources::snapshot::{Lines, grant_line, schedule_line};
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeMap, BinaryHeap};
 use std::io::{self, Read, Write};
 
 /// A place outside memory.
-pub trait Parts: Send {
+pub trait Parts: Send + Sync {
     /// How many records a part should have.
     fn rows(&self) -> usize;
     /// Keeps a part, which `write` writes.
@@ -19,9 +19,7 @@ pub trait Parts: Send {
     /// # Errors
     /// If it cannot be written.
     fn add(&mut self, write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>) -> io::Result<()>;
-    /// How many parts there are.
-    fn count(&self) -> usize;
-    /// Opens one, by number. Several are read side by side.
+    /// Opens one, by its number in the order in which they came. Several are read side by side.
     ///
     /// # Errors
     /// If it cannot be read.
@@ -69,7 +67,8 @@ impl Entry {
             let mut length = [0; 4];
             from.read_exact(&mut length)?;
             let length = u32::from_le_bytes(length);
-            let mut text = Vec::new();
+            // A length that is none does not fill the memory.
+            let mut text = Vec::with_capacity(length.min(1 << 12) as usize);
             let came = from.take(u64::from(length)).read_to_end(&mut text)?;
             if came == length as usize {
                 Ok(text)
@@ -82,10 +81,17 @@ impl Entry {
     }
 }
 
-/// Hands out the records of all parts in order, those of one id together: sorted, and none that is equal to another.
-pub(super) fn merge(parts: &dyn Parts, each: &mut dyn FnMut(&[Entry]) -> io::Result<()>) -> io::Result<()> {
-    let open = |n| Ok(io::BufReader::with_capacity(1 << 16, parts.read(n)?));
-    let mut inputs = (0..parts.count()).map(open).collect::<io::Result<Vec<_>>>()?;
+/// Parts of one kind each, by the position of their kinds in `KINDS`.
+pub(super) struct Shelf {
+    pub(super) parts: Box<dyn Parts>,
+    pub(super) kinds: Vec<u8>,
+}
+
+/// Hands out the records of all parts of a kind in order, those of one id together, and none that is equal to another.
+fn merge(shelf: &Shelf, kind: u8, each: &mut dyn FnMut(&[Entry]) -> io::Result<()>) -> io::Result<()> {
+    let wanted = shelf.kinds.iter().enumerate().filter(|(_, k)| **k == kind).map(|(n, _)| n);
+    let open = |n| Ok(io::BufReader::with_capacity(1 << 16, shelf.parts.read(n)?));
+    let mut inputs = wanted.map(open).collect::<io::Result<Vec<_>>>()?;
     let mut heads = BinaryHeap::new();
     for (n, input) in inputs.iter_mut().enumerate() {
         heads.extend(Entry::read(input)?.map(|entry| Reverse((entry, n))));
@@ -111,11 +117,40 @@ pub(super) fn merge(parts: &dyn Parts, each: &mut dyn FnMut(&[Entry]) -> io::Res
     Ok(())
 }
 
+/// What there is in parts, each id once.
+#[derive(Clone, Default)]
+pub(super) struct Tally {
+    /// How many parts it is of.
+    pub(super) parts: usize,
+    counts: [usize; KINDS.len()],
+    /// How many role assignments lie in each subscription, by its folded id.
+    pub(super) homes: BTreeMap<String, u64>,
+    /// Where records of one id differ.
+    gaps: Vec<Gap>,
+}
+
+impl Tally {
+    pub(super) fn of(shelf: &Shelf) -> io::Result<Tally> {
+        let mut tally = Tally { parts: shelf.kinds.len(), ..Tally::default() };
+        for (kind, count) in (0..).zip(&mut tally.counts) {
+            merge(shelf, kind, &mut |alike| {
+                *count += 1;
+                tally.gaps.extend(settled(alike)?.1);
+                let home = alike.first().map(|e| e.subscription.as_slice()).unwrap_or_default();
+                if kind == 0 && !home.is_empty() {
+                    *tally.homes.entry(String::from_utf8_lossy(home).into_owned()).or_default() += 1;
+                }
+                Ok(())
+            })?;
+        }
+        Ok(tally)
+    }
+}
+
 /// Grants that lie sorted outside memory, each id once.
 pub struct Sorted {
-    parts: Box<dyn Parts>,
+    shelf: Shelf,
     counts: [usize; KINDS.len()],
-    /// Where records of one id differ.
     gaps: Vec<Gap>,
 }
 
@@ -126,16 +161,8 @@ impl std::fmt::Debug for Sorted {
 }
 
 impl Sorted {
-    pub(super) fn of(parts: Box<dyn Parts>) -> io::Result<Sorted> {
-        let (mut counts, mut gaps) = ([0; KINDS.len()], Vec::new());
-        merge(&*parts, &mut |alike| {
-            if let Some(count) = alike.first().and_then(|e| counts.get_mut(usize::from(e.key.kind))) {
-                *count += 1;
-            }
-            gaps.extend(settled(alike)?.1);
-            Ok(())
-        })?;
-        Ok(Sorted { parts, counts, gaps })
+    pub(super) fn of(shelf: Shelf, tally: Tally) -> Sorted {
+        Sorted { shelf, counts: tally.counts, gaps: tally.gaps }
     }
 
     /// Takes out what is to be said of records that differ.
@@ -151,10 +178,11 @@ impl Lines for Sorted {
     }
 
     fn each(&self, source: Source, line: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
-        merge(&*self.parts, &mut |alike| {
-            let kind = alike.first().and_then(|e| KINDS.get(usize::from(e.key.kind)));
-            if kind == Some(&source) { line(&settled(alike)?.0) } else { Ok(()) }
-        })
+        let kinds = (0..).zip(KINDS).filter(|(_, kind)| *kind == source);
+        for (kind, _) in kinds {
+            merge(&self.shelf, kind, &mut |alike| line(&settled(alike)?.0))?;
+        }
+        Ok(())
     }
 }
 
@@ -202,10 +230,6 @@ mod tests {
             write(&mut part)?;
             self.0.push(part);
             Ok(())
-        }
-
-        fn count(&self) -> usize {
-            self.0.len()
         }
 
         fn read(&self, part: usize) -> io::Result<Box<dyn Read>> {

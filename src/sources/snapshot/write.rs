@@ -52,7 +52,7 @@ impl<W: Write> Sections<'_, W> {
 }
 
 /// Grants that lie outside an estate, as the lines of a snapshot.
-pub trait Lines {
+pub trait Lines: Sync {
     /// How many of a kind there are.
     fn count(&self, source: Source) -> usize;
     /// Hands them out in the order of a snapshot.
@@ -113,9 +113,16 @@ fn write_as(
     grants: Option<&dyn Lines>,
     to: &mut dyn Write,
 ) -> std::io::Result<String> {
-    let mut encoder = zstd::Encoder::new(to, 3)?;
-    encoder.include_checksum(true)?;
-    let mut lines = Sections { out: encoder, hasher: Sha256::new(), records: 0, mask };
+    super::pack::packed(to, |out| lines(estate, mask, grants, out))
+}
+
+fn lines(
+    estate: &Estate,
+    mask: Option<&mut Mask>,
+    grants: Option<&dyn Lines>,
+    out: &mut dyn Write,
+) -> std::io::Result<String> {
+    let mut lines = Sections { out, hasher: Sha256::new(), records: 0, mask };
     let w = Writer(estate);
     let mut header = w.header();
     if let Some(mask) = &mut lines.mask {
@@ -133,7 +140,6 @@ fn write_as(
     let digest = crate::model::hex(&lines.hasher.clone().finalize());
     let (records, sha) = (lines.records, digest.clone());
     lines.line(&json!({"footer": {"records": records, "sha256": sha}}))?;
-    lines.out.finish()?;
     Ok(digest)
 }
 
