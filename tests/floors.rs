@@ -163,7 +163,8 @@ fn one_place_makes_requests() {
         }
     }
     makers.sort();
-    // The second proves a workflow's own identity to GitHub, for a credential; readers and the intake send on channels.
+    // The second proves a workflow's own identity to GitHub, for a credential; readers, the intake and the
+    // snapshot's packing send on channels.
     let known = [
         "client.rs .stream(",
         "client.rs Method::",
@@ -175,6 +176,7 @@ fn one_place_makes_requests() {
         "generated.rs .send(",
         "generated.rs Method::",
         "intake.rs .send(",
+        "pack.rs .send(",
         "reader.rs .send(",
     ];
     assert_eq!(makers, known);
