@@ -235,10 +235,8 @@ pub fn collect(live: &Live, to: &Path, now: Instant, progress: &dyn Progress) ->
     progress.step("writing the snapshot");
     let mut digest = String::new();
     write_atomically(to, true, |file| {
-        digest = match &collected.grants {
-            Some(grants) => snapshot::write_with(&collected.estate, grants, file)?,
-            None => snapshot::write(&collected.estate, file)?,
-        };
+        let grants = collected.grants.as_ref().map(|g| g as &dyn snapshot::Lines);
+        digest = snapshot::write_with(&collected.estate, grants, file)?;
         Ok(())
     })?;
     // A run whose token ended in the middle can be gone on with.

@@ -4,7 +4,7 @@ use super::FastMap;
 use crate::model::{
     Estate, Gap, Id, Ix, LocalSystem, Permission, Reason, RoleKind, Source, Sym, Table, role_key,
 };
-use crate::rbac::{Bound, Catalog, CompiledRole, ParsedCondition, RoleProfile, assignable};
+use crate::rbac::{Bound, Catalog, CompiledRole, Delegation, ParsedCondition, Recipient, RoleProfile};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -202,8 +202,6 @@ fn undefined(estate: &Estate, role: Sym, key: &str, grant: Option<Id>) -> Gap {
 pub(super) struct Bounds<'r> {
     roles: &'r RoleTable,
     catalog: &'static Catalog,
-    /// Whom roles are given to.
-    kinds: &'static [&'static str],
     candidates: Vec<String>,
     harmful: HashMap<String, bool>,
 }
@@ -218,18 +216,18 @@ const POWERFUL: [&str; 6] = [
     "e40ec5ca-96e0-45a2-b4ff-59039f2c2b59",
 ];
 
+/// Whom roles are given to.
+const ANYBODY: [Recipient; 3] =
+    [Recipient::any("ServicePrincipal"), Recipient::any("User"), Recipient::any("Group")];
+
 impl<'r> Bounds<'r> {
     pub(super) fn new(roles: &'r RoleTable, catalog: &'static Catalog) -> Bounds<'r> {
-        let kinds = &["ServicePrincipal", "User", "Group"];
-        Bounds { roles, catalog, kinds, candidates: Vec::new(), harmful: HashMap::new() }
-    }
-
-    /// For roles that a workload gives itself.
-    pub(super) fn of_workloads(roles: &'r RoleTable, catalog: &'static Catalog) -> Bounds<'r> {
-        Bounds { kinds: &["ServicePrincipal"], ..Bounds::new(roles, catalog) }
+        Bounds { roles, catalog, candidates: Vec::new(), harmful: HashMap::new() }
     }
 
     pub(super) fn of(&mut self, role: &Role, own: Option<&ParsedCondition>) -> Bound {
+        let operations = self.catalog.operations();
+        let Some(delegation) = Delegation::of(&role.compiled, own, operations) else { return Bound::None };
         if self.candidates.is_empty() {
             let mut keys: Vec<String> = self.catalog.guids().into_iter().map(str::to_owned).collect();
             keys.extend(self.roles.iter().map(|(_, r)| r.key.clone()));
@@ -239,8 +237,7 @@ impl<'r> Bounds<'r> {
             self.candidates = keys;
         }
         let (roles, catalog, harmful) = (self.roles, self.catalog, &mut self.harmful);
-        let operations = catalog.operations();
-        assignable(&role.compiled, own, operations, (&self.candidates, self.kinds), |key| {
+        delegation.bound(&self.candidates, &ANYBODY, |key| {
             if let Some(known) = harmful.get(key) {
                 return *known;
             }

@@ -56,7 +56,7 @@ impl<'s> Text<'s> {
     }
     fn settings(self, settings: Option<&Settings<Sym>>) -> Self {
         let Some(settings) = settings else { return self };
-        self.list(&settings.azure).list(&settings.other).raw(&settings.shared_keys)
+        self.list(&settings.azure).list(&settings.other)
     }
     fn principal_type(self, kind: PrincipalType) -> Self {
         match kind {

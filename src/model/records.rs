@@ -128,8 +128,6 @@ pub struct Settings<T> {
     pub azure: Vec<T>,
     /// Those with other secrets.
     pub other: Vec<T>,
-    /// Whether it takes requests that are signed with its own keys, where that is known.
-    pub shared_keys: Option<bool>,
 }
 
 /// What lets somebody in who holds no role on what lies behind it, where that is known.

@@ -16,7 +16,7 @@ mod technique;
 
 pub use catalog::Catalog;
 pub use condition::{Facts, Tri, evaluate};
-pub use delegation::{ASSIGN, Bound, assignable, surely_assignable};
+pub use delegation::{ASSIGN, Asks, Bound, Delegation, Recipient, digits};
 pub use effective::{Access, Block, CompiledRole, ParsedCondition};
 pub use matching::{matches, matches_strictly};
 pub use opset::OpSet;

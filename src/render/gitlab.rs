@@ -33,8 +33,9 @@ pub(super) fn write(
     let gaps = report.gaps().filter(|g| g.blocking).filter_map(|gap| {
         let (path, line, _) = gap.location.or(anchor.map(|a| (a, 1, 1)))?;
         let path = path.trim_start_matches("./");
-        let nth = alike.entry(key(&gap, path)).and_modify(|n| *n += 1).or_default();
-        let fingerprint = crate::model::hex(Sha256::digest(format!("{}{nth}", key(&gap, path))).as_slice());
+        let key = key(&gap, path);
+        let nth = alike.entry(key.clone()).and_modify(|n| *n += 1).or_default();
+        let fingerprint = crate::model::hex(Sha256::digest(format!("{key}{nth}")).as_slice());
         let text = format!("not read: {} {}: {}", gap.source, gap.reason, gap.detail);
         Some(json!({"description": clean(&text), "check_name": "incomplete", "fingerprint": fingerprint,
             "severity": "major", "location": {"path": path, "lines": {"begin": line}}}))

@@ -99,14 +99,8 @@ impl<'g> Topology<'g> {
         if let Some(known) = self.counted.borrow().get(&key) {
             return *known;
         }
-        let node = &self.graph.scopes().nodes()[grant.scope];
-        let count = match node.subscription {
-            Some(subscription) => {
-                let groups = self.groups.get(&subscription).map(Vec::as_slice).unwrap_or_default();
-                groups.iter().map(|group| self.applicable(grant, *group).len()).sum()
-            }
-            None => self.by_group.keys().map(|group| self.applicable(grant, *group).len()).sum(),
-        };
+        let groups = self.groups_of(grant.scope).into_iter();
+        let count = groups.map(|group| self.applicable(grant, group).len()).sum();
         self.counted.borrow_mut().insert(key, count);
         count
     }

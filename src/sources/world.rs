@@ -189,7 +189,6 @@ struct ResourceRow {
     azure_secrets: Vec<String>,
     #[serde(default)]
     other_secrets: Vec<String>,
-    shared_keys: Option<bool>,
     /// Whether keys, local accounts and commands through Azure let in, where they are said.
     keys: Option<bool>,
     local_accounts: Option<bool>,
@@ -428,10 +427,10 @@ fn make(
                 run_command: row.run_command,
             };
         }
-        if !(row.azure_secrets.is_empty() && row.other_secrets.is_empty() && row.shared_keys.is_none()) {
+        if !(row.azure_secrets.is_empty() && row.other_secrets.is_empty()) {
             let [azure, other] = [&row.azure_secrets, &row.other_secrets]
                 .map(|names| names.iter().map(|n| b.sym(n)).collect());
-            let made = Settings { azure, other, shared_keys: row.shared_keys };
+            let made = Settings { azure, other };
             if let Some(last) = b.estate.resources.last_mut() {
                 last.settings = Some(Box::new(made));
             }

@@ -56,7 +56,7 @@ impl Escalation<'_> {
             let Some((grant, _)) = best else { break };
             gone.insert(grant);
             if chokes.exact {
-                let without = Escalation::build(self.graph, &gone);
+                let without = Escalation::build(self.graph, std::sync::Arc::clone(&self.kept.rights), &gone);
                 now = without.uses(without.all());
             } else {
                 now.retain(|(grants, _)| !grants.contains(&grant));

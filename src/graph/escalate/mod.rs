@@ -8,7 +8,9 @@
 mod blast;
 mod choke;
 mod exact;
+mod given;
 mod guards;
+mod loans;
 mod net;
 mod open;
 mod paths;
@@ -29,6 +31,7 @@ use super::scopes::ScopeNode;
 use super::{AccessGraph, Grant};
 use crate::model::{Ix, Sym};
 use crate::rbac::{Certainty, Gain, Only, Technique, Techniques};
+use loans::Loans;
 use net::{Net, NodeId};
 use rights::Rights;
 use std::collections::BTreeSet;
@@ -75,6 +78,8 @@ pub(crate) enum Node {
     Empowered(Ix<Party>, Ix<ScopeNode>),
     /// A role under a condition, held at a scope; by the number of both.
     Right(usize, Ix<ScopeNode>),
+    /// That role, once somebody has given it to another whom it can act as.
+    Lent(Ix<Party>, usize, Ix<ScopeNode>),
     /// Whoever can do this at this scope and below.
     Reach(Cap, Ix<ScopeNode>),
     /// Any role at this scope.
@@ -101,8 +106,9 @@ pub struct Escalation<'g> {
 /// What is worked out once for a graph.
 #[derive(Debug)]
 pub(super) struct Kept {
-    rights: Rights,
+    rights: Arc<Rights>,
     net: Net,
+    loans: Loans,
     /// For each identity its worst place of power, once it was asked for.
     all: OnceLock<Vec<Option<Escalates>>>,
 }
@@ -110,16 +116,24 @@ pub(super) struct Kept {
 impl<'g> Escalation<'g> {
     /// Builds the net, unless that was done for this graph before.
     pub fn new(graph: &'g AccessGraph) -> Escalation<'g> {
-        let kept = graph.escalation.get_or_init(|| Escalation::build(graph, &BTreeSet::new()).kept);
+        let kept = graph.escalation.get_or_init(|| {
+            let rights = Arc::new(Rights::new(graph, Techniques::embedded()));
+            Escalation::build(graph, rights, &BTreeSet::new()).kept
+        });
         Escalation { graph, techniques: Techniques::embedded(), kept: Arc::clone(kept) }
     }
 
     /// The net as it would be without some grants.
-    fn build(graph: &'g AccessGraph, gone: &BTreeSet<Ix<Grant>>) -> Escalation<'g> {
+    fn build(graph: &'g AccessGraph, rights: Arc<Rights>, gone: &BTreeSet<Ix<Grant>>) -> Escalation<'g> {
         let techniques = Techniques::embedded();
-        let rights = Rights::new(graph, techniques);
-        let net = wire::Wire::new(graph, techniques, &rights, gone).finish();
-        let kept = Kept { rights, net, all: OnceLock::new() };
+        let mut loans = Loans::default();
+        let net = loop {
+            let net = wire::Wire::new(graph, techniques, &rights, gone).finish(&loans);
+            if !loans.grow(graph, &rights, &net, gone) {
+                break net;
+            }
+        };
+        let kept = Kept { rights, net, loans, all: OnceLock::new() };
         Escalation { graph, techniques, kept: Arc::new(kept) }
     }
 

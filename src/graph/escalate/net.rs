@@ -331,6 +331,11 @@ impl Reversed<'_> {
         }
     }
 
+    /// Whether a node leads to one of the ends.
+    pub(super) fn reached(&self, at: NodeId) -> bool {
+        self.next.get(at).is_some_and(|(steps, _)| *steps != u32::MAX)
+    }
+
     /// The way from a node to the nearest of the ends.
     pub(super) fn way(&self, from: NodeId) -> Vec<(NodeId, Edge)> {
         let mut way = Vec::new();

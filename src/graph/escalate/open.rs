@@ -117,10 +117,8 @@ impl Things {
             doors.entry(class(vault.id)).or_default().uses_roles.get_or_insert(vault.uses_roles);
         }
         for resource in &estate.resources {
-            let keys = resource.settings.as_ref().and_then(|s| s.shared_keys);
-            let said = Doors { keys: resource.doors.keys.or(keys), ..resource.doors };
-            if said != Doors::default() {
-                doors.entry(class(resource.id)).or_default().said = said;
+            if resource.doors != Doors::default() {
+                doors.entry(class(resource.id)).or_default().said = resource.doors;
             }
         }
         let door = |id: Sym| doors.get(&class(id)).copied().unwrap_or_default();
@@ -280,7 +278,7 @@ impl Holdings<'_> {
                 let access = if sure < Certainty::Low { Access::Allowed } else { Access::Conditional };
                 return Some((scope, access));
             }
-            let (sure, by) = right.authority?;
+            let (sure, by) = right.authority(self.graph.scopes().nodes()[scope].level)?;
             let access = if sure < Certainty::Low { Access::Allowed } else { Access::Conditional };
             (by == technique).then_some((scope, access))
         });

@@ -3,7 +3,7 @@
 use super::net::{Edge, NodeId, Walk};
 use super::rights::is_assigning;
 use super::targets::Target;
-use super::{Cap, Escalation, Label, Node, less_sure};
+use super::{Cap, Escalation, Kept, Label, Node, less_sure};
 use crate::graph::parties::{Identity, Party};
 use crate::graph::scopes::ScopeNode;
 use crate::graph::{Grant, Held};
@@ -46,6 +46,7 @@ impl Step {
     /// What is done, in words.
     pub fn does(&self) -> &str {
         match (self.technique, &self.gains) {
+            (Some(_), Target::Role(_, _, Some(_))) => "give another a role that a condition lets through",
             (Some(technique), _) => &technique.title,
             (None, Target::Group(_)) => "add itself to a group",
             (None, _) => "use its role in the directory",
@@ -212,12 +213,20 @@ impl Escalation<'_> {
             else {
                 continue;
             };
+            if let Node::Lent(other, _, scope) = into {
+                steps.extend(self.lent(actor, other, scope, (*at, edge))?);
+                // What another was given, it has by acting as that one.
+                actor = other;
+                joined.clear();
+                given = Some(scope);
+                continue;
+            }
             least = less_sure(least, edge.certainty);
             let technique = self.techniques.get(edge.label as usize);
             match (from, into) {
                 (Node::Party(_), Node::Right(..)) => how.0 = Some(Ix::new(edge.label as usize)),
                 (
-                    Node::Right(..) | Node::Party(_) | Node::Empowered(..),
+                    Node::Right(..) | Node::Party(_) | Node::Empowered(..) | Node::Lent(..),
                     Node::Reach(..) | Node::Authority(_) | Node::Empowered(..),
                 )
                 | (Node::Right(..), Node::Right(..)) => how.1 = technique,
@@ -276,6 +285,40 @@ impl Escalation<'_> {
         }
         let certainty = steps.iter().map(|s| s.certainty).max().unwrap_or(Certainty::High);
         Some(Path { steps, target: to.clone(), certainty })
+    }
+
+    /// How somebody acts as one who gives a role to another, and as that other, by what the net held before that role counted.
+    fn lent(
+        &self,
+        actor: Ix<Party>,
+        other: Ix<Party>,
+        scope: Ix<ScopeNode>,
+        (at, edge): (NodeId, &Edge),
+    ) -> Option<Vec<Step>> {
+        let Kept { net, loans, .. } = &*self.kept;
+        let (lender, round) = loans.get(net, at, edge)?;
+        let later = |at: NodeId, edge: &Edge| loans.get(net, at, edge).is_some_and(|(_, r)| r >= round);
+        let walk = net.walk(at, edge.certainty, &later);
+        let way = |party| {
+            if party == actor {
+                return Some(Vec::new());
+            }
+            let target = Target::Party(party);
+            Some(self.told(actor, &target, &self.edges_of(&walk, at, &target)?)?.steps)
+        };
+        let mut steps = way(lender)?;
+        let bounded = edge.certainty < Certainty::Low;
+        let technique = self.techniques.get(edge.label as usize);
+        let gains = self.target(net.node(edge.to as usize)?);
+        let mut step = self.step((lender, &[]), (None, technique, bounded), Some(scope), gains, None);
+        step.certainty = match step.access {
+            Access::Allowed => edge.certainty,
+            Access::Conditional => less_sure(edge.certainty, Certainty::Low),
+            Access::Denied => return None,
+        };
+        steps.push(step);
+        steps.extend(way(other)?);
+        Some(steps)
     }
 
     pub(super) fn step(
@@ -363,7 +406,7 @@ impl Escalation<'_> {
         for h in ordered.chain(held.iter().filter(|h| Some(h.grant) != first)) {
             let grant = &self.graph.grants()[h.grant];
             let there = place.is_none_or(|p| self.graph.scopes().contains(grant.scope, p));
-            let right = self.kept.rights.of(grant).and_then(|r| self.kept.rights.get(r));
+            let right = self.kept.rights.of(grant, actor).and_then(|r| self.kept.rights.get(r));
             let (Some(right), true, true) = (right, there, grant.state != GrantState::Eligible) else {
                 continue;
             };
@@ -397,7 +440,11 @@ impl Escalation<'_> {
         let estate = self.graph.estate();
         let here = held.iter().map(|h| &self.graph.grants()[h.grant]).filter(|g| Some(g.scope) == on);
         let custom = here.filter(|g| {
-            self.kept.rights.of(g).and_then(|r| self.kept.rights.get(r)).is_some_and(|r| r.custom.is_some())
+            self.kept
+                .rights
+                .of(g, actor)
+                .and_then(|r| self.kept.rights.get(r))
+                .is_some_and(|r| r.custom.is_some())
         });
         let each = custom.map(|grant| {
             let scopes = self.graph.roles()[grant.role].assignable_scopes.iter().map(|scope| {
@@ -425,13 +472,16 @@ impl Escalation<'_> {
         }
     }
 
+    fn right_name(&self, right: usize) -> String {
+        self.kept.rights.get(right).map(|r| r.name.clone()).unwrap_or_default()
+    }
+
     pub(super) fn target(&self, node: Node) -> Target {
         match node {
             Node::Party(party) if self.graph.parties()[party].identity.is_some() => Target::Party(party),
             Node::Party(party) => Target::Group(party),
-            Node::Right(right, scope) => {
-                Target::Role(self.kept.rights.get(right).map(|r| r.name.clone()).unwrap_or_default(), scope)
-            }
+            Node::Right(right, scope) => Target::Role(self.right_name(right), scope, None),
+            Node::Lent(other, right, scope) => Target::Role(self.right_name(right), scope, Some(other)),
             Node::Authority(scope) | Node::Reach(_, scope) | Node::Empowered(_, scope) => {
                 Target::Authority(scope)
             }

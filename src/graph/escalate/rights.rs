@@ -1,31 +1,33 @@
 //! Roles under conditions as powers: which techniques they are enough for, each worked out once.
 
+use super::given::{Candidate, candidates, classes, given, is_broad, selves, unnamed};
 use super::{Cap, Place, less_sure};
-use crate::graph::roles::{Bounds, Condition, Role};
+use crate::graph::parties::Party;
+use crate::graph::roles::{Condition, Role};
 use crate::graph::{AccessGraph, FastMap, Grant};
-use crate::model::{ActionPattern, Ix, Permission, RoleKind, Sym, UserAssignedIdentity};
+use crate::model::{ActionPattern, Ix, Level, Permission, RoleKind, Sym, UserAssignedIdentity};
 use crate::rbac::{
-    Access, Bound, Certainty, Class, CompiledRole, Gain, Powers, RoleProfile, Technique, Techniques,
-    surely_assignable,
+    Access, Asks, Bound, Certainty, CompiledRole, Delegation, Gain, Only, ParsedCondition, Powers, Recipient,
+    Technique, Techniques, digits,
 };
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// Percent of the providers with writes from which on a role writes in most: as the rule `broad-write-scope` has it.
-const MOST: u8 = 50;
-
 /// A role under a condition.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Right {
     /// What it gives.
     pub(super) powers: Powers,
     /// What it can do by itself, how sure, and by which technique.
     pub(super) caps: Vec<(Cap, Certainty, usize)>,
     /// Whether it gives itself any role, and by which technique.
-    pub(super) authority: Option<(Certainty, usize)>,
+    authority: Option<(Certainty, usize)>,
     /// The same within a subscription, where blueprints are not assigned.
-    pub(super) authority_within: Option<(Certainty, usize)>,
+    authority_within: Option<(Certainty, usize)>,
     /// Roles that it may give itself, as other rights, and how sure that is.
     pub(super) gives: Vec<(usize, Certainty)>,
+    /// What it gives itself for sure, all together, where a condition asks of its holder.
+    pub(super) itself: Powers,
     /// Whether it writes in most providers.
     pub(super) broad: Option<Certainty>,
     /// The classes of operations that it gives for sure, as bits in the order of [`Class::ALL`].
@@ -39,6 +41,12 @@ pub(super) struct Right {
 }
 
 impl Right {
+    /// Whether it gives itself any role at a level, and by which technique: blueprints are assigned to subscriptions, not within
+    /// them.
+    pub(super) fn authority(&self, level: Level) -> Option<(Certainty, usize)> {
+        if level > Level::Subscription { self.authority_within } else { self.authority }
+    }
+
     /// Whether it leads anywhere.
     pub(super) fn matters(&self) -> bool {
         !self.caps.is_empty() || self.authority.is_some() || !self.gives.is_empty() || self.broad.is_some()
@@ -49,18 +57,71 @@ impl Right {
 #[derive(Debug)]
 pub(super) struct Rights {
     all: Vec<Right>,
-    of_grant: FastMap<(Ix<Role>, Option<Ix<Condition>>), usize>,
+    of_grant: FastMap<Key, usize>,
+    /// Of those whose conditions ask whom a role is given to: that of each holder.
+    of_holder: FastMap<(Key, Ix<Party>), usize>,
+    /// What they let be given to others than the holder.
+    lends: FastMap<Key, Lends>,
     of_role: FastMap<String, usize>,
     /// Types of hosts, by number.
     hosts: Vec<String>,
+    /// What each of them is let into by, by its number.
+    ways_in: Vec<Vec<Option<Only>>>,
     providers: Vec<String>,
+}
+
+type Key = (Ix<Role>, Option<Ix<Condition>>);
+
+/// Rights that somebody is given, by number, and how sure that is.
+pub(super) type Given = Vec<(usize, Certainty)>;
+
+/// What a condition that asks whom a role is given to lets be given to others.
+#[derive(Debug, Default)]
+pub(super) struct Lends {
+    /// To those whom it names, or a group of which they are in.
+    pub(super) named: FastMap<Ix<Party>, Given>,
+    /// To others that are in a group.
+    pub(super) members: Given,
+    /// To others that are in none.
+    pub(super) alone: Given,
+}
+
+/// What is worked out on the way, and not kept.
+struct Making<'g> {
+    graph: &'g AccessGraph,
+    techniques: &'static Techniques,
+    /// All roles that may be given, once they were asked for.
+    candidates: Option<Vec<Arc<Candidate>>>,
+    /// What those conditions ask that ask whom a role is given to.
+    asks: FastMap<Key, Asks>,
+    /// Those of holders that such a condition does not tell apart.
+    alike: FastMap<(Key, Vec<Recipient>), usize>,
+    /// Everybody by object id, once that was asked for.
+    parties: Option<FastMap<String, Ix<Party>>>,
+}
+
+impl Making<'_> {
+    /// The identities that a condition names, or a group of which they are in.
+    fn named(&mut self, asks: &Asks) -> Vec<Ix<Party>> {
+        let graph = self.graph;
+        let parties = self.parties.get_or_insert_with(|| {
+            let each = graph.parties().iter();
+            each.map(|(at, party)| (digits(graph.text(party.principal)), at)).collect()
+        });
+        let named = asks.named.iter().filter_map(|id| parties.get(id)).copied();
+        let mut all: Vec<Ix<Party>> = named.flat_map(|party| graph.holders_of(party)).collect();
+        all.retain(|party| graph.parties()[*party].identity.is_some());
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
 }
 
 /// Everything there is: what any role gives.
 pub(super) const EVERYTHING: usize = 0;
 
 impl Rights {
-    pub(super) fn new(graph: &AccessGraph, techniques: &Techniques) -> Rights {
+    pub(super) fn new(graph: &AccessGraph, techniques: &'static Techniques) -> Rights {
         let mut hosts: Vec<String> = techniques.iter().flat_map(|(_, t)| t.hosts.clone()).collect();
         hosts.sort();
         hosts.dedup();
@@ -69,10 +130,18 @@ impl Rights {
         providers.dedup();
         // Hosts of other providers than those that are known.
         providers.push(String::new());
+        let ways_in = hosts.iter().map(|host| {
+            let on = |t: &Technique| matches!(t.gain, Gain::Host) && t.works_on(host);
+            let all: BTreeSet<_> = techniques.iter().filter(|(_, t)| on(t)).map(|(_, t)| t.only).collect();
+            all.into_iter().collect()
+        });
         let mut rights = Rights {
             all: Vec::new(),
             of_grant: FastMap::default(),
+            of_holder: FastMap::default(),
+            lends: FastMap::default(),
             of_role: FastMap::default(),
+            ways_in: ways_in.collect(),
             hosts,
             providers,
         };
@@ -82,9 +151,10 @@ impl Rights {
         everything.authority_within = None;
         everything.classes = u8::MAX;
         rights.all.push(everything);
-        let mut bounds = Bounds::of_workloads(graph.roles(), graph.catalog());
+        let (asks, alike) = (FastMap::default(), FastMap::default());
+        let mut making = Making { graph, techniques, candidates: None, asks, alike, parties: None };
         for (_, grant) in graph.grants().iter() {
-            rights.add(graph, techniques, grant, &mut bounds);
+            rights.add(&mut making, grant);
         }
         rights
     }
@@ -93,12 +163,37 @@ impl Rights {
         self.all.get(at)
     }
 
-    pub(super) fn of(&self, grant: &Grant) -> Option<usize> {
-        self.of_grant.get(&(grant.role, grant.condition)).copied()
+    /// What somebody has by a grant that it holds itself or through a group.
+    pub(super) fn of(&self, grant: &Grant, holder: Ix<Party>) -> Option<usize> {
+        let key = (grant.role, grant.condition);
+        // Few conditions ask whom a role is given to.
+        let own = if self.of_holder.is_empty() { None } else { self.of_holder.get(&(key, holder)) };
+        own.or_else(|| self.of_grant.get(&key)).copied()
+    }
+
+    /// Whether any grant lets roles be given to others of whom its condition asks.
+    pub(super) fn lend(&self) -> bool {
+        !self.lends.is_empty()
+    }
+
+    /// What a grant lets be given to others of whom its condition asks, if anything.
+    pub(super) fn lends(&self, grant: &Grant) -> Option<&Lends> {
+        self.lends.get(&(grant.role, grant.condition))
+    }
+
+    /// Whether each holder of a grant has a right of its own.
+    pub(super) fn is_own(&self, grant: &Grant) -> bool {
+        !self.of_holder.is_empty()
+            && self.of_holder.contains_key(&((grant.role, grant.condition), grant.party))
     }
 
     pub(super) fn host(&self, kind: &str) -> Option<usize> {
         self.hosts.iter().position(|h| h == kind)
+    }
+
+    /// What techniques use to get into hosts of a type.
+    pub(super) fn ways_in(&self, host: usize) -> impl Iterator<Item = Option<Only>> + '_ {
+        self.ways_in.get(host).into_iter().flatten().copied()
     }
 
     /// Whether a technique of a kind works on hosts of a type.
@@ -140,11 +235,88 @@ impl Rights {
         identity.restricted_to.as_ref().is_none_or(allowed) && near
     }
 
-    fn add(&mut self, graph: &AccessGraph, techniques: &Techniques, grant: &Grant, bounds: &mut Bounds<'_>) {
+    fn add(&mut self, making: &mut Making<'_>, grant: &Grant) {
         let key = (grant.role, grant.condition);
-        if self.of_grant.contains_key(&key) {
-            return;
+        let graph = making.graph;
+        let new = !self.of_grant.contains_key(&key);
+        if new {
+            self.add_any(making, grant);
         }
+        let Some(asks) = making.asks.get(&key).cloned() else { return };
+        let condition = graph.condition(grant).map(|c| &c.parsed);
+        // None of a custom role that would have to be changed first.
+        let role = &graph.roles()[grant.role].compiled;
+        let delegation = Delegation::of(role, condition, graph.catalog().operations());
+        if let Some(delegation) = delegation.as_ref().filter(|_| new && !asks.otherwise) {
+            self.add_lends(making, key, delegation, &asks);
+        }
+        for holder in graph.holders_of(grant.party) {
+            if self.of_holder.contains_key(&(key, holder)) {
+                continue;
+            }
+            let alike = (key, selves(graph, &asks, holder));
+            let at = match making.alike.get(&alike) {
+                Some(at) => *at,
+                None => {
+                    let at = self.add_own(making, key, condition, (delegation.as_ref(), &alike.1));
+                    making.alike.insert(alike, at);
+                    at
+                }
+            };
+            self.of_holder.insert((key, holder), at);
+        }
+    }
+
+    /// What a condition lets be given to others than the holder.
+    fn add_lends(&mut self, making: &mut Making<'_>, key: Key, delegation: &Delegation<'_>, asks: &Asks) {
+        let mut named = FastMap::default();
+        for other in making.named(asks) {
+            let gives = self.gives(making, delegation, (&selves(making.graph, asks, other), None));
+            named.insert(other, gives);
+        }
+        let (alone, group) = (unnamed("ServicePrincipal"), unnamed("Group"));
+        let members = self.gives(making, delegation, (&[alone.clone(), group], None));
+        if !(members.is_empty() && named.values().all(Vec::is_empty)) {
+            let alone = self.gives(making, delegation, (&[alone], None));
+            self.lends.insert(key, Lends { named, members, alone });
+        }
+    }
+
+    /// The right of a holder of whom the condition asks.
+    fn add_own(
+        &mut self,
+        making: &mut Making<'_>,
+        key: Key,
+        condition: Option<&ParsedCondition>,
+        (delegation, selves): (Option<&Delegation<'_>>, &[Recipient]),
+    ) -> usize {
+        let base = self.of_grant.get(&key).copied().unwrap_or_default();
+        let Some(mut right) = self.all.get(base).cloned() else { return base };
+        let another = unnamed("ServicePrincipal");
+        let gives = delegation.map(|d| self.gives(making, d, (selves, Some(&another)))).unwrap_or_default();
+        let sure = gives.iter().filter(|(_, sure)| *sure < Certainty::Low);
+        let each = sure.filter_map(|(given, _)| Some(self.get(*given)?.powers));
+        right.itself = each.fold(Powers::default(), Powers::and);
+        if gives.iter().any(|(given, _)| *given == EVERYTHING) {
+            right.note_authority(Certainty::High, assigning(making.techniques).0);
+        } else {
+            right.gives = gives;
+        }
+        if right.custom.is_some() {
+            let operations = making.graph.catalog().operations();
+            let whole = everything(operations);
+            let whole = Delegation::of(&whole, condition, operations);
+            let lets = whole.and_then(|d| selves.iter().map(|to| d.lets(None, Some(to))).max());
+            right.rewritten = lets.map_or(Access::Denied, Access::from);
+        }
+        self.all.push(right);
+        self.all.len() - 1
+    }
+
+    /// What a grant gives to whoever holds it.
+    fn add_any(&mut self, making: &mut Making<'_>, grant: &Grant) {
+        let (graph, techniques) = (making.graph, making.techniques);
+        let key = (grant.role, grant.condition);
         let role = &graph.roles()[grant.role];
         let operations = graph.catalog().operations();
         // What nothing defines may allow anything: that is a gap, and no way that one could name.
@@ -159,25 +331,29 @@ impl Rights {
         right.broad = is_broad(&role.profile).then_some(Certainty::High);
         let (all, _) = assigning(techniques);
         if let Some(condition) = graph.condition(grant).filter(|_| right.custom.is_some()) {
-            let powers = techniques.powers(&everything(operations), operations, Some(&condition.parsed));
+            let whole = everything(operations);
+            let powers = techniques.powers(&whole, operations, Some(&condition.parsed));
             right.rewritten = techniques.get(all).map_or(Access::Denied, |t| t.holds(powers));
+            let asks = Delegation::of(&whole, Some(&condition.parsed), operations).map(|d| d.asks());
+            if let Some(asks) = asks.filter(|asks| asks.any) {
+                making.asks.insert(key, asks);
+            }
         }
-        let own = match graph.bound(grant) {
-            // Whom a condition lets be given a role matters: a workload is no person.
-            Bound::Escapable(_) => bounds.of(role, graph.condition(grant).map(|c| &c.parsed)),
-            other => other,
-        };
-        match own {
+        match graph.bound(grant) {
             Bound::Unbounded => right.note_authority(Certainty::High, all),
             Bound::Unknown if role.defined => right.note_authority(Certainty::Low, all),
             Bound::Unknown => {}
-            Bound::Escapable(roles) => {
+            Bound::Escapable(_) => {
                 let own = graph.condition(grant).map(|c| &c.parsed);
-                for key in &roles {
-                    let sure = surely_assignable(&role.compiled, own, operations, (key, "ServicePrincipal"));
-                    // What a condition leaves unknown may be let through.
-                    let certainty = if sure { Certainty::High } else { Certainty::Low };
-                    right.gives.extend(self.given(graph, techniques, key).map(|given| (given, certainty)));
+                if let Some(delegation) = Delegation::of(&role.compiled, own, operations) {
+                    let asks = delegation.asks();
+                    if asks.any {
+                        // Each holder is looked at for itself.
+                        making.asks.insert(key, asks);
+                    } else {
+                        let whoever = [Recipient::any("ServicePrincipal")];
+                        right.gives = self.gives(making, &delegation, (&whoever, None));
+                    }
                 }
             }
             Bound::Harmless => {}
@@ -187,30 +363,31 @@ impl Rights {
         self.of_grant.insert(key, self.all.len() - 1);
     }
 
-    /// A role that somebody gives itself.
-    fn given(&mut self, graph: &AccessGraph, techniques: &Techniques, key: &str) -> Option<usize> {
-        if let Some(known) = self.of_role.get(key) {
-            return Some(*known);
-        }
-        let catalog = graph.catalog();
-        let (compiled, profile, name) = match graph.roles().of_key(key) {
-            Some(at) => {
-                let role = &graph.roles()[at];
-                (Arc::clone(&role.compiled), Arc::clone(&role.profile), role.name.clone())
-            }
-            None => {
-                let role = catalog.role(key)?;
-                let compiled = CompiledRole::compile(&role.permissions, catalog.operations());
-                let profile = RoleProfile::new(&compiled, catalog.operations(), catalog.classes());
-                (Arc::new(compiled), Arc::new(profile), role.name)
-            }
+    /// Roles that somebody is given, as rights.
+    fn gives(
+        &mut self,
+        making: &mut Making<'_>,
+        delegation: &Delegation<'_>,
+        (to, another): (&[Recipient], Option<&Recipient>),
+    ) -> Given {
+        let (graph, techniques) = (making.graph, making.techniques);
+        let roles = making.candidates.get_or_insert_with(|| candidates(graph, techniques));
+        let Some(given) = given(delegation, roles, to, another) else {
+            return vec![(EVERYTHING, Certainty::High)];
         };
-        let powers = techniques.powers(&compiled, catalog.operations(), None);
-        let mut right = self.right(techniques, powers, &name);
-        right.broad = is_broad(&profile).then_some(Certainty::High);
-        right.classes = classes(&profile);
+        let each = given.into_iter().filter_map(|(at, sure)| Some((roles.get(at)?, sure)));
+        each.map(|(role, sure)| (self.given(techniques, role), sure)).collect()
+    }
+
+    fn given(&mut self, techniques: &Techniques, role: &Candidate) -> usize {
+        if let Some(known) = self.of_role.get(&role.key) {
+            return *known;
+        }
+        let mut right = self.right(techniques, role.powers, &role.name);
+        right.broad = role.broad.then_some(Certainty::High);
+        right.classes = role.classes;
         let (all, _) = assigning(techniques);
-        let assign = techniques.get(all).map_or(Access::Denied, |t| t.holds(powers));
+        let assign = techniques.get(all).map_or(Access::Denied, |t| t.holds(role.powers));
         match assign {
             Access::Allowed => right.note_authority(Certainty::High, all),
             // Under the role's own condition: how far that goes is not followed once more.
@@ -218,8 +395,8 @@ impl Rights {
             Access::Denied => {}
         }
         self.all.push(right);
-        self.of_role.insert(key.to_owned(), self.all.len() - 1);
-        Some(self.all.len() - 1)
+        self.of_role.insert(role.key.clone(), self.all.len() - 1);
+        self.all.len() - 1
     }
 
     fn right(&self, techniques: &Techniques, powers: Powers, name: &str) -> Right {
@@ -229,6 +406,7 @@ impl Rights {
             authority: None,
             authority_within: None,
             gives: Vec::new(),
+            itself: Powers::default(),
             broad: None,
             classes: 0,
             custom: None,
@@ -305,10 +483,6 @@ pub(super) fn assigning(techniques: &Techniques) -> (usize, usize) {
     (number("authz-ra-write"), number("authz-ra-write-cond"))
 }
 
-fn is_broad(profile: &RoleProfile) -> bool {
-    profile.write_breadth >= MOST
-}
-
 /// How sure a technique is with these powers.
 pub(super) fn certainty(technique: Certainty, access: Access) -> Option<Certainty> {
     match access {
@@ -316,9 +490,4 @@ pub(super) fn certainty(technique: Certainty, access: Access) -> Option<Certaint
         Access::Conditional => Some(less_sure(technique, Certainty::Low)),
         Access::Denied => None,
     }
-}
-
-fn classes(profile: &RoleProfile) -> u8 {
-    let each = Class::ALL.iter().enumerate().filter(|(_, class)| profile.classes.contains(class));
-    each.fold(0, |bits, (n, _)| bits | 1 << n)
 }

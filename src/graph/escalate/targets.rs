@@ -24,8 +24,8 @@ pub enum Target {
     Authority(Ix<ScopeNode>),
     /// Writes of most providers at a scope.
     Write(Ix<ScopeNode>),
-    /// A role at a scope.
-    Role(String, Ix<ScopeNode>),
+    /// A role at a scope, and who else is given it than whoever gives it.
+    Role(String, Ix<ScopeNode>, Option<Ix<Party>>),
     /// The directory.
     Directory,
 }

@@ -9,6 +9,10 @@ use crate::rbac::{Access, Catalog, Gain, On};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 
+mod naive;
+
+use naive::naive;
+
 const SUB: &str = "/subscriptions/00000000-0000-0000-0000-00000000000";
 
 /// What a world is made of: small numbers.
@@ -26,13 +30,19 @@ struct World {
     conditions: Vec<usize>,
 }
 
-/// None; one that nobody can decide; any role but a harmless one is out; something else than the rest of the role.
-const CONDITIONS: [&str; 5] = [
+/// None; one that nobody can decide; any role but a harmless one is out; something else than the rest of the role; and those
+/// that ask whom a role is given to.
+const CONDITIONS: [&str; 10] = [
     "",
     "@Resource[Microsoft.ManagedIdentity/userAssignedIdentities:name] StringEquals 'x'",
     "!(ActionMatches{'Microsoft.Authorization/roleAssignments/write'}) OR @Request[Microsoft.Authorization/roleAssignments:RoleDefinitionId] ForAnyOfAnyValues:GuidEquals {acdd72a7-3385-48ef-bd42-f606fba81ae7}",
     "!(ActionMatches{'Microsoft.Compute/virtualMachines/runCommand/action'}) AND !(ActionMatches{'Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials/write'})",
     "!(ActionMatches{'Microsoft.Storage/storageAccounts/write'}) OR @Resource[Microsoft.Storage/storageAccounts:name] StringEquals 'x'",
+    "!(ActionMatches{'Microsoft.Authorization/roleAssignments/write'}) OR @Request[Microsoft.Authorization/roleAssignments:PrincipalId] ForAnyOfAnyValues:GuidEquals {'p0', 'p1'}",
+    "!(ActionMatches{'Microsoft.Authorization/roleAssignments/write'}) OR (@Request[Microsoft.Authorization/roleAssignments:RoleDefinitionId] ForAnyOfAnyValues:GuidEquals {'r3', 'r4'} AND @Request[Microsoft.Authorization/roleAssignments:PrincipalId] ForAnyOfAnyValues:GuidEquals {'p2', 'p3'})",
+    "!(ActionMatches{'Microsoft.Authorization/roleAssignments/write'}) OR @Request[Microsoft.Authorization/roleAssignments:PrincipalType] StringEqualsIgnoreCase 'Group'",
+    "!(ActionMatches{'Microsoft.Authorization/roleAssignments/write'}) OR (@Request[Microsoft.Authorization/roleAssignments:PrincipalId] ForAnyOfAllValues:GuidNotEquals {'p0'} AND @Request[Microsoft.Authorization/roleAssignments:RoleDefinitionId] ForAnyOfAnyValues:GuidEquals {'r2', 'r6'})",
+    "!(ActionMatches{'Microsoft.Authorization/roleAssignments/write'}) OR @Request[Microsoft.Authorization/roleAssignments:PrincipalId] ForAnyOfAnyValues:GuidEquals {'grp0', 'grp1', 'grp2'}",
 ];
 
 const SETS: [&[&str]; 10] = [
@@ -184,130 +194,6 @@ fn resource(id: crate::model::Sym, kind: crate::model::Sym, block: IdentityBlock
     }
 }
 
-/// Whom one party can act as in one step, and at which scopes it gives itself any role: each technique, identity and scope
-/// tried, with operations asked one by one.
-fn steps(
-    graph: &AccessGraph,
-    party: Ix<Party>,
-    owned: &BTreeSet<Ix<ScopeNode>>,
-) -> (BTreeSet<Ix<Party>>, BTreeSet<Ix<ScopeNode>>) {
-    let techniques = Techniques::embedded();
-    let scopes: Vec<Ix<ScopeNode>> = graph.scopes().nodes().iter().map(|(at, _)| at).collect();
-    let can = |operation: &crate::model::Operation, at: Ix<ScopeNode>| {
-        let given = owned.iter().any(|o| graph.scopes().contains(*o, at));
-        (given && graph.after_denies(party, Access::Allowed, operation, at).0 == Access::Allowed)
-            || graph.can(party, operation, at) == Access::Allowed
-    };
-    let clause = |c: &crate::rbac::Clause, at: Ix<ScopeNode>| {
-        let mut each = techniques.operations(c.operations).map(|o| can(o, at));
-        if c.all { each.all(|x| x) } else { each.any(|x| x) }
-    };
-    let mut become_ = BTreeSet::new();
-    let mut authority = BTreeSet::new();
-    for (_, t) in techniques.iter().filter(|(_, t)| t.certainty < Certainty::Low) {
-        let anywhere = |c: &crate::rbac::Clause| scopes.iter().any(|s| clause(c, *s));
-        match t.gain {
-            Gain::AnyRole => {
-                // Blueprints are assigned to subscriptions, not within them.
-                let fits = |s: Ix<ScopeNode>| {
-                    let within = graph.scopes().nodes()[s].level > crate::model::Level::Subscription;
-                    !(within && t.id == "authz-blueprint")
-                };
-                let all = |s: Ix<ScopeNode>| t.clauses.iter().all(|c| clause(c, s));
-                authority.extend(scopes.iter().filter(|s| fits(**s) && all(**s)))
-            }
-            Gain::Redefine => {
-                // Held, custom, and changeable wherever it is assignable.
-                for held in graph.held_by(party) {
-                    let grant = &graph.grants()[held.grant];
-                    let role = &graph.roles()[grant.role];
-                    let all = role.assignable_scopes.iter().all(|s| {
-                        let known = graph.estate().strings.find(s);
-                        let at = known.and_then(|s| graph.scopes().find(graph.estate(), s));
-                        // What nobody has named lies right below the root.
-                        let at = at.unwrap_or(graph.scopes().root());
-                        t.clauses.iter().all(|c| clause(c, at))
-                    });
-                    // Whatever the role becomes, the condition of the grant stays.
-                    let operations = graph.catalog().operations();
-                    let assign =
-                        crate::model::Operation::control("Microsoft.Authorization/roleAssignments/write");
-                    let lets = graph.condition(grant).is_none_or(|c| {
-                        rights::everything(operations).allows(&assign, operations, Some(&c.parsed))
-                            == Access::Allowed
-                    });
-                    if all && lets {
-                        authority.insert(grant.scope);
-                    }
-                }
-            }
-            _ => {}
-        }
-        for (_, identity) in graph.identities().iter() {
-            let Some(target) = identity.party else { continue };
-            let own = identity.record.is_some().then_some(identity.scope).flatten();
-            let works = match t.gain {
-                Gain::Identity => own.is_some_and(|at| t.clauses.iter().all(|c| clause(c, at))),
-                Gain::Host => identity.hosts.iter().any(|host| {
-                    let kind =
-                        crate::model::Scope::parse(graph.text(host.id)).and_then(|s| s.resource_type());
-                    kind.is_some_and(|k| t.works_on(&k.to_ascii_lowercase()))
-                        && host.scope.is_some_and(|at| {
-                            let several = t.clauses.len() > 1;
-                            t.clauses.iter().all(|c| {
-                                if several && c.on == On::Scope { anywhere(c) } else { clause(c, at) }
-                            })
-                        })
-                }),
-                Gain::Attach => own.is_some_and(|at| {
-                    let (to_it, to_host): (Vec<_>, Vec<_>) = t.clauses.iter().partition(|c| c.on == On::Uami);
-                    // All that a host takes at one place: one that is there and fits, or anywhere one may be made.
-                    let place = |s: Ix<ScopeNode>| {
-                        let node = &graph.scopes().nodes()[s];
-                        let kind =
-                            crate::model::Scope::parse(graph.text(node.id)).and_then(|s| s.resource_type());
-                        node.level < crate::model::Level::Resource
-                            || kind.is_some_and(|k| t.works_on(&k.to_ascii_lowercase()))
-                    };
-                    to_it.iter().all(|c| clause(c, at))
-                        && scopes.iter().any(|s| place(*s) && to_host.iter().all(|c| clause(c, *s)))
-                }),
-                _ => false,
-            };
-            if works {
-                become_.insert(target);
-            }
-        }
-    }
-    (become_, authority)
-}
-
-/// Everyone and everywhere that somebody gets to, by repeating single steps until nothing new comes.
-fn naive(graph: &AccessGraph, start: Ix<Party>) -> (BTreeSet<Ix<Party>>, BTreeSet<Ix<ScopeNode>>) {
-    let mut parties = BTreeSet::from([start]);
-    let mut authority = BTreeSet::new();
-    loop {
-        let before = (parties.len(), authority.len());
-        for party in parties.clone() {
-            // With the roles that it gives itself, it has more steps.
-            let mut own = BTreeSet::new();
-            loop {
-                let (become_, more) = steps(graph, party, &own);
-                parties.extend(become_);
-                if more.is_subset(&own) {
-                    break;
-                }
-                own.extend(more);
-            }
-            authority.extend(own);
-        }
-        if before == (parties.len(), authority.len()) {
-            parties.remove(&start);
-            return (parties, authority);
-        }
-    }
-}
-
 fn world() -> impl Strategy<Value = World> {
     (
         prop::collection::vec((0..4usize, any::<bool>()), 1..6),
@@ -398,6 +284,10 @@ proptest! {
     fn conditions_are_held_against_each_step(world in conditioned_world()) {
         let graph = AccessGraph::build(world.estate(), Catalog::embedded(), None);
         let escalation = Escalation::new(&graph);
+        let readable = graph.grants().iter().filter_map(|(_, g)| graph.condition(g));
+        for condition in readable {
+            prop_assert!(matches!(condition.parsed, crate::rbac::ParsedCondition::Known(_)), "{}", graph.text(condition.text));
+        }
         for (_, identity) in graph.identities().iter() {
             let Some(party) = identity.party else { continue };
             let (parties, authority) = naive(&graph, party);
@@ -468,4 +358,47 @@ fn components_are_those_that_reach_each_other() {
             Ok(())
         })
         .unwrap();
+}
+
+/// What is given to another is given first, and had by acting as that one.
+#[test]
+fn a_role_for_another_is_told_with_the_way_to_that_one() {
+    let world = World {
+        identities: vec![(0, false), (1, false)],
+        machines: vec![(0, 0)],
+        grants: vec![(1, 3, 3, false), (1, 0, 1, false)],
+        denies: Vec::new(),
+        conditions: vec![0, CONDITIONS.iter().position(|c| c.contains("'p0', 'p1'")).unwrap()],
+    };
+    let estate = |named: &str| {
+        let mut estate = world.estate();
+        let condition = CONDITIONS[world.conditions[1]].replace("'p0', 'p1'", named);
+        let text = estate.strings.intern(&condition);
+        estate
+            .assignments
+            .iter_mut()
+            .filter(|a| a.condition.is_some())
+            .for_each(|a| a.condition = Some(text));
+        estate
+    };
+    let ways = |named: &str| {
+        let graph = AccessGraph::build(estate(named), Catalog::embedded(), None);
+        let escalation = Escalation::new(&graph);
+        let identities = graph.identities().rows();
+        let deployer = identities.iter().find(|i| graph.identity_name(i) == "u1").unwrap();
+        let places = escalation.places(deployer, Certainty::Low);
+        let paths: Vec<Vec<String>> = places
+            .iter()
+            .filter_map(|(target, sure)| escalation.path(deployer, target, *sure))
+            .map(|path| path.steps.iter().map(|s| s.gains.words(&graph)).collect())
+            .collect();
+        (escalation.power(deployer).is_some(), paths)
+    };
+    let (holds, paths) = ways("'p0'");
+    assert!(!holds);
+    let sub = "subscription `00000000-0000-0000-0000-000000000000`";
+    assert_eq!(paths, [[format!("any role on {sub}, for `u0`"), "`u0`".to_owned()]]);
+    // Itself: that is as good as held. Somebody else: no way.
+    assert_eq!(ways("'p1'"), (true, Vec::new()));
+    assert_eq!(ways("'p7'"), (false, Vec::new()));
 }

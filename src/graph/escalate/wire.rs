@@ -1,5 +1,6 @@
 //! Makes the net: from grants to rights, from rights to their reach, from there to identities.
 
+use super::loans::Loans;
 use super::net::{Draft, Net, NodeId};
 use super::open::Door;
 use super::rights::{EVERYTHING, Rights, assigning};
@@ -8,7 +9,7 @@ use crate::graph::parties::{Host, Identity, Party, PartyKind};
 use crate::graph::scopes::ScopeNode;
 use crate::graph::{AccessGraph, Edge, FastMap, Grant};
 use crate::model::{Doors, GrantState, Ix, Level, Scope, Sym};
-use crate::rbac::{Certainty, Only, Techniques};
+use crate::rbac::{Certainty, Techniques};
 use std::collections::BTreeSet;
 
 pub(super) mod alone;
@@ -17,13 +18,15 @@ mod directory;
 /// So many identities are worth a second thread.
 const MANY: usize = 1000;
 
-/// What one holder can do with several of its grants, and with those that it can give itself: from where, how sure that is, by
-/// which technique, and what it can do then.
+/// What one holder can do with several of its grants, and with those that it can give itself.
 struct Together {
     party: Ix<Party>,
     found: Vec<alone::Found>,
-    won: Option<(Ix<ScopeNode>, Certainty, usize, Vec<alone::Found>)>,
+    won: Option<Won>,
 }
+
+/// From where somebody gives itself more, how sure that is, by which technique, and what it can do then.
+type Won = (Ix<ScopeNode>, Certainty, usize, Vec<alone::Found>);
 
 /// A net in the making.
 pub(super) struct Wire<'a, 'g> {
@@ -60,8 +63,9 @@ impl<'a, 'g> Wire<'a, 'g> {
         Wire { graph, techniques, rights, gone, draft: Draft::default(), attaching, joining, regions, doors }
     }
 
-    pub(super) fn finish(mut self) -> Net {
+    pub(super) fn finish(mut self, loans: &Loans) -> Net {
         self.grants();
+        self.loans(loans);
         self.members();
         let together = self.together();
         for ((_, identity), together) in self.graph.identities().iter().zip(together) {
@@ -84,11 +88,39 @@ impl<'a, 'g> Wire<'a, 'g> {
             if grant.state == GrantState::Eligible || self.gone.contains(&at) {
                 continue;
             }
-            let Some(right) = self.rights.of(grant) else { continue };
-            if self.rights.get(right).is_some_and(|r| r.matters()) {
-                let from = self.draft.node(Node::Party(grant.party));
-                let to = self.draft.node(Node::Right(right, grant.scope));
-                self.draft.edge(from, to, Certainty::High, false, Some(at.index()));
+            // Where a condition asks whom a role is given to, each member of a group has a right of its own.
+            let holders = if self.rights.is_own(grant) {
+                self.graph.holders_of(grant.party)
+            } else {
+                vec![grant.party]
+            };
+            for holder in holders {
+                let Some(right) = self.rights.of(grant, holder) else { continue };
+                if self.rights.get(right).is_some_and(|r| r.matters()) {
+                    let from = self.draft.node(Node::Party(holder));
+                    let to = self.draft.node(Node::Right(right, grant.scope));
+                    self.draft.edge(from, to, Certainty::High, false, Some(at.index()));
+                }
+            }
+        }
+    }
+
+    fn loans(&mut self, loans: &Loans) {
+        let (_, some) = assigning(self.techniques);
+        let mut known = BTreeSet::new();
+        for (from, what, sure) in loans.iter() {
+            let from = self.draft.node(Node::Party(*from));
+            let to = self.draft.node(*what);
+            self.draft.edge(from, to, *sure, true, Some(some));
+            if known.insert(to)
+                && let Node::Lent(other, right, scope) = *what
+            {
+                // With what the other holds, it is enough for more.
+                let mut held = alone::Holdings::of(self.graph, self.rights, other, self.gone);
+                held.with(self, scope, right);
+                let (own, won) = self.enough(&held);
+                self.edges(*what, own);
+                self.edges(*what, won.map(|(.., found)| found).unwrap_or_default());
             }
         }
     }
@@ -120,6 +152,14 @@ impl<'a, 'g> Wire<'a, 'g> {
         while let Some(node) = self.draft.nodes().get(next).copied() {
             match node {
                 Node::Right(right, scope) => self.right(next, right, scope),
+                Node::Lent(_, right, scope) => {
+                    let right = match right {
+                        EVERYTHING => Node::Authority(scope),
+                        _ => Node::Right(right, scope),
+                    };
+                    let right = self.draft.node(right);
+                    self.draft.edge(next, right, Certainty::High, false, None);
+                }
                 Node::Authority(scope) => {
                     let all = self.draft.node(Node::Right(EVERYTHING, scope));
                     self.draft.edge(next, all, Certainty::High, false, None);
@@ -150,10 +190,7 @@ impl<'a, 'g> Wire<'a, 'g> {
             let reach = self.draft.node(Node::Reach(*cap, scope));
             self.draft.edge(at, reach, *certainty, false, Some(*technique));
         }
-        // Blueprints are assigned to subscriptions, not within them.
-        let within = self.graph.scopes().nodes()[scope].level > Level::Subscription;
-        let authority = if within { right.authority_within } else { right.authority };
-        if let Some((certainty, technique)) = authority {
+        if let Some((certainty, technique)) = right.authority(self.graph.scopes().nodes()[scope].level) {
             let authority = self.draft.node(Node::Authority(scope));
             self.draft.edge(at, authority, certainty, true, Some(technique));
         }
@@ -227,7 +264,7 @@ impl<'a, 'g> Wire<'a, 'g> {
         let kind = self.type_of(host.id);
         if let Some(kind) = kind.and_then(|k| self.rights.host(&k)) {
             let door = self.doors.get(&self.graph.estate().strings.class(host.id)).copied();
-            for only in [None, Some(Only::LocalAccounts), Some(Only::RunCommand)] {
+            for only in self.rights.ways_in(kind) {
                 if door.is_none_or(|door| door.opens(only)) {
                     self.lead(Cap::Exec(kind, only), scope, to);
                 }
@@ -311,6 +348,12 @@ impl<'a, 'g> Wire<'a, 'g> {
         if held.is_empty() {
             return None;
         }
+        let (found, won) = self.enough(&held);
+        Some(Together { party, found, won })
+    }
+
+    /// What holdings are enough for, and what they are once their holder has given itself all that it can.
+    fn enough(&self, held: &alone::Holdings<'_>) -> (Vec<alone::Found>, Option<Won>) {
         let mut found = Vec::new();
         held.redefine(self.rights, self.techniques, &mut found);
         let won = held.won(self, &found);
@@ -323,7 +366,7 @@ impl<'a, 'g> Wire<'a, 'g> {
             held.joined(self, &mut found);
             (scope, sure, technique, found)
         });
-        Some(Together { party, found, won })
+        (found, won)
     }
 
     fn join(&mut self, together: Together) {

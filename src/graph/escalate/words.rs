@@ -30,7 +30,10 @@ impl Target {
             Target::Group(party) => format!("membership in `{}`", graph.party_name(*party)),
             Target::Authority(scope) => format!("any role on {}", graph.scope_words(*scope)),
             Target::Write(scope) => format!("writes of most providers on {}", graph.scope_words(*scope)),
-            Target::Role(name, scope) => format!("{name} on {}", graph.scope_words(*scope)),
+            Target::Role(name, scope, None) => format!("{name} on {}", graph.scope_words(*scope)),
+            Target::Role(name, scope, Some(other)) => {
+                format!("{name} on {}, for `{}`", graph.scope_words(*scope), graph.party_name(*other))
+            }
             Target::Directory => "any role of the directory".to_owned(),
         }
     }
@@ -51,7 +54,7 @@ impl Target {
     pub fn id<'g>(&self, graph: &'g AccessGraph) -> &'g str {
         match self {
             Target::Party(party) | Target::Group(party) => graph.text(graph.parties()[*party].principal),
-            Target::Authority(scope) | Target::Write(scope) | Target::Role(_, scope) => {
+            Target::Authority(scope) | Target::Write(scope) | Target::Role(_, scope, _) => {
                 graph.text(graph.scopes().nodes()[*scope].id)
             }
             Target::Directory => "",

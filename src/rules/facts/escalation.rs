@@ -178,7 +178,7 @@ fn target(lens: &Lens<'_>, target: &Target) -> String {
     match target {
         Target::Authority(scope) => format!("any role on {}", at(*scope)),
         Target::Write(scope) => format!("writes of most providers on {}", at(*scope)),
-        Target::Role(name, scope) => format!("{name} on {}", at(*scope)),
+        Target::Role(name, scope, _) => format!("{name} on {}", at(*scope)),
         Target::Party(_) | Target::Group(_) | Target::Directory => target.words(lens.graph),
     }
 }

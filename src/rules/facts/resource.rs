@@ -51,12 +51,13 @@ impl Lens<'_> {
                 ..ResourceFacts::default()
             };
             if let Some(settings) = resource.settings.as_deref() {
-                let Settings { azure, other, shared_keys } = settings;
+                let Settings { azure, other } = settings;
                 let texts = |names: &[Sym]| names.iter().map(|n| graph.text(*n).to_owned()).collect();
                 (facts.azure_secrets, facts.other_secrets) = (texts(azure), texts(other));
-                facts.shared_keys = *shared_keys;
                 facts.has_identity = self.around(resource, &by_id).any(|r| r.identity.is_some());
-            } else if facts.dangling.is_empty() {
+            }
+            facts.shared_keys = resource.doors.keys.filter(|_| self.takes_keys(resource));
+            if resource.settings.is_none() && facts.shared_keys.is_none() && facts.dangling.is_empty() {
                 continue;
             }
             all.insert(at, facts);

@@ -70,7 +70,12 @@ pub(super) fn doors(kind: &str, properties: &str) -> Doors {
     let off = |disabled: Option<bool>| disabled.map(|disabled| !disabled);
     let profile = said.api_server_access_profile;
     Doors {
-        keys: if storage { said.allow_shared_key_access } else { off(said.disable_local_auth) },
+        // Storage takes requests that are signed with its keys unless somebody says no.
+        keys: if storage {
+            said.allow_shared_key_access.or(Some(true))
+        } else {
+            off(said.disable_local_auth)
+        },
         local_accounts: off(said.disable_local_accounts).filter(|_| cluster),
         run_command: profile.and_then(|p| off(p.disable_run_command)).filter(|_| cluster),
     }
@@ -102,7 +107,8 @@ mod tests {
                 r#"{"allowSharedKeyAccess":false,"disableLocalAccounts":true}"#,
                 of(Some(false), None, None),
             ),
-            (STORAGE, "{}", Doors::default()),
+            (STORAGE, "{}", of(Some(true), None, None)),
+            (STORAGE, "null", Doors::default()),
             ("Microsoft.Other/things", r#"{"disableLocalAuth":true}"#, Doors::default()),
         ] {
             assert_eq!(doors(kind, properties), expected, "{kind} {properties}");

@@ -53,10 +53,10 @@ impl Lowering {
     ) -> Option<Box<crate::model::Settings<Sym>>> {
         let kind = self.estate.strings.text(kind);
         let raw = properties.filter(|_| super::settings::matter(kind))?;
-        let found = super::settings::settings(kind, &serde_json::from_str(raw.get()).ok()?)?;
+        let found = super::settings::settings(&serde_json::from_str(raw.get()).ok()?)?;
         let mut syms = |names: Vec<String>| names.iter().map(|n| self.estate.strings.intern(n)).collect();
         let (azure, other) = (syms(found.azure), syms(found.other));
-        Some(Box::new(crate::model::Settings { azure, other, shared_keys: found.shared_keys }))
+        Some(Box::new(crate::model::Settings { azure, other }))
     }
 
     /// What lets into a resource.

@@ -1,7 +1,7 @@
 //! Secrets in the settings of resources: which settings hold one, never what it is.
 //!
-//! Source: "App settings and connection strings", "Manage secrets in Azure Container Apps", "Prevent authorization with
-//! Shared Key". Not here: whether an identity should do instead (`rules`).
+//! Source: "App settings and connection strings", "Manage secrets in Azure Container Apps". Not here: whether an identity
+//! should do instead (`rules`), whether keys let in (`doors`).
 
 use crate::model::Settings;
 use serde_json::Value as Json;
@@ -22,7 +22,6 @@ const LOOKED_AT: [&str; 13] = [
     "microsoft.appconfiguration/",
     "microsoft.appplatform/",
 ];
-const STORAGE: &str = "microsoft.storage/storageaccounts";
 
 /// Whose a secret is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -35,32 +34,25 @@ enum Secret {
 /// Whether anything is looked for in resources of a type.
 pub(super) fn matter(kind: &str) -> bool {
     let kind = kind.to_ascii_lowercase();
-    kind == STORAGE || LOOKED_AT.iter().any(|begin| kind.starts_with(begin))
+    LOOKED_AT.iter().any(|begin| kind.starts_with(begin))
 }
 
 /// What the properties of a resource say, as names of settings.
-pub(super) fn settings(kind: &str, properties: &Json) -> Option<Settings<String>> {
-    let kind = kind.to_ascii_lowercase();
-    let said = member(properties, "allowSharedKeyAccess").map(|v| v.as_bool().unwrap_or(true));
-    let mut found = Settings {
-        // Storage takes requests signed with its keys unless somebody says no.
-        shared_keys: (kind == STORAGE && properties.is_object()).then(|| said.unwrap_or(true)),
-        ..Settings::default()
-    };
+pub(super) fn settings(properties: &Json) -> Option<Settings<String>> {
+    let mut found = Settings::default();
     // What was said before, by a snapshot of ours.
     if let Some(before) = properties.get("secretSettings") {
         let names = |key: &str| before.get(key).and_then(Json::as_array).into_iter().flatten();
         let texts = |key: &str| names(key).filter_map(|n| n.as_str().map(str::to_owned)).collect();
         (found.azure, found.other) = (texts("azure"), texts("other"));
-        found.shared_keys = before.get("sharedKeys").and_then(Json::as_bool);
-    } else if kind != STORAGE {
+    } else {
         look(properties, 0, &mut found);
     }
     for names in [&mut found.azure, &mut found.other] {
         names.sort_unstable();
         names.dedup();
     }
-    let empty = found.azure.is_empty() && found.other.is_empty() && found.shared_keys.is_none();
+    let empty = found.azure.is_empty() && found.other.is_empty();
     (!empty).then_some(found)
 }
 
@@ -191,24 +183,12 @@ mod tests {
 
     #[test]
     fn settings_are_found_where_services_keep_them() {
-        let found = settings(
-            "Microsoft.Web/sites",
-            &json!({"siteConfig": {"appSettings": [
+        let found = settings(&json!({"siteConfig": {"appSettings": [
             {"name": "A", "value": "AccountKey=x"}, {"name": "B", "value": "plain"}],
-            "connectionStrings": [{"name": "C", "connectionString": "SharedAccessKey=x", "type": "Custom"}]}}),
-        );
+            "connectionStrings": [{"name": "C", "connectionString": "SharedAccessKey=x", "type": "Custom"}]}}));
         assert_eq!(found.unwrap().azure, ["A", "C"]);
-        let config = settings(
-            "Microsoft.Web/sites/config",
-            &json!({"D": "AccountKey=x", "E": {"value": "AccountKey=y"}}),
-        );
+        let config = settings(&json!({"D": "AccountKey=x", "E": {"value": "AccountKey=y"}}));
         assert_eq!(config.unwrap().azure, ["D", "value"]);
-        let storage = |properties: Json| {
-            settings("Microsoft.Storage/storageAccounts", &properties).and_then(|s| s.shared_keys)
-        };
-        assert_eq!(storage(json!({})), Some(true));
-        assert_eq!(storage(json!({"allowSharedKeyAccess": false})), Some(false));
-        assert_eq!(storage(Json::Null), None);
         assert!(!matter("Microsoft.KeyVault/vaults/secrets"));
     }
 }

@@ -2,7 +2,7 @@
 //! their own resources.
 
 use super::{Demo, moment};
-use crate::model::{AccessPolicy, Settings, SignInWindow, Vault};
+use crate::model::{AccessPolicy, SignInWindow, Vault};
 
 /// Workload, owner, whether it has a staging environment.
 const WORKLOADS: &[(&str, &str, bool)] = &[
@@ -130,9 +130,7 @@ impl Demo {
                 self.b.estate.resources.last_mut().filter(|_| target.ends_with("/storageAccounts"))
             {
                 // Everybody has switched keys off but one who was asked last.
-                let takes = workload == "docs" && env == "prod";
-                let (azure, other) = (Vec::new(), Vec::new());
-                last.settings = Some(Box::new(Settings { azure, other, shared_keys: Some(takes) }));
+                last.doors.keys = Some(workload == "docs" && env == "prod");
             }
             self.give(&identity, role, &resource);
             if *component == "worker" {

@@ -68,15 +68,19 @@ pub trait Lines: Sync {
 /// # Errors
 /// If the destination fails.
 pub fn write(estate: &Estate, to: &mut dyn Write) -> std::io::Result<String> {
-    write_as(estate, None, None, to)
+    write_with(estate, None, to)
 }
 
-/// Writes a settled estate whose grants lie elsewhere.
+/// Writes a settled estate, whose grants may lie elsewhere.
 ///
 /// # Errors
 /// If the destination fails, or where the grants lie.
-pub fn write_with(estate: &Estate, grants: &dyn Lines, to: &mut dyn Write) -> std::io::Result<String> {
-    write_as(estate, None, Some(grants), to)
+pub fn write_with(
+    estate: &Estate,
+    grants: Option<&dyn Lines>,
+    to: &mut dyn Write,
+) -> std::io::Result<String> {
+    super::pack::packed(to, |out| lines(estate, None, grants, out))
 }
 
 /// The line of a role assignment.
@@ -104,16 +108,7 @@ pub(in crate::sources) fn schedule_line(estate: &Estate, grant: &Assignment) -> 
 /// # Errors
 /// If the destination fails.
 pub fn write_masked(estate: &Estate, mask: &mut Mask, to: &mut dyn Write) -> std::io::Result<String> {
-    write_as(estate, Some(mask), None, to)
-}
-
-fn write_as(
-    estate: &Estate,
-    mask: Option<&mut Mask>,
-    grants: Option<&dyn Lines>,
-    to: &mut dyn Write,
-) -> std::io::Result<String> {
-    super::pack::packed(to, |out| lines(estate, mask, grants, out))
+    super::pack::packed(to, |out| lines(estate, Some(mask), None, out))
 }
 
 fn lines(
@@ -284,7 +279,6 @@ impl Writer<'_> {
                     let said = object(vec![
                         ("azure", self.list(&settings.azure)),
                         ("other", self.list(&settings.other)),
-                        ("sharedKeys", settings.shared_keys.into()),
                     ]);
                     members.insert("secretSettings".to_owned(), said);
                 }

@@ -83,7 +83,7 @@ struct Holding {
 /// All that a party holds.
 #[derive(Clone)]
 pub(in crate::graph::escalate) struct Holdings<'g> {
-    graph: &'g AccessGraph,
+    pub(in crate::graph::escalate) graph: &'g AccessGraph,
     all: Vec<Holding>,
     union: Powers,
     /// What is held at each scope where something is, from there or above.
@@ -101,7 +101,7 @@ impl<'g> Holdings<'g> {
         let mut union = Powers::default();
         for held in graph.held_by(party).into_iter().filter(|h| !gone.contains(&h.grant)) {
             let grant = &graph.grants()[held.grant];
-            let Some((at, right)) = rights.of(grant).and_then(|at| Some((at, rights.get(at)?))) else {
+            let Some((at, right)) = rights.of(grant, party).and_then(|at| Some((at, rights.get(at)?))) else {
                 continue;
             };
             // A harmless custom role is what gets widened.
@@ -293,8 +293,7 @@ impl<'g> Holdings<'g> {
         let mut won: Vec<(Ix<ScopeNode>, usize, Certainty, usize)> = Vec::new();
         for holding in &self.all {
             let Some(right) = wire.rights.get(holding.right) else { continue };
-            let within = self.graph.scopes().nodes()[holding.scope].level > Level::Subscription;
-            let authority = if within { right.authority_within } else { right.authority };
+            let authority = right.authority(self.graph.scopes().nodes()[holding.scope].level);
             if let Some((sure, technique)) = authority.filter(|(sure, _)| *sure < Certainty::Low) {
                 won.push((holding.scope, EVERYTHING, sure, technique));
             }
@@ -322,6 +321,12 @@ impl<'g> Holdings<'g> {
             new.into_iter().for_each(|scope| all.add(wire, scope, EVERYTHING));
             all.settle();
         }
+    }
+
+    /// The same with one right more.
+    pub(super) fn with(&mut self, wire: &Wire<'_, '_>, scope: Ix<ScopeNode>, right: usize) {
+        self.add(wire, scope, right);
+        self.settle();
     }
 
     fn add(&mut self, wire: &Wire<'_, '_>, scope: Ix<ScopeNode>, right: usize) {
