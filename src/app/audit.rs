@@ -3,7 +3,7 @@
 use super::error::AppError;
 use super::estate::{Input, Times, load};
 use super::policy::Policy;
-use super::store::write_atomically;
+use super::store::{make_folder, write_atomically};
 use super::{Progress, inline, previous};
 use crate::finding::{Confidence, Disposition, Severity};
 use crate::graph::AccessGraph;
@@ -267,8 +267,7 @@ fn write_all(
     request: &Output,
     folder: &std::path::Path,
 ) -> Result<Vec<PathBuf>, AppError> {
-    std::fs::create_dir_all(folder)
-        .map_err(|e| AppError::usage(format!("cannot make the folder `{}`: {e}", folder.display())))?;
+    make_folder(folder)?;
     let mut jobs: Vec<(Format, &'static str)> =
         request.formats.iter().flat_map(|f| f.files().iter().map(|name| (*f, *name))).collect();
     jobs.dedup();

@@ -4,7 +4,7 @@ use super::Progress;
 use super::error::AppError;
 use super::estate::{Input, Times, load};
 use super::policy::Policy;
-use super::store::write_atomically;
+use super::store::{make_folder, write_atomically};
 use crate::finding::Disposition;
 use crate::graph::AccessGraph;
 use crate::rbac::Catalog;
@@ -108,8 +108,7 @@ pub fn write(
     csv: &CsvOptions,
     to: &Path,
 ) -> Result<Vec<PathBuf>, AppError> {
-    std::fs::create_dir_all(to)
-        .map_err(|e| AppError::usage(format!("cannot make the folder `{}`: {e}", to.display())))?;
+    make_folder(to)?;
     let mut files = Vec::new();
     for form in forms {
         let path = to.join(form.file());

@@ -36,7 +36,7 @@ pub mod who_can;
 
 pub use error::{AppError, Failure};
 pub use git::Ref;
-pub use store::{Folder, read_file, write_atomically};
+pub use store::{Folder, make_folder, read_file, write_atomically};
 
 /// Told what a long run is doing.
 pub trait Progress: Sync {

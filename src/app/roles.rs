@@ -28,7 +28,8 @@ pub fn check(catalog: &Catalog, role: &CatalogRole, operation: &Operation) -> Ac
 pub fn techniques(catalog: &Catalog, role: &CatalogRole) -> Vec<(&'static Technique, Access)> {
     let operations = catalog.operations();
     let techniques = Techniques::embedded();
-    let powers = techniques.powers(&CompiledRole::compile(&role.permissions, operations), operations, None);
+    let compiled = CompiledRole::compile(&role.permissions, operations);
+    let powers = techniques.powers(&compiled, &techniques.located(operations), None);
     let each = techniques.iter().map(|(_, t)| (t, t.holds(powers)));
     each.filter(|(_, access)| *access != Access::Denied).collect()
 }

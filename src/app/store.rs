@@ -112,6 +112,15 @@ fn target(path: &Path) -> Result<PathBuf, AppError> {
         .help("name a file; what goes to standard output does so without -o"))
 }
 
+/// Makes a folder, and those above it, where they are not there.
+///
+/// # Errors
+/// If it cannot be made.
+pub fn make_folder(path: &Path) -> Result<(), AppError> {
+    fs::create_dir_all(path)
+        .map_err(|e| AppError::usage(format!("cannot make the folder `{}`: {e}", path.display())))
+}
+
 /// Writes a file whole: beside it first, then in its place, so that a killed run leaves no half report.
 ///
 /// # Errors

@@ -12,7 +12,9 @@ use crate::app::path::{Question, path};
 use crate::app::policy::Places;
 use crate::app::query::{Ask, can};
 use crate::app::who_can::who_can;
-use crate::app::{AppError, Progress as _, catalog, init, policy, roles, rules, schema, write_atomically};
+use crate::app::{
+    AppError, Progress as _, catalog, init, make_folder, policy, roles, rules, schema, write_atomically,
+};
 use crate::finding::{Confidence, Severity};
 use crate::model::{Instant, Operation};
 use crate::rbac::Certainty;
@@ -202,6 +204,7 @@ pub(super) fn run(args: Args, terminal: &Terminal) -> Result<Code, AppError> {
             exit::DONE
         }
         Command::Man { dir } => {
+            make_folder(&dir)?;
             man(&Args::command(), "leastwise", &dir)?;
             exit::DONE
         }

@@ -243,10 +243,7 @@ impl<'r> Bounds<'r> {
             }
             let answer = match roles.of_key(key) {
                 Some(at) => roles[at].profile.harmful() || !roles[at].defined,
-                None => catalog.role(key).is_some_and(|role| {
-                    let compiled = CompiledRole::compile(&role.permissions, operations);
-                    RoleProfile::new(&compiled, operations, catalog.classes()).harmful()
-                }),
+                None => catalog.built_in(key).is_some_and(|role| role.profile.harmful()),
             };
             harmful.insert(key.to_owned(), answer);
             answer

@@ -104,7 +104,12 @@ impl Block {
 
     /// Whether its patterns name an operation, conditions aside.
     pub fn holds(&self, operation: &Operation, operations: &Operations) -> bool {
-        match operations.find(operation.plane, &operation.name) {
+        self.holds_at(operation, operations.find(operation.plane, &operation.name))
+    }
+
+    /// The same where it is known whether the catalogue knows the operation, and where.
+    fn holds_at(&self, operation: &Operation, at: Option<usize>) -> bool {
+        match at {
             Some(at) => self.set.contains(operation.plane, at),
             None => self.holds_by_pattern(operation),
         }
@@ -117,8 +122,8 @@ impl Block {
     }
 
     /// Whether the block, with its condition, lets a request through.
-    pub fn allows(&self, operation: &Operation, operations: &Operations, facts: &Facts<'_>) -> Tri {
-        if !self.holds(operation, operations) {
+    fn allows(&self, operation: &Operation, at: Option<usize>, facts: &Facts<'_>) -> Tri {
+        if !self.holds_at(operation, at) {
             return Tri::False;
         }
         self.condition.as_ref().map_or(Tri::True, |c| c.evaluate(facts))
@@ -171,9 +176,18 @@ impl CompiledRole {
         operations: &Operations,
         own: Option<&ParsedCondition>,
     ) -> Access {
+        self.allows_at(operation, operations.find(operation.plane, &operation.name), own)
+    }
+
+    /// The same where it is known whether the catalogue knows the operation, and where.
+    pub fn allows_at(
+        &self,
+        operation: &Operation,
+        at: Option<usize>,
+        own: Option<&ParsedCondition>,
+    ) -> Access {
         let facts = Facts { action: &operation.name, ..Facts::default() };
-        let role =
-            self.blocks.iter().map(|b| b.allows(operation, operations, &facts)).max().unwrap_or(Tri::False);
+        let role = self.blocks.iter().map(|b| b.allows(operation, at, &facts)).max().unwrap_or(Tri::False);
         if role == Tri::False {
             return Access::Denied;
         }

@@ -14,7 +14,7 @@ mod risk;
 mod suggest;
 mod technique;
 
-pub use catalog::Catalog;
+pub use catalog::{BuiltIn, Catalog};
 pub use condition::{Facts, Tri, evaluate};
 pub use delegation::{ASSIGN, Asks, Bound, Delegation, Recipient, digits};
 pub use effective::{Access, Block, CompiledRole, ParsedCondition};
@@ -24,5 +24,5 @@ pub use profile::{ClassSets, RoleProfile, count_by_class};
 pub use risk::{Class, classify, classify_pattern};
 pub use suggest::{Candidate, Cost, Suggestion, suggest, weight};
 pub use technique::{
-    Certainty, Clause, Gain, Group as TechniqueGroup, On, Only, Powers, Technique, Techniques,
+    Certainty, Clause, Gain, Group as TechniqueGroup, Located, On, Only, Powers, Technique, Techniques,
 };

@@ -227,6 +227,10 @@ impl Technique {
     }
 }
 
+/// Where a catalogue has the operations of all techniques; none where it does not know one.
+#[derive(Clone, Debug, Default)]
+pub struct Located(Vec<Option<usize>>);
+
 /// All techniques, with the operations that they are about.
 #[derive(Debug, Default)]
 pub struct Techniques {
@@ -341,17 +345,17 @@ impl Techniques {
         self.operations.iter().enumerate().filter(move |(at, _)| mask >> at & 1 == 1).map(|(_, o)| o)
     }
 
+    /// Where a catalogue has the operations, to look each up once and not for each role.
+    pub fn located(&self, operations: &Operations) -> Located {
+        Located(self.operations.iter().map(|o| operations.find(o.plane, &o.name)).collect())
+    }
+
     /// What a role gives under an assignment's own condition.
-    pub fn powers(
-        &self,
-        role: &CompiledRole,
-        operations: &Operations,
-        own: Option<&ParsedCondition>,
-    ) -> Powers {
+    pub fn powers(&self, role: &CompiledRole, located: &Located, own: Option<&ParsedCondition>) -> Powers {
         let mut powers = Powers::default();
-        for (at, operation) in self.operations.iter().enumerate() {
-            let bit = 1u128 << (at & 127);
-            match role.allows(operation, operations, own) {
+        for ((bit, operation), at) in self.operations.iter().enumerate().zip(&located.0) {
+            let bit = 1u128 << (bit & 127);
+            match role.allows_at(operation, *at, own) {
                 Access::Allowed => {
                     powers.sure |= bit;
                     powers.most |= bit;
@@ -402,11 +406,12 @@ mod tests {
     fn powers_are_what_the_operations_are_one_by_one() {
         let catalog = Catalog::embedded();
         let techniques = Techniques::embedded();
+        let located = techniques.located(catalog.operations());
         let mut open = 0;
         for guid in catalog.guids() {
             let role = catalog.role(guid).unwrap();
             let compiled = CompiledRole::compile(&role.permissions, catalog.operations());
-            let powers = techniques.powers(&compiled, catalog.operations(), None);
+            let powers = techniques.powers(&compiled, &located, None);
             for (_, technique) in techniques.iter() {
                 let naive = technique.clauses.iter().map(|clause| {
                     let each = techniques

@@ -4,13 +4,16 @@
 //! Records have the shapes of Azure's own answers, so the reader of exports reads them too, and people read them
 //! with `zstd -dc` and `jq`. The same estate gives the same bytes. Holds no secret.
 
+mod grant;
 mod pack;
 mod read;
 mod write;
 
+#[cfg(test)]
+pub(super) use grant::GrantLine;
+pub(super) use grant::{grant_line, schedule_line};
 pub use read::{SnapshotError, read};
 pub use write::{Lines, write, write_masked, write_with};
-pub(super) use write::{grant_line, schedule_line};
 
 /// The schema that this version writes and the newest that it reads.
 const SCHEMA: &str = "leastwise.snapshot/1";

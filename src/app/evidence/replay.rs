@@ -161,8 +161,7 @@ impl Scratch {
         let mut name = bundle.file_name().unwrap_or_default().to_owned();
         name.push(format!(".replay-{}", std::process::id()));
         let path = bundle.with_file_name(name);
-        fs::create_dir_all(&path)
-            .map_err(|e| AppError::usage(format!("cannot make the folder `{}`: {e}", path.display())))?;
+        crate::app::make_folder(&path)?;
         Ok(Scratch(path))
     }
 }

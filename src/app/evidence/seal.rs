@@ -6,7 +6,7 @@
 use super::NAMESPACE;
 use crate::app::error::AppError;
 use crate::policy::glob;
-use ssh_key::{Algorithm, HashAlg, LineEnding, PrivateKey, PublicKey, SshSig};
+use ssh_key::{Algorithm, Error, HashAlg, LineEnding, PrivateKey, PublicKey, SshSig};
 use std::path::Path;
 
 /// What is known of a signature.
@@ -53,6 +53,9 @@ pub(super) fn check(text: &str, list: &str, allowed: Option<&str>) -> Signed {
     }
     let signature = match SshSig::from_pem(text) {
         Ok(signature) => signature,
+        Err(Error::Encoding(error)) => {
+            return Signed::Bad(format!("it was changed, or is cut short: {error}"));
+        }
         Err(error) => {
             return Signed::Unknown(format!(
                 "it is of a kind that is not checked here ({error}): {}",

@@ -185,8 +185,8 @@ fn slug(owner: &str) -> String {
 /// Makes a folder for packets. What people filled in is never written over.
 pub(super) fn empty(to: &Path) -> Result<(), AppError> {
     let failed =
-        |e: std::io::Error| AppError::usage(format!("cannot make the folder `{}`: {e}", to.display()));
-    std::fs::create_dir_all(to).map_err(failed)?;
+        |e: std::io::Error| AppError::usage(format!("cannot read the folder `{}`: {e}", to.display()));
+    crate::app::make_folder(to)?;
     if std::fs::read_dir(to).map_err(failed)?.next().is_some() {
         return Err(AppError::usage(format!("`{}` holds something already", to.display()))
             .help("packets that were filled in are not written over: name another folder with -o DIR"));

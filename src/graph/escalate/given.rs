@@ -3,14 +3,14 @@
 //!
 //! Of many roles those are kept that add something to what stronger ones give. Not here: what it gives to others.
 
-use crate::graph::AccessGraph;
 use crate::graph::parties::{Party, PartyKind};
+use crate::graph::{AccessGraph, FastMap};
 use crate::model::Ix;
 use crate::rbac::{
-    Asks, Catalog, Certainty, Class, CompiledRole, Delegation, Powers, Recipient, RoleProfile, Techniques,
-    Tri,
+    Asks, Certainty, Class, Delegation, Located, Powers, Recipient, RoleProfile, Techniques, Tri,
 };
-use std::sync::{Arc, OnceLock};
+use std::collections::BTreeSet;
+use std::rc::Rc;
 
 /// A role that somebody may be given.
 #[derive(Debug)]
@@ -41,47 +41,64 @@ pub(super) fn classes(profile: &RoleProfile) -> u8 {
     each.fold(0, |bits, (n, _)| bits | 1 << n)
 }
 
-/// All roles that matter, those that give most first.
-pub(super) fn candidates(graph: &AccessGraph, techniques: &'static Techniques) -> Vec<Arc<Candidate>> {
-    static EMBEDDED: OnceLock<Vec<Arc<Candidate>>> = OnceLock::new();
-    let catalog = graph.catalog();
-    let mut all = if std::ptr::eq(catalog, Catalog::embedded()) {
-        EMBEDDED.get_or_init(|| built_in(catalog, techniques)).clone()
-    } else {
-        built_in(catalog, techniques)
-    };
-    // What was read is more than what is known of built-in roles.
-    all.retain(|known| graph.roles().of_key(&known.key).is_none());
-    let read = graph.roles().iter().filter_map(|(_, role)| {
-        candidate(catalog, techniques, (&role.key, &role.name), (&role.compiled, &role.profile))
-    });
-    all.extend(read);
-    all.sort_by(|a, b| a.rank().cmp(&b.rank()));
-    all
+/// All roles that may be given; what each means is worked out when a condition lets it through.
+pub(super) struct Candidates<'g> {
+    graph: &'g AccessGraph,
+    techniques: &'static Techniques,
+    located: Located,
+    keys: Vec<String>,
+    known: FastMap<String, Option<Rc<Candidate>>>,
 }
 
-fn built_in(catalog: &Catalog, techniques: &Techniques) -> Vec<Arc<Candidate>> {
-    let each = catalog.guids().into_iter().filter_map(|key| {
-        let role = catalog.role(key)?;
-        let compiled = CompiledRole::compile(&role.permissions, catalog.operations());
-        let profile = RoleProfile::new(&compiled, catalog.operations(), catalog.classes());
-        candidate(catalog, techniques, (key, &role.name), (&compiled, &profile))
-    });
-    each.collect()
-}
+impl<'g> Candidates<'g> {
+    pub(super) fn new(graph: &'g AccessGraph, techniques: &'static Techniques) -> Candidates<'g> {
+        let mut keys: BTreeSet<String> = graph.catalog().guids().into_iter().map(str::to_owned).collect();
+        keys.extend(graph.roles().iter().map(|(_, r)| r.key.clone()));
+        let located = techniques.located(graph.catalog().operations());
+        let keys = keys.into_iter().collect();
+        Candidates { graph, techniques, located, keys, known: FastMap::default() }
+    }
 
-/// A role as a candidate, if it matters.
-fn candidate(
-    catalog: &Catalog,
-    techniques: &Techniques,
-    (key, name): (&str, &str),
-    (compiled, profile): (&CompiledRole, &RoleProfile),
-) -> Option<Arc<Candidate>> {
-    let powers = techniques.powers(compiled, catalog.operations(), None);
-    let matters = powers.most != 0 || profile.harmful();
-    let (broad, classes) = (is_broad(profile), classes(profile));
-    let (key, name) = (key.to_owned(), name.to_owned());
-    matters.then(|| Arc::new(Candidate { key, name, powers, broad, classes }))
+    /// One of them, if it gives anything that matters.
+    fn get(&mut self, key: &str) -> Option<Rc<Candidate>> {
+        if let Some(known) = self.known.get(key) {
+            return known.clone();
+        }
+        let graph = self.graph;
+        let (name, compiled, profile) = match graph.roles().of_key(key) {
+            Some(at) => {
+                let role = &graph.roles()[at];
+                (&role.name, &*role.compiled, &*role.profile)
+            }
+            None => {
+                let role = graph.catalog().built_in(key)?;
+                (&role.name, &role.compiled, &role.profile)
+            }
+        };
+        let powers = self.techniques.powers(compiled, &self.located, None);
+        let (broad, classes) = (is_broad(profile), classes(profile));
+        let made = (powers.most != 0 || profile.harmful())
+            .then(|| Rc::new(Candidate { key: key.to_owned(), name: name.clone(), powers, broad, classes }));
+        self.known.insert(key.to_owned(), made.clone());
+        made
+    }
+
+    /// Those that a delegation lets somebody have, those that give most first, and how sure that is.
+    fn admitted(&mut self, lets: impl Fn(&str) -> Tri) -> Vec<(Rc<Candidate>, Certainty)> {
+        let keys = std::mem::take(&mut self.keys);
+        let each = keys.iter().filter_map(|key| {
+            let sure = match lets(key) {
+                Tri::True => Certainty::High,
+                Tri::Unknown => Certainty::Low,
+                Tri::False => return None,
+            };
+            Some((self.get(key)?, sure))
+        });
+        let mut all: Vec<_> = each.collect();
+        self.keys = keys;
+        all.sort_by(|(a, s), (b, t)| (s, a.rank()).cmp(&(t, b.rank())));
+        all
+    }
 }
 
 impl Candidate {
@@ -112,37 +129,28 @@ pub(super) fn selves(graph: &AccessGraph, asks: &Asks, holder: Ix<Party>) -> Vec
     all
 }
 
-/// Which of the candidates a delegation lets somebody have, by number, and how sure that is. What it would let `another` have,
-/// if there is one, may be had by a principal that the holder makes or takes. None stands for any role.
+/// Which roles a delegation lets somebody have that add something to stronger ones, and how sure that is. What it would let
+/// `another` have, if there is one, may be had by a principal that the holder makes or takes. None stands for any role.
 pub(super) fn given(
     delegation: &Delegation<'_>,
-    candidates: &[Arc<Candidate>],
+    candidates: &mut Candidates<'_>,
     selves: &[Recipient],
     another: Option<&Recipient>,
-) -> Option<Vec<(usize, Certainty)>> {
+) -> Option<Vec<(Rc<Candidate>, Certainty)>> {
     if selves.iter().any(|to| delegation.lets(None, Some(to)) == Tri::True) {
         return None;
     }
-    let another =
-        |role: &Candidate| another.map_or(Tri::False, |to| delegation.lets(Some(&role.key), Some(to)));
-    let mut kept = Vec::new();
+    let mut admitted = candidates.admitted(|role| {
+        let own = selves.iter().map(|to| delegation.lets(Some(role), Some(to))).max();
+        let another = another.map_or(Tri::False, |to| delegation.lets(Some(role), Some(to)));
+        own.unwrap_or(Tri::False).max(another.min(Tri::Unknown))
+    });
     let (mut powers, mut broad, mut classes) = (Powers::default(), false, 0);
-    for (sure, certainty) in [(Tri::True, Certainty::High), (Tri::Unknown, Certainty::Low)] {
-        for (at, role) in candidates.iter().enumerate() {
-            let both = powers.and(role.powers);
-            let adds = both != powers || (role.broad && !broad) || role.classes & !classes != 0;
-            if !adds {
-                continue;
-            }
-            let own = selves.iter().map(|to| delegation.lets(Some(&role.key), Some(to))).max();
-            let own = own.unwrap_or(Tri::False);
-            let may =
-                own == sure || (sure == Tri::Unknown && own == Tri::False && another(role) != Tri::False);
-            if may {
-                (powers, broad, classes) = (both, broad || role.broad, classes | role.classes);
-                kept.push((at, certainty));
-            }
-        }
-    }
-    Some(kept)
+    admitted.retain(|(role, _)| {
+        let both = powers.and(role.powers);
+        let adds = both != powers || (role.broad && !broad) || role.classes & !classes != 0;
+        (powers, broad, classes) = (both, broad || role.broad, classes | role.classes);
+        adds
+    });
+    Some(admitted)
 }

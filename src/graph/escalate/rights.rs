@@ -1,17 +1,16 @@
 //! Roles under conditions as powers: which techniques they are enough for, each worked out once.
 
-use super::given::{Candidate, candidates, classes, given, is_broad, selves, unnamed};
+use super::given::{Candidate, Candidates, classes, given, is_broad, selves, unnamed};
 use super::{Cap, Place, less_sure};
 use crate::graph::parties::Party;
 use crate::graph::roles::{Condition, Role};
 use crate::graph::{AccessGraph, FastMap, Grant};
 use crate::model::{ActionPattern, Ix, Level, Permission, RoleKind, Sym, UserAssignedIdentity};
 use crate::rbac::{
-    Access, Asks, Bound, Certainty, CompiledRole, Delegation, Gain, Only, ParsedCondition, Powers, Recipient,
-    Technique, Techniques, digits,
+    Access, Asks, Bound, Certainty, CompiledRole, Delegation, Gain, Located, Only, ParsedCondition, Powers,
+    Recipient, Technique, Techniques, digits,
 };
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 /// A role under a condition.
 #[derive(Clone, Debug)]
@@ -90,8 +89,10 @@ pub(super) struct Lends {
 struct Making<'g> {
     graph: &'g AccessGraph,
     techniques: &'static Techniques,
+    /// Where the operations of techniques are.
+    located: Located,
     /// All roles that may be given, once they were asked for.
-    candidates: Option<Vec<Arc<Candidate>>>,
+    candidates: Option<Candidates<'g>>,
     /// What those conditions ask that ask whom a role is given to.
     asks: FastMap<Key, Asks>,
     /// Those of holders that such a condition does not tell apart.
@@ -152,7 +153,15 @@ impl Rights {
         everything.classes = u8::MAX;
         rights.all.push(everything);
         let (asks, alike) = (FastMap::default(), FastMap::default());
-        let mut making = Making { graph, techniques, candidates: None, asks, alike, parties: None };
+        let mut making = Making {
+            graph,
+            techniques,
+            located: techniques.located(graph.catalog().operations()),
+            candidates: None,
+            asks,
+            alike,
+            parties: None,
+        };
         for (_, grant) in graph.grants().iter() {
             rights.add(&mut making, grant);
         }
@@ -321,7 +330,7 @@ impl Rights {
         let operations = graph.catalog().operations();
         // What nothing defines may allow anything: that is a gap, and no way that one could name.
         let powers = if role.defined {
-            techniques.powers(&role.compiled, operations, graph.condition(grant).map(|c| &c.parsed))
+            techniques.powers(&role.compiled, &making.located, graph.condition(grant).map(|c| &c.parsed))
         } else {
             Powers { sure: 0, most: 0 }
         };
@@ -332,7 +341,7 @@ impl Rights {
         let (all, _) = assigning(techniques);
         if let Some(condition) = graph.condition(grant).filter(|_| right.custom.is_some()) {
             let whole = everything(operations);
-            let powers = techniques.powers(&whole, operations, Some(&condition.parsed));
+            let powers = techniques.powers(&whole, &making.located, Some(&condition.parsed));
             right.rewritten = techniques.get(all).map_or(Access::Denied, |t| t.holds(powers));
             let asks = Delegation::of(&whole, Some(&condition.parsed), operations).map(|d| d.asks());
             if let Some(asks) = asks.filter(|asks| asks.any) {
@@ -371,12 +380,11 @@ impl Rights {
         (to, another): (&[Recipient], Option<&Recipient>),
     ) -> Given {
         let (graph, techniques) = (making.graph, making.techniques);
-        let roles = making.candidates.get_or_insert_with(|| candidates(graph, techniques));
+        let roles = making.candidates.get_or_insert_with(|| Candidates::new(graph, techniques));
         let Some(given) = given(delegation, roles, to, another) else {
             return vec![(EVERYTHING, Certainty::High)];
         };
-        let each = given.into_iter().filter_map(|(at, sure)| Some((roles.get(at)?, sure)));
-        each.map(|(role, sure)| (self.given(techniques, role), sure)).collect()
+        given.into_iter().map(|(role, sure)| (self.given(techniques, &role), sure)).collect()
     }
 
     fn given(&mut self, techniques: &Techniques, role: &Candidate) -> usize {

@@ -10,7 +10,8 @@ mod operations;
 pub use format::{CatalogError, Draft, DraftRole, verify, write};
 pub use operations::Operations;
 
-use super::profile::ClassSets;
+use super::effective::CompiledRole;
+use super::profile::{ClassSets, RoleProfile};
 use crate::model::Permission;
 use std::collections::HashMap;
 use std::sync::OnceLock;
@@ -21,7 +22,7 @@ pub struct Catalog {
     text: std::borrow::Cow<'static, str>,
     date: String,
     digest: String,
-    roles: HashMap<String, std::ops::Range<usize>>,
+    roles: HashMap<String, Entry>,
     operations_at: std::ops::Range<usize>,
     /// Whether it is the embedded one, whose operations need not be read.
     embedded: bool,
@@ -29,6 +30,24 @@ pub struct Catalog {
     classes: OnceLock<ClassSets>,
     names: OnceLock<HashMap<String, String>>,
     aliases: OnceLock<HashMap<String, String>>,
+}
+
+/// Where a role is, and what it means once somebody asked.
+#[derive(Debug)]
+struct Entry {
+    at: std::ops::Range<usize>,
+    meaning: OnceLock<Option<BuiltIn>>,
+}
+
+/// A built-in role with what it means.
+#[derive(Debug)]
+pub struct BuiltIn {
+    /// Its name today.
+    pub name: String,
+    /// What it allows.
+    pub compiled: CompiledRole,
+    /// What that amounts to.
+    pub profile: RoleProfile,
 }
 
 /// A built-in role.
@@ -73,7 +92,8 @@ impl Catalog {
     pub fn parse(text: std::borrow::Cow<'static, str>) -> Result<Catalog, CatalogError> {
         let frame = format::frame(&text)?;
         let (date, digest) = (frame.date.to_owned(), frame.digest.to_owned());
-        let roles = format::role_index(&text, frame.roles.clone());
+        let roles = format::role_index(&text, frame.roles.clone()).into_iter();
+        let roles = roles.map(|(guid, at)| (guid, Entry { at, meaning: OnceLock::new() })).collect();
         let operations_at = frame.operations;
         Ok(Catalog {
             text,
@@ -124,13 +144,25 @@ impl Catalog {
 
     /// The role of this GUID, in any case.
     pub fn role(&self, guid: &str) -> Option<CatalogRole> {
-        let range = self.roles.get(&guid.to_ascii_lowercase())?;
-        format::parse_role(self.text.get(range.clone())?)
+        let entry = self.roles.get(&guid.to_ascii_lowercase())?;
+        format::parse_role(self.text.get(entry.at.clone())?)
+    }
+
+    /// What the role of this GUID means: worked out once.
+    pub fn built_in(&self, guid: &str) -> Option<&BuiltIn> {
+        let entry = self.roles.get(&guid.to_ascii_lowercase())?;
+        let meaning = entry.meaning.get_or_init(|| {
+            let role = format::parse_role(self.text.get(entry.at.clone())?)?;
+            let compiled = CompiledRole::compile(&role.permissions, self.operations());
+            let profile = RoleProfile::new(&compiled, self.operations(), self.classes());
+            Some(BuiltIn { name: role.name, compiled, profile })
+        });
+        meaning.as_ref()
     }
 
     /// The name of the role of this GUID, without reading its blocks.
     pub fn role_name(&self, guid: &str) -> Option<&str> {
-        let text = self.text.get(self.roles.get(guid)?.clone())?;
+        let text = self.text.get(self.roles.get(guid)?.at.clone())?;
         text.lines().next()?.strip_prefix("role ")?.split_once(' ').map(|(_, name)| name)
     }
 

@@ -6,7 +6,7 @@ use crate::model::{Gap, Source};
 use crate::sources::arm::Lowering;
 use crate::sources::scan::Position;
 use crate::sources::snapshot::{Lines, grant_line, schedule_line};
-use std::cmp::Reverse;
+use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BinaryHeap};
 use std::io::{self, Read, Write};
 
@@ -26,35 +26,40 @@ pub trait Parts: Send + Sync {
     fn read(&self, part: usize) -> io::Result<Box<dyn Read>>;
 }
 
-/// What parts are sorted by: the order of a snapshot.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
-pub(super) struct Key {
+/// A record of a part. Parts are sorted by its kind, the folded id without its last segment, and that segment: the order of a
+/// snapshot.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(super) struct Entry {
     /// The position in `KINDS`.
-    pub(super) kind: u8,
-    /// The folded id, without its last segment.
-    pub(super) head: Vec<u8>,
-    /// The last segment.
-    pub(super) name: Vec<u8>,
+    kind: u8,
+    /// Its texts, one after the other.
+    bytes: Vec<u8>,
+    /// Where each of them ends.
+    ends: [usize; 4],
 }
 
-/// A record of a part.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
-pub(super) struct Entry {
-    pub(super) key: Key,
+/// The texts of a record.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Texts<'e> {
+    /// The folded id, without its last segment.
+    pub(super) head: &'e [u8],
+    /// The last segment.
+    pub(super) name: &'e [u8],
     /// The folded id of the subscription that its scope is in; empty above.
-    pub(super) subscription: Vec<u8>,
-    pub(super) line: Vec<u8>,
+    pub(super) subscription: &'e [u8],
+    /// The snapshot's line.
+    pub(super) line: &'e [u8],
 }
 
 impl Entry {
-    pub(super) fn write(&self, out: &mut dyn Write) -> io::Result<()> {
-        out.write_all(&[self.key.kind])?;
-        for text in [&self.key.head, &self.key.name, &self.subscription, &self.line] {
-            let length = u32::try_from(text.len()).map_err(io::Error::other)?;
-            out.write_all(&length.to_le_bytes())?;
-            out.write_all(text)?;
+    /// Writes a record.
+    pub(super) fn write(kind: u8, texts: Texts<'_>, out: &mut dyn Write) -> io::Result<()> {
+        let Texts { head, name, subscription, line } = texts;
+        out.write_all(&[kind])?;
+        for text in [head, name, subscription, line] {
+            out.write_all(&u32::try_from(text.len()).map_err(io::Error::other)?.to_le_bytes())?;
         }
-        Ok(())
+        [head, name, subscription, line].into_iter().try_for_each(|text| out.write_all(text))
     }
 
     /// The next one of a part; `None` at its end.
@@ -63,21 +68,49 @@ impl Entry {
         if from.read(&mut kind)? == 0 {
             return Ok(None);
         }
-        let mut text = || {
+        let (mut ends, mut end) = ([0; 4], 0usize);
+        for slot in &mut ends {
             let mut length = [0; 4];
             from.read_exact(&mut length)?;
-            let length = u32::from_le_bytes(length);
-            // A length that is none does not fill the memory.
-            let mut text = Vec::with_capacity(length.min(1 << 12) as usize);
-            let came = from.take(u64::from(length)).read_to_end(&mut text)?;
-            if came == length as usize {
-                Ok(text)
-            } else {
-                Err(io::Error::from(io::ErrorKind::UnexpectedEof))
-            }
-        };
-        let key = Key { kind: kind[0], head: text()?, name: text()? };
-        Ok(Some(Entry { key, subscription: text()?, line: text()? }))
+            end = end.saturating_add(u32::from_le_bytes(length) as usize);
+            *slot = end;
+        }
+        // A length that is none does not fill the memory.
+        let mut bytes = Vec::with_capacity(end.min(1 << 14));
+        let came = from.take(end as u64).read_to_end(&mut bytes)?;
+        if came != end {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(Some(Entry { kind: kind[0], bytes, ends }))
+    }
+
+    fn texts(&self) -> Texts<'_> {
+        let [head, name, subscription, line] = self.ends;
+        let text = |from: usize, to: usize| self.bytes.get(from..to).unwrap_or_default();
+        Texts {
+            head: text(0, head),
+            name: text(head, name),
+            subscription: text(name, subscription),
+            line: text(subscription, line),
+        }
+    }
+
+    /// Whether two records are of one id.
+    fn is_of(&self, other: &Entry) -> bool {
+        let (own, other) = ((self.kind, self.texts()), (other.kind, other.texts()));
+        (own.0, own.1.head, own.1.name) == (other.0, other.1.head, other.1.name)
+    }
+}
+
+impl Ord for Entry {
+    fn cmp(&self, other: &Entry) -> Ordering {
+        (self.kind, self.texts()).cmp(&(other.kind, other.texts()))
+    }
+}
+
+impl PartialOrd for Entry {
+    fn partial_cmp(&self, other: &Entry) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 
@@ -101,7 +134,7 @@ fn merge(shelf: &Shelf, kind: u8, each: &mut dyn FnMut(&[Entry]) -> io::Result<(
         if let Some(input) = inputs.get_mut(n) {
             heads.extend(Entry::read(input)?.map(|entry| Reverse((entry, n))));
         }
-        if alike.first().is_some_and(|first| first.key != entry.key) {
+        if alike.first().is_some_and(|first| !first.is_of(&entry)) {
             each(&alike)?;
             alike.clear();
         }
@@ -136,7 +169,7 @@ impl Tally {
             merge(shelf, kind, &mut |alike| {
                 *count += 1;
                 tally.gaps.extend(settled(alike)?.1);
-                let home = alike.first().map(|e| e.subscription.as_slice()).unwrap_or_default();
+                let home = alike.first().map(|e| e.texts().subscription).unwrap_or_default();
                 if kind == 0 && !home.is_empty() {
                     *tally.homes.entry(String::from_utf8_lossy(home).into_owned()).or_default() += 1;
                 }
@@ -189,26 +222,27 @@ impl Lines for Sorted {
 /// The line that counts of those of one id, and what is to be said of the others.
 fn settled(alike: &[Entry]) -> io::Result<(std::borrow::Cow<'_, [u8]>, Vec<Gap>)> {
     if let [only] = alike {
-        return Ok((only.line.as_slice().into(), Vec::new()));
+        return Ok((only.texts().line.into(), Vec::new()));
     }
     let mut alike: Vec<&Entry> = alike.iter().collect();
     alike.sort_unstable();
     let mut lowering = Lowering::default();
     for entry in alike {
-        if entry.key.kind == 0 {
-            lowering.record(&entry.line, Position { line: 0, column: 0 });
+        let line = entry.texts().line;
+        if entry.kind == 0 {
+            lowering.record(line, Position { line: 0, column: 0 });
         } else {
-            lowering.schedule_line(&entry.line).map_err(io::Error::other)?;
+            lowering.schedule_line(line).map_err(io::Error::other)?;
         }
     }
     let mut estate = lowering.estate;
     estate.settle();
     let line = match (estate.assignments.as_slice(), estate.schedules.as_slice()) {
-        ([grant], []) => grant_line(&estate, grant),
-        ([], [grant]) => schedule_line(&estate, grant),
+        ([grant], []) => serde_json::to_vec(&grant_line(&estate, grant)),
+        ([], [grant]) => serde_json::to_vec(&schedule_line(&estate, grant)),
         _ => return Err(io::Error::other("a line that was kept cannot be read")),
     };
-    Ok((serde_json::to_vec(&line)?.into(), estate.gaps))
+    Ok((line?.into(), estate.gaps))
 }
 
 #[cfg(test)]
@@ -259,6 +293,7 @@ mod tests {
         ) {
             let records: Vec<String> = picks.into_iter().map(record).collect();
             let at = Position { line: 0, column: 0 };
+            let text = |line: &crate::sources::snapshot::GrantLine<'_>| serde_json::to_string(line).unwrap();
             // Repeats that disagree are told pair by pair, in the order in which they lie there.
             let mut ordered = records.clone();
             let mut grants = Grants::new(Box::new(Memory(Vec::new(), rows)), true);
@@ -280,8 +315,8 @@ mod tests {
                 prop_assert_eq!(sorted.count(kind), lines.len());
             }
             let expected = [
-                estate.assignments.iter().map(|a| grant_line(&estate, a).to_string()).collect::<Vec<_>>(),
-                estate.schedules.iter().map(|a| schedule_line(&estate, a).to_string()).collect(),
+                estate.assignments.iter().map(|a| text(&grant_line(&estate, a))).collect::<Vec<_>>(),
+                estate.schedules.iter().map(|a| text(&schedule_line(&estate, a))).collect(),
             ];
             prop_assert_eq!(lines, expected);
             prop_assert_eq!(crate::model::tidy(sorted.gaps()), estate.gaps);
@@ -290,10 +325,11 @@ mod tests {
 
     #[test]
     fn a_part_that_is_cut_is_an_error() {
-        let entry = Entry { line: b"{}".to_vec(), ..Entry::default() };
+        let texts = Texts { head: b"a", name: b"", subscription: b"s", line: b"{}" };
         let mut whole = Vec::new();
-        entry.write(&mut whole).unwrap();
-        assert_eq!(Entry::read(&mut whole.as_slice()).unwrap(), Some(entry));
+        Entry::write(1, texts, &mut whole).unwrap();
+        let read = Entry::read(&mut whole.as_slice()).unwrap().unwrap();
+        assert!((read.kind, read.texts()) == (1, texts));
         for length in 1..whole.len() {
             let read = Entry::read(&mut &whole[..length]);
             assert_eq!(read.unwrap_err().kind(), io::ErrorKind::UnexpectedEof, "{length}");

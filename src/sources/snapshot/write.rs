@@ -1,11 +1,10 @@
 //! From an estate to lines.
 
 use super::SCHEMA;
-use crate::model::{
-    Assignment, Estate, GrantState, IdentityBlock, Instant, Permission, PrincipalType, RoleKind, Source, Sym,
-    Tags,
-};
+use super::grant::{grant_line, schedule_line};
+use crate::model::{Estate, IdentityBlock, Instant, Permission, RoleKind, Source, Sym, Tags};
 use crate::sources::mask::Mask;
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 use std::io::Write;
@@ -15,14 +14,19 @@ struct Sections<'m, W: Write> {
     hasher: Sha256,
     records: u64,
     mask: Option<&'m mut Mask>,
+    buffer: Vec<u8>,
 }
 
 impl<W: Write> Sections<'_, W> {
-    fn line(&mut self, value: &Value) -> std::io::Result<()> {
-        let mut bytes = serde_json::to_vec(value)?;
+    fn line(&mut self, value: &impl Serialize) -> std::io::Result<()> {
+        let mut bytes = std::mem::take(&mut self.buffer);
+        bytes.clear();
+        serde_json::to_writer(&mut bytes, value)?;
         bytes.push(b'\n');
         self.hasher.update(&bytes);
-        self.out.write_all(&bytes)
+        let written = self.out.write_all(&bytes);
+        self.buffer = bytes;
+        written
     }
 
     /// A section whose lines lie elsewhere.
@@ -38,14 +42,22 @@ impl<W: Write> Sections<'_, W> {
         })
     }
 
-    fn section(&mut self, name: &str, rows: impl ExactSizeIterator<Item = Value>) -> std::io::Result<()> {
+    fn section<R: Serialize>(
+        &mut self,
+        name: &str,
+        rows: impl ExactSizeIterator<Item = R>,
+    ) -> std::io::Result<()> {
         self.line(&json!({"section": name, "count": rows.len()}))?;
-        for mut row in rows {
-            if let Some(mask) = &mut self.mask {
-                mask.record(name, &mut row);
-            }
+        for row in rows {
             self.records += 1;
-            self.line(&row)?;
+            match &mut self.mask {
+                Some(mask) => {
+                    let mut row = serde_json::to_value(&row)?;
+                    mask.record(name, &mut row);
+                    self.line(&row)?;
+                }
+                None => self.line(&row)?,
+            }
         }
         Ok(())
     }
@@ -83,26 +95,6 @@ pub fn write_with(
     super::pack::packed(to, |out| lines(estate, None, grants, out))
 }
 
-/// The line of a role assignment.
-pub(in crate::sources) fn grant_line(estate: &Estate, grant: &Assignment) -> Value {
-    Writer(estate).grant(grant, "Microsoft.Authorization/roleAssignments")
-}
-
-/// The line of a schedule instance.
-pub(in crate::sources) fn schedule_line(estate: &Estate, grant: &Assignment) -> Value {
-    let kind = if grant.state == GrantState::Eligible {
-        "roleEligibilityScheduleInstances"
-    } else {
-        "roleAssignmentScheduleInstances"
-    };
-    let mut row = Writer(estate).grant(grant, &format!("Microsoft.Authorization/{kind}"));
-    // Active instances go by the id of the assignment that they stand for; the line's kind says what it is.
-    if let Some(object) = row.as_object_mut() {
-        object.insert("schedule".to_owned(), (grant.state == GrantState::Eligible).into());
-    }
-    row
-}
-
 /// Writes pseudonyms in place of names. Its records lie in the order of what they stood for: read and write it once more.
 ///
 /// # Errors
@@ -117,7 +109,7 @@ fn lines(
     grants: Option<&dyn Lines>,
     out: &mut dyn Write,
 ) -> std::io::Result<String> {
-    let mut lines = Sections { out, hasher: Sha256::new(), records: 0, mask };
+    let mut lines = Sections { out, hasher: Sha256::new(), records: 0, mask, buffer: Vec::new() };
     let w = Writer(estate);
     let mut header = w.header();
     if let Some(mask) = &mut lines.mask {
@@ -416,32 +408,6 @@ impl Writer<'_> {
                 ])
             })
             .collect()
-    }
-
-    fn grant(&self, a: &Assignment, kind: &str) -> Value {
-        let principal_type = match a.principal_type {
-            PrincipalType::User => "User".into(),
-            PrincipalType::Group => "Group".into(),
-            PrincipalType::ServicePrincipal => "ServicePrincipal".into(),
-            PrincipalType::ForeignGroup => "ForeignGroup".into(),
-            PrincipalType::Other(name) => self.t(name),
-            PrincipalType::Absent => Value::Null,
-        };
-        let time = |t: Option<crate::model::Instant>| t.map_or(Value::Null, |t| t.to_string().into());
-        let properties = vec![
-            ("principalId", self.t(a.principal)),
-            ("principalType", principal_type),
-            ("roleDefinitionId", self.t(a.role)),
-            ("scope", self.t(a.scope)),
-            ("condition", self.o(a.condition)),
-            ("delegatedManagedIdentityResourceId", self.o(a.delegated_identity)),
-            ("description", self.o(a.description)),
-            ("createdOn", time(a.created_on)),
-            ("createdBy", self.o(a.created_by)),
-            ("updatedOn", time(a.updated_on)),
-            ("endDateTime", time(a.ends)),
-        ];
-        object(vec![("id", self.id(a.id)), ("type", kind.into()), ("properties", object(properties))])
     }
 
     fn roles<W: Write>(&self, lines: &mut Sections<'_, W>) -> std::io::Result<()> {

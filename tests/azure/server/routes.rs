@@ -2,6 +2,7 @@
 
 use super::truth::{Truth, text};
 use serde_json::{Value, json};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// A request as it came.
@@ -21,6 +22,8 @@ pub(crate) enum Answer {
     /// Resource Graph's.
     Data(Arc<Vec<Value>>),
     Whole(Value),
+    /// Rows in Resource Manager's form, as text.
+    Text(Vec<String>),
     Missing,
     /// The directory does not have it.
     Absent,
@@ -273,6 +276,7 @@ fn authorization(truth: &Truth, request: &Request) -> Answer {
     };
     let above = request.query.contains("atScope()");
     let rows = match list {
+        "roleAssignments" if truth.has_copies() => return Answer::Text(truth.grants_around(scope, above)),
         "roleAssignments" => truth.around("role-assignments", scope, above),
         "denyAssignments" => truth.around("deny-assignments", scope, above),
         "roleEligibilityScheduleInstances" => truth.around("eligible-instances", scope, above),
@@ -324,12 +328,14 @@ fn graph(truth: &Truth, request: &Request) -> Answer {
 }
 
 fn rows(truth: &Truth, query: &str, within: &Value) -> Vec<Value> {
-    let inside = |record: &Value| match within.as_array() {
-        None => true,
-        Some(list) => list.iter().any(|s| {
-            let prefix = format!("/subscriptions/{}", s.as_str().unwrap());
-            text(record, &["id"]).to_ascii_lowercase().starts_with(&prefix)
-        }),
+    let within = within.as_array();
+    let within: Option<HashSet<&str>> = within.map(|list| list.iter().filter_map(Value::as_str).collect());
+    let inside = |record: &Value| {
+        within.as_ref().is_none_or(|list| {
+            let id = text(record, &["id"]).to_ascii_lowercase();
+            let subscription = id.strip_prefix("/subscriptions/").and_then(|rest| rest.split('/').next());
+            subscription.is_some_and(|s| list.contains(s))
+        })
     };
     let mut rows = match query {
         "containers" => truth.containers(),

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{BufRead, BufReader};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 /// Records by section.
 #[derive(Clone, Default)]
@@ -16,6 +16,8 @@ pub(crate) struct Truth {
     /// Positions of a section's records by the subscription that they lie in; by nothing above subscriptions.
     places: HashMap<(String, String), Vec<usize>>,
     kept: Arc<Mutex<HashMap<String, Arc<Vec<Value>>>>>,
+    /// The object ids of service principals, folded, once they were asked for.
+    principals: Arc<OnceLock<BTreeSet<String>>>,
     /// How often each grant in a subscription is there besides, under other names. They are made when they are asked
     /// for: five million would not fit in memory.
     copies: usize,
@@ -24,14 +26,19 @@ pub(crate) struct Truth {
 /// The same grant under another name.
 fn copy(grant: &Value, number: usize) -> Value {
     let mut copy = grant.clone();
-    let id = text(grant, &["id"]).to_owned();
-    let mut hasher = DefaultHasher::new();
-    (&id, number).hash(&mut hasher);
-    let own = hasher.finish();
-    let (head, name) = id.rsplit_once('/').unwrap();
-    let name = format!("{}-{:04x}-{:012x}", name.get(..18).unwrap(), own >> 48, own & 0xffff_ffff_ffff);
-    copy["id"] = format!("{head}/{name}").into();
+    let id = text(grant, &["id"]);
+    let (head, _) = id.rsplit_once('/').unwrap();
+    copy["id"] = format!("{head}/{}", other_name(id, number)).into();
     copy
+}
+
+/// What a copy is called.
+fn other_name(id: &str, number: usize) -> String {
+    let mut hasher = DefaultHasher::new();
+    (id, number).hash(&mut hasher);
+    let own = hasher.finish();
+    let (_, name) = id.rsplit_once('/').unwrap();
+    format!("{}-{:04x}-{:012x}", name.get(..18).unwrap(), own >> 48, own & 0xffff_ffff_ffff)
 }
 
 /// What decides where a record lies.
@@ -127,7 +134,14 @@ impl Truth {
                 format!("/providers/microsoft.management/managementgroups/{}", fold(text(chain, &["name"])));
             parents.insert(fold(text(subscription, &["id"])), parent);
         }
-        let mut truth = Truth { sections, parents, places: HashMap::new(), kept: Arc::default(), copies: 0 };
+        let mut truth = Truth {
+            sections,
+            parents,
+            places: HashMap::new(),
+            kept: Arc::default(),
+            principals: Arc::default(),
+            copies: 0,
+        };
         for (name, eligible) in [("eligible-instances", true), ("active-instances", false)] {
             let instances = truth.instances(eligible);
             truth.sections.insert(name.to_owned(), instances);
@@ -186,6 +200,29 @@ impl Truth {
 
     /// Records of a section at a scope, above it and, unless `only_above`, below it.
     pub(crate) fn around(&self, section: &str, scope: &str, only_above: bool) -> Vec<Value> {
+        let found = self.near(section, scope, only_above);
+        if section == "role-assignments" {
+            return found.into_iter().flat_map(|grant| self.with_copies(grant)).collect();
+        }
+        found.into_iter().cloned().collect()
+    }
+
+    /// Grants at a scope with their copies, as text: this end must not be the slower one, and millions of trees are slow.
+    pub(crate) fn grants_around(&self, scope: &str, only_above: bool) -> Vec<String> {
+        let each = self.near("role-assignments", scope, only_above).into_iter().flat_map(|grant| {
+            let id = text(grant, &["id"]);
+            let (_, name) = id.rsplit_once('/').unwrap();
+            let inside = fold(place(grant)).starts_with("/subscriptions/");
+            let whole = grant.to_string();
+            let copies = (0..if inside { self.copies } else { 0 })
+                .map(|number| whole.replacen(name, &other_name(id, number), 1))
+                .collect::<Vec<_>>();
+            std::iter::once(whole).chain(copies)
+        });
+        each.collect()
+    }
+
+    fn near(&self, section: &str, scope: &str, only_above: bool) -> Vec<&Value> {
         let (above, inside) = (self.above(scope), format!("{}/", fold(scope)));
         let all = self.section(section);
         let near = [subscription(&fold(scope)), String::new()].map(|s| (section.to_owned(), s));
@@ -195,11 +232,7 @@ impl Truth {
             let at = fold(place(record));
             above.contains(&at) || (!only_above && at.starts_with(&inside))
         };
-        let found = near.into_iter().filter_map(|at| all.get(at)).filter(there);
-        if section == "role-assignments" {
-            return found.flat_map(|grant| self.with_copies(grant)).collect();
-        }
-        found.cloned().collect()
+        near.into_iter().filter_map(|at| all.get(at)).filter(there).collect()
     }
 
     /// Containers as Resource Graph has them.
@@ -234,8 +267,9 @@ impl Truth {
     pub(crate) fn members(&self, group: &str) -> Option<BTreeSet<String>> {
         let groups: BTreeMap<String, &Value> =
             self.section("groups").iter().map(|g| (fold(text(g, &["id"])), g)).collect();
-        let principals: BTreeSet<String> =
-            self.service_principals().map(|p| fold(text(p, &["id"]))).collect();
+        let principals = self
+            .principals
+            .get_or_init(|| self.service_principals().map(|p| fold(text(p, &["id"]))).collect());
         groups.get(&fold(group))?;
         let (mut met, mut open, mut found) = (BTreeSet::new(), vec![fold(group)], BTreeSet::new());
         while let Some(at) = open.pop() {
