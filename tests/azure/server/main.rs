@@ -78,7 +78,7 @@ fn prove(seeds: u64, kills: u64) {
             println!("{} seeds: the truth, or said what is missing", seed + 1);
         }
     }
-    if seeds % 50 != 0 {
+    if !seeds.is_multiple_of(50) {
         println!("{seeds} seeds: the truth, or said what is missing");
     }
     let server = Server::start(truth(0, 0), Settings { page: 11, ..Settings::default() });
