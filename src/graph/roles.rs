@@ -169,6 +169,15 @@ impl RoleTable {
         self.by_key.get(key).copied()
     }
 
+    /// The keys of all roles that may be given: these, and those of the catalogue, sorted.
+    pub(super) fn keys(&self, catalog: &Catalog) -> Vec<String> {
+        let mut keys: Vec<String> = catalog.guids().into_iter().map(str::to_owned).collect();
+        keys.extend(self.iter().map(|(_, r)| r.key.clone()));
+        keys.sort_unstable();
+        keys.dedup();
+        keys
+    }
+
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = (Ix<Role>, &Role)> {
         self.table.iter()
@@ -229,10 +238,7 @@ impl<'r> Bounds<'r> {
         let operations = self.catalog.operations();
         let Some(delegation) = Delegation::of(&role.compiled, own, operations) else { return Bound::None };
         if self.candidates.is_empty() {
-            let mut keys: Vec<String> = self.catalog.guids().into_iter().map(str::to_owned).collect();
-            keys.extend(self.roles.iter().map(|(_, r)| r.key.clone()));
-            keys.sort_unstable();
-            keys.dedup();
+            let mut keys = self.roles.keys(self.catalog);
             keys.sort_by_key(|k| POWERFUL.iter().position(|p| p == k).unwrap_or(POWERFUL.len()));
             self.candidates = keys;
         }

@@ -137,8 +137,8 @@ fn one(left: &str, operator: Operator, right: &str) -> Tri {
     holds.map_or(Tri::Unknown, |h| Tri::from(h != operator.negated))
 }
 
-/// GUIDs stand with and without dashes, and role ids sometimes as whole ARM ids.
-fn guid(text: &str) -> String {
+/// A GUID as conditions compare it: they stand with and without dashes, and role ids sometimes as whole ARM ids.
+pub fn guid(text: &str) -> String {
     crate::model::role_key(text).chars().filter(|c| *c != '-').map(|c| c.to_ascii_lowercase()).collect()
 }
 

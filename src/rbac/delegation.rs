@@ -4,7 +4,7 @@
 //! each recipient; what a condition leaves unknown counts as admitted.
 
 use super::catalog::Operations;
-use super::condition::{Facts, Tri};
+use super::condition::{Facts, Tri, guid};
 use super::effective::{Block, CompiledRole, ParsedCondition};
 use crate::model::Operation;
 use crate::model::condition::{Condition, Operand, Relation};
@@ -47,7 +47,7 @@ impl Recipient {
 /// What conditions ask about whoever is given a role.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Asks {
-    /// Object ids that are named, as digits alone.
+    /// Object ids that are named, as [`guid`] writes them.
     pub named: BTreeSet<String>,
     /// Whether they are compared otherwise than as equal, so that nothing follows from their not being named.
     pub otherwise: bool,
@@ -72,7 +72,7 @@ impl Asks {
                 if asked.iter().any(|a| a == "principalid") {
                     self.otherwise |= operator.relation != Relation::Equals;
                     self.named.extend(std::iter::once(left).chain(right).filter_map(|o| match o {
-                        Operand::Literal(text) => Some(digits(text)),
+                        Operand::Literal(text) => Some(guid(text)),
                         Operand::Attribute(_) => None,
                     }));
                 }
@@ -83,13 +83,8 @@ impl Asks {
 
     /// Whether an object id is told apart from others.
     pub fn tells(&self, id: &str) -> bool {
-        self.otherwise || self.named.contains(&digits(id))
+        self.otherwise || self.named.contains(&guid(id))
     }
-}
-
-/// An object id as conditions compare it: without dashes, in lower case.
-pub fn digits(text: &str) -> String {
-    text.chars().filter(|c| *c != '-').map(|c| c.to_ascii_lowercase()).collect()
 }
 
 /// A role and a condition as a right to assign roles.

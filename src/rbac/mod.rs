@@ -15,8 +15,8 @@ mod suggest;
 mod technique;
 
 pub use catalog::{BuiltIn, Catalog};
-pub use condition::{Facts, Tri, evaluate};
-pub use delegation::{ASSIGN, Asks, Bound, Delegation, Recipient, digits};
+pub use condition::{Facts, Tri, evaluate, guid};
+pub use delegation::{ASSIGN, Asks, Bound, Delegation, Recipient};
 pub use effective::{Access, Block, CompiledRole, ParsedCondition};
 pub use matching::{matches, matches_strictly};
 pub use opset::OpSet;

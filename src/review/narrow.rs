@@ -1,7 +1,7 @@
 //! Whether what is to take a grant's place is narrower: of less power, at the same scope or inside it.
 
 use super::item::Item;
-use crate::rbac::{Catalog, Class, CompiledRole, RoleProfile};
+use crate::rbac::{BuiltIn, Catalog, Class};
 
 /// What takes a grant's place.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -30,19 +30,17 @@ pub(super) fn narrower(item: &Item, role: &str, scope: &str, catalog: &Catalog) 
         new.scopes.push(one.to_owned());
     }
     if !role.is_empty() {
-        match catalog.role(role).or_else(|| catalog.role_by_name(role)) {
-            Some(found) => {
-                let operations = catalog.operations();
-                let gives = CompiledRole::compile(&found.permissions, operations);
-                if let Some(old) = catalog.role(&item.role_id)
-                    && !CompiledRole::compile(&old.permissions, operations).most.covers(&gives.most)
+        let found = catalog.role(role).or_else(|| catalog.role_by_name(role));
+        match found.and_then(|found| Some((catalog.built_in(&found.guid)?, found.guid))) {
+            Some((BuiltIn { name, compiled, profile }, key)) => {
+                if let Some(old) = catalog.built_in(&item.role_id)
+                    && !old.compiled.most.covers(&compiled.most)
                 {
-                    return Err(format!("{} gives more than {} does", found.name, item.role));
+                    return Err(format!("{name} gives more than {} does", item.role));
                 }
-                let profile = RoleProfile::new(&gives, operations, catalog.classes());
                 new.privileged =
                     profile.worst().is_some_and(|c| c >= Class::Execution) || profile.control_wildcard;
-                new.role = found.guid;
+                new.role = key;
             }
             None if guid(role) => {
                 new.role = role.to_ascii_lowercase();

@@ -9,7 +9,6 @@ use crate::model::Ix;
 use crate::rbac::{
     Asks, Certainty, Class, Delegation, Located, Powers, Recipient, RoleProfile, Techniques, Tri,
 };
-use std::collections::BTreeSet;
 use std::rc::Rc;
 
 /// A role that somebody may be given.
@@ -51,11 +50,12 @@ pub(super) struct Candidates<'g> {
 }
 
 impl<'g> Candidates<'g> {
-    pub(super) fn new(graph: &'g AccessGraph, techniques: &'static Techniques) -> Candidates<'g> {
-        let mut keys: BTreeSet<String> = graph.catalog().guids().into_iter().map(str::to_owned).collect();
-        keys.extend(graph.roles().iter().map(|(_, r)| r.key.clone()));
-        let located = techniques.located(graph.catalog().operations());
-        let keys = keys.into_iter().collect();
+    pub(super) fn new(
+        graph: &'g AccessGraph,
+        techniques: &'static Techniques,
+        located: Located,
+    ) -> Candidates<'g> {
+        let keys = graph.roles().keys(graph.catalog());
         Candidates { graph, techniques, located, keys, known: FastMap::default() }
     }
 

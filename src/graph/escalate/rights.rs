@@ -8,9 +8,10 @@ use crate::graph::{AccessGraph, FastMap, Grant};
 use crate::model::{ActionPattern, Ix, Level, Permission, RoleKind, Sym, UserAssignedIdentity};
 use crate::rbac::{
     Access, Asks, Bound, Certainty, CompiledRole, Delegation, Gain, Located, Only, ParsedCondition, Powers,
-    Recipient, Technique, Techniques, digits,
+    Recipient, Technique, Techniques, guid,
 };
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 /// A role under a condition.
 #[derive(Clone, Debug)]
@@ -94,7 +95,7 @@ struct Making<'g> {
     /// All roles that may be given, once they were asked for.
     candidates: Option<Candidates<'g>>,
     /// What those conditions ask that ask whom a role is given to.
-    asks: FastMap<Key, Asks>,
+    asks: FastMap<Key, Rc<Asks>>,
     /// Those of holders that such a condition does not tell apart.
     alike: FastMap<(Key, Vec<Recipient>), usize>,
     /// Everybody by object id, once that was asked for.
@@ -107,7 +108,7 @@ impl Making<'_> {
         let graph = self.graph;
         let parties = self.parties.get_or_insert_with(|| {
             let each = graph.parties().iter();
-            each.map(|(at, party)| (digits(graph.text(party.principal)), at)).collect()
+            each.map(|(at, party)| (guid(graph.text(party.principal)), at)).collect()
         });
         let named = asks.named.iter().filter_map(|id| parties.get(id)).copied();
         let mut all: Vec<Ix<Party>> = named.flat_map(|party| graph.holders_of(party)).collect();
@@ -345,7 +346,7 @@ impl Rights {
             right.rewritten = techniques.get(all).map_or(Access::Denied, |t| t.holds(powers));
             let asks = Delegation::of(&whole, Some(&condition.parsed), operations).map(|d| d.asks());
             if let Some(asks) = asks.filter(|asks| asks.any) {
-                making.asks.insert(key, asks);
+                making.asks.insert(key, Rc::new(asks));
             }
         }
         match graph.bound(grant) {
@@ -358,7 +359,7 @@ impl Rights {
                     let asks = delegation.asks();
                     if asks.any {
                         // Each holder is looked at for itself.
-                        making.asks.insert(key, asks);
+                        making.asks.insert(key, Rc::new(asks));
                     } else {
                         let whoever = [Recipient::any("ServicePrincipal")];
                         right.gives = self.gives(making, &delegation, (&whoever, None));
@@ -380,7 +381,9 @@ impl Rights {
         (to, another): (&[Recipient], Option<&Recipient>),
     ) -> Given {
         let (graph, techniques) = (making.graph, making.techniques);
-        let roles = making.candidates.get_or_insert_with(|| Candidates::new(graph, techniques));
+        let located = &making.located;
+        let roles =
+            making.candidates.get_or_insert_with(|| Candidates::new(graph, techniques, located.clone()));
         let Some(given) = given(delegation, roles, to, another) else {
             return vec![(EVERYTHING, Certainty::High)];
         };

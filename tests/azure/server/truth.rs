@@ -171,9 +171,13 @@ impl Truth {
     }
 
     fn with_copies<'v>(&self, grant: &'v Value) -> impl Iterator<Item = Value> + use<'v> {
+        std::iter::once(grant.clone()).chain(self.numbers(grant).map(|number| copy(grant, number)))
+    }
+
+    /// The numbers of a grant's copies.
+    fn numbers(&self, grant: &Value) -> std::ops::Range<usize> {
         let inside = fold(place(grant)).starts_with("/subscriptions/");
-        std::iter::once(grant.clone())
-            .chain((0..if inside { self.copies } else { 0 }).map(|number| copy(grant, number)))
+        0..if inside { self.copies } else { 0 }
     }
 
     /// A tally of all grants.
@@ -212,9 +216,9 @@ impl Truth {
         let each = self.near("role-assignments", scope, only_above).into_iter().flat_map(|grant| {
             let id = text(grant, &["id"]);
             let (_, name) = id.rsplit_once('/').unwrap();
-            let inside = fold(place(grant)).starts_with("/subscriptions/");
             let whole = grant.to_string();
-            let copies = (0..if inside { self.copies } else { 0 })
+            let copies = self
+                .numbers(grant)
                 .map(|number| whole.replacen(name, &other_name(id, number), 1))
                 .collect::<Vec<_>>();
             std::iter::once(whole).chain(copies)
