@@ -11,7 +11,7 @@ use crate::sources::azure::{
     Traffic, Watch,
 };
 use crate::sources::simulate::Size;
-use crate::sources::snapshot::{self, Lines as _};
+use crate::sources::snapshot;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
@@ -34,7 +34,7 @@ pub struct Live {
     pub environment: Environment,
     /// How many times as fast as it should the clock for pauses runs: 1, except in tests.
     pub speed: u32,
-    /// How many grants are held in memory before they are put beside the checkpoint, if not as many as is good.
+    /// How many records are held in memory before they are put beside the checkpoint, if not as many as is good.
     pub part: Option<usize>,
 }
 
@@ -235,8 +235,7 @@ pub fn collect(live: &Live, to: &Path, now: Instant, progress: &dyn Progress) ->
     progress.step("writing the snapshot");
     let mut digest = String::new();
     write_atomically(to, true, |file| {
-        let grants = collected.grants.as_ref().map(|g| g as &dyn snapshot::Lines);
-        digest = snapshot::write_with(&collected.estate, grants, file)?;
+        digest = snapshot::write_with(&collected.estate, &collected.records, file)?;
         Ok(())
     })?;
     // A run whose token ended in the middle can be gone on with.
@@ -260,13 +259,21 @@ pub fn simulate(size: &Size, seed: u64, to: &Path) -> Result<String, AppError> {
     Ok(digest)
 }
 
-/// Reads the live tenant into an estate.
+/// Reads the live tenant into an estate, by way of the snapshot that a collection would write.
 ///
 /// # Errors
 /// If nothing could be read.
 pub fn read(live: &Live, now: Instant, progress: &dyn Progress) -> Result<Estate, AppError> {
     let moments = Moments { collected: now, started: now };
-    run(live, connect(live)?, moments, &mut Forgetful, progress).map(|c| c.estate).map_err(told)
+    let collected = run(live, connect(live)?, moments, &mut Forgetful, progress).map_err(told)?;
+    let mut bytes = Vec::new();
+    snapshot::write_with(&collected.estate, &collected.records, &mut bytes)
+        .map_err(|e| told(Failure::Journal(e)))?;
+    drop(collected);
+    let estate = snapshot::read(bytes.as_slice());
+    let estate = estate.map_err(|e| AppError::internal(format!("what was collected cannot be read: {e}")))?;
+    // It is no file that anybody could name.
+    Ok(Estate { digest: None, ..estate })
 }
 
 type Connection = (Client, tokio::runtime::Runtime, Arc<dyn Clock>);
@@ -346,7 +353,7 @@ fn outcome(collected: &Collected, digest: String, resumed: usize) -> Outcome {
             failed: tracked.failed,
             pages: tracked.pages,
             items: tracked.items,
-            kept: estate.count(source) + collected.grants.as_ref().map_or(0, |g| g.count(source)),
+            kept: estate.count(source) + collected.records.kept(source),
         }
     });
     let asked =

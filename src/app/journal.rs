@@ -5,7 +5,7 @@
 //! it too, so that a frame that is cut, changed or missing ends the file: what stood behind it is asked again. Holds what
 //! Azure answered and no token; readable by its owner alone, and in use by one run at a time.
 
-use super::parts::{DiskParts, GRANTS};
+use super::parts::{DiskParts, RECORDS};
 use crate::model::Instant;
 use crate::sources::azure::{Journal, Parts};
 use serde::{Deserialize, Serialize};
@@ -63,7 +63,7 @@ pub(super) struct DiskJournal {
     pub(super) purpose: Purpose,
     /// How many pages it held when it was opened.
     pub(super) found: usize,
-    /// How many grants a part beside it has.
+    /// How many records are put aside at once.
     pub(super) part: usize,
 }
 
@@ -228,10 +228,10 @@ impl DiskJournal {
 
     /// The run is over and its snapshot written: the checkpoint goes, and nothing else that lies there.
     pub(super) fn remove(self) -> io::Result<()> {
-        if self.fresh && !self.folder.join(GRANTS).exists() {
+        if self.fresh && !self.folder.join(RECORDS).exists() {
             return Ok(());
         }
-        for name in [PAGES, ABOUT, GRANTS] {
+        for name in [PAGES, ABOUT, RECORDS] {
             match fs::remove_file(self.folder.join(name)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}

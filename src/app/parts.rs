@@ -1,4 +1,4 @@
-//! Grants of a collection outside memory: sorted parts in one file beside the checkpoint, each compressed by itself. They
+//! Records of a collection outside memory: sorted parts in one file beside the checkpoint, each compressed by itself. They
 //! are made anew by every run, from the pages of the checkpoint.
 
 use super::journal::{make_private_folder, open_private};
@@ -8,8 +8,9 @@ use std::io::{self, Read, Seek as _, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 /// The file's name.
-pub(super) const GRANTS: &str = "grants";
-/// Grants in a part: some 30 MiB in memory, and few enough parts for the largest tenants to be read side by side.
+pub(super) const RECORDS: &str = "records";
+/// Records that are put aside at once: some 30 MiB in memory, and few enough parts for the largest tenants to be read side
+/// by side.
 pub(super) const PART: usize = 1 << 17;
 /// How far back a part's compression looks, as a power of two: what each part that is read holds in memory.
 const WINDOW: u32 = 17;
@@ -39,7 +40,7 @@ impl Parts for DiskParts {
     fn add(&mut self, write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
         if self.file.is_none() {
             make_private_folder(&self.folder)?;
-            self.file = Some(open_private(&self.folder.join(GRANTS), true)?);
+            self.file = Some(open_private(&self.folder.join(RECORDS), true)?);
         }
         let Some(file) = &mut self.file else { return Ok(()) };
         let mut packed = zstd::Encoder::new(io::BufWriter::new(&mut *file), 1)?;
@@ -50,12 +51,12 @@ impl Parts for DiskParts {
         Ok(())
     }
 
-    fn read(&self, part: usize) -> io::Result<Box<dyn Read>> {
+    fn read<'p>(&'p self, part: usize) -> io::Result<Box<dyn Read + 'p>> {
         let end = |n: usize| self.ends.get(n).copied();
         let Some(until) = end(part) else { return Err(io::ErrorKind::NotFound.into()) };
         let from = part.checked_sub(1).and_then(end).unwrap_or(0);
         // Each has a place of its own in the file.
-        let mut file = File::open(self.folder.join(GRANTS))?;
+        let mut file = File::open(self.folder.join(RECORDS))?;
         file.seek(SeekFrom::Start(from))?;
         Ok(Box::new(zstd::Decoder::new(file.take(until - from))?))
     }

@@ -5,13 +5,13 @@
 //! with `zstd -dc` and `jq`. The same estate gives the same bytes. Holds no secret.
 
 mod grant;
+mod large;
 mod pack;
 mod read;
+mod row;
 mod write;
 
-#[cfg(test)]
-pub(super) use grant::GrantLine;
-pub(super) use grant::{grant_line, schedule_line};
+pub(super) use large::{LARGE, large_ids, large_line, only_line, read_large};
 pub use read::{SnapshotError, read};
 pub use write::{Lines, write, write_masked, write_with};
 

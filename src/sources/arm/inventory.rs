@@ -391,9 +391,14 @@ impl Lowering {
                 }
             });
         }
-        let best = votes.into_iter().max_by(|a, b| a.1.cmp(&b.1).then_with(|| b.0.cmp(&a.0)));
-        self.estate.tenant = best.map(|(tenant, _)| self.estate.strings.intern(&tenant));
+        self.estate.tenant = most_named(&votes).map(|tenant| self.estate.strings.intern(tenant));
     }
+}
+
+/// The tenant that is named most often; of several the first by name.
+pub(in crate::sources) fn most_named(votes: &std::collections::BTreeMap<String, usize>) -> Option<&str> {
+    let best = votes.iter().max_by(|a, b| a.1.cmp(b.1).then_with(|| b.0.cmp(a.0)));
+    best.map(|(tenant, _)| tenant.as_str())
 }
 
 fn collect_identities(value: &serde_json::Value, into: &mut Vec<String>) {

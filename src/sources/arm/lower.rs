@@ -349,6 +349,12 @@ pub(crate) fn table_rows(bytes: &[u8]) -> Option<TableRows> {
     Some((rows.collect(), head.ends().map(|(key, value)| (key, value.to_owned())).collect()))
 }
 
+/// The kind of data that a record is, if it is of one that is read.
+pub(crate) fn kind_of_record(bytes: &[u8]) -> Option<Source> {
+    let head: Head<'_> = serde_json::from_slice(bytes).ok()?;
+    kind::of(&head).ok().map(source_of)
+}
+
 /// Reads a shape; the error says what did not fit, without positions inside the element, which mislead.
 pub(super) fn read<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Lowered<T> {
     serde_json::from_slice(bytes).map_err(|e| plain(&e))

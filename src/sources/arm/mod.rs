@@ -14,8 +14,9 @@ mod settings;
 mod supply;
 mod wire;
 
-pub(super) use lower::table_rows;
+pub(super) use inventory::most_named;
 pub use lower::{Became, Lowering};
+pub(super) use lower::{kind_of_record, table_rows};
 pub(super) use wire::Text;
 
 use super::files::Files;

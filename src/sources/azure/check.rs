@@ -16,7 +16,7 @@ impl Run<'_> {
     /// # Errors
     /// If what lies outside memory cannot be read.
     pub(super) async fn reconcile(&mut self, subscriptions: &[String]) -> Result<(), Failure> {
-        let (mut listed, counted) = (self.gather.listed()?, self.gather.counted.clone());
+        let (mut listed, counted) = (self.gather.records.listed()?, self.gather.counted.clone());
         let short = |listed: &BTreeMap<String, u64>, id: &String| {
             let (had, told) = (listed.get(id).copied().unwrap_or(0), counted.get(id).copied().unwrap_or(0));
             (had < told).then_some((had, told))
@@ -35,13 +35,13 @@ impl Run<'_> {
                 // What fails here failed or was said before; the journal has no part in it.
                 for page in pages(&list, &self.scheduler).await.unwrap_or_default() {
                     self.gather.page(&list, &page);
-                    self.gather.spill_if_full()?;
+                    self.gather.records.spill_if_full()?;
                 }
             }
             if again.is_empty() {
                 return Ok(());
             }
-            listed = self.gather.listed()?;
+            listed = self.gather.records.listed()?;
             again.retain(|id| short(&listed, id).is_some());
         }
         for id in again {

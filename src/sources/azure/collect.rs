@@ -7,13 +7,15 @@ use super::client::Client;
 use super::clock::Clock;
 use super::credential::NOT_SET;
 use super::gather::Gather;
-use super::grants::{Grants, Held};
 use super::listing::{self, Awaited, Listing, Shape};
 use super::reader::{Event, read, read_next, write_next};
+use super::records::Records;
 use super::scheduler::{Refusal, Scheduler, Traffic};
-use super::sorted::{Parts, Sorted};
+use super::shelf::Parts;
+use super::sorted::Sorted;
 use super::target::{Target, Via};
-use crate::model::{Estate, Gap, Instant, Reason, Source, is_guid};
+use crate::model::{Estate, Gap, Instant, Reason, Source, is_guid, tidy};
+use crate::sources::arm::most_named;
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -38,7 +40,7 @@ pub trait Journal: Send {
     fn keep(&mut self, key: &str, page: &[u8], next: Option<&str>, came: Instant) -> std::io::Result<()>;
     /// Forgets the pages of a list, which is read anew.
     fn anew(&mut self, _key: &str) {}
-    /// A place for grants outside memory, if there is one. Asked once.
+    /// A place outside memory for what a tenant may have too much of, if there is one. Asked once.
     fn parts(&mut self) -> Option<Box<dyn Parts>> {
         None
     }
@@ -70,10 +72,10 @@ pub enum Failure {
 /// What came.
 #[derive(Debug)]
 pub struct Collected {
-    /// The estate, settled.
+    /// The estate, settled, without its records of the large kinds.
     pub estate: Estate,
-    /// Its grants, where they lie outside memory.
-    pub grants: Option<Sorted>,
+    /// Those.
+    pub records: Sorted,
     /// What happened on the way.
     pub traffic: Arc<Traffic>,
     /// Whether the token stopped being accepted: a later run with a new one could read on.
@@ -118,8 +120,9 @@ pub async fn collect(
     let scheduler = scheduler.through_generated(target.generated);
     let scheduler = Arc::new(scheduler);
     let mut gather = Gather::default();
-    gather.grants =
-        journal.parts().map(|parts| Grants::new(parts, target.is_narrow() || target.tenant.is_some()));
+    if let Some(parts) = journal.parts() {
+        gather.records = Records::new(parts, target.is_narrow() || target.tenant.is_some());
+    }
     let mut run = Run {
         scheduler,
         gather,
@@ -138,8 +141,9 @@ pub async fn collect(
     let subscriptions = std::mem::take(&mut run.subscriptions);
     let narrow = run.narrow;
     // What nobody seems to use is asked for by name: some uses show in no inventory.
-    let mut unused =
-        if target.skip.contains(&Source::AssociatedResources) { Vec::new() } else { run.gather.unused() };
+    let skipped = target.skip.contains(&Source::AssociatedResources);
+    let mut unused = if skipped { Vec::new() } else { run.gather.records.unused()? };
+    unused.retain(|id| listing::is_plain(id));
     run.gather.tracked.entry(Source::AssociatedResources).or_default();
     if unused.len() > ASSOCIATED && !target.deep {
         let detail = format!(
@@ -156,22 +160,26 @@ pub async fn collect(
     }
     // Grants that only came now may be of groups that nobody asked for; those of other systems do not say what holds them.
     let mut late = run.holders()?;
-    let others = run.gather.maybe_groups();
+    let others = run.gather.maybe_groups()?;
     late.extend(run.members_of(others));
     run.stage(late, None, &[]).await?;
     // Who gave no token for a service wants nothing of it: that is no run which a later one could go on with.
     let interrupted = run.refused.iter().any(|r| r.identity && !r.detail.contains(NOT_SET));
     let traffic = Arc::clone(&run.scheduler.traffic);
     let tenant = target.tenant.as_deref();
-    let held = if narrow { run.gather.held(std::mem::take)? } else { Held::default() };
-    let mut grants = run.gather.grants.take().map(Grants::finish).transpose()?;
-    run.gather.gaps.extend(grants.iter_mut().flat_map(Sorted::gaps));
+    let mut records = std::mem::take(&mut run.gather.records);
+    let held = std::mem::take(records.held()?);
     let mut estate = run.gather.finish(moments.collected, client.cloud().name, tenant);
-    if narrow {
-        super::narrow::within(&mut estate, &held, &subscriptions);
+    if estate.tenant.is_none() {
+        let best = most_named(&held.tenants);
+        estate.tenant = best.map(|tenant| estate.strings.intern(tenant));
     }
+    let only = narrow.then(|| super::narrow::within(&mut estate, held, &subscriptions));
+    let mut records = records.finish(only)?;
+    estate.gaps.extend(records.gaps());
+    estate.gaps = tidy(std::mem::take(&mut estate.gaps));
     estate.part = target.part(subscriptions.len(), narrow).map(|part| estate.strings.intern(&part));
-    Ok(Collected { estate, grants, traffic, interrupted })
+    Ok(Collected { estate, records, traffic, interrupted })
 }
 
 pub(super) struct Run<'r> {
@@ -275,7 +283,7 @@ impl Run<'_> {
                     let begun = gather.begun.entry(listing.key.clone()).or_default();
                     *begun = (begun.0 + 1, begun.1 + items);
                     if room.is_ok() {
-                        room = gather.spill_if_full();
+                        room = gather.records.spill_if_full();
                     }
                 };
                 let kept = self.journal.kept(&listing.key, &mut take)?;
@@ -312,7 +320,7 @@ impl Run<'_> {
                     }
                     self.gather.came = Some(came);
                     self.gather.page(&listing, &body);
-                    self.gather.spill_if_full()?;
+                    self.gather.records.spill_if_full()?;
                 }
                 Some(Event::Anew(listing)) => {
                     self.journal.anew(&listing.key);

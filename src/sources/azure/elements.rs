@@ -11,7 +11,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 
-fn digest(bytes: &[u8]) -> [u8; 16] {
+/// What tells texts apart without keeping them.
+pub(super) fn digest(bytes: &[u8]) -> [u8; 16] {
     let mut first = [0; 16];
     for (to, from) in first.iter_mut().zip(Sha256::digest(bytes)) {
         *to = from;
@@ -53,7 +54,7 @@ impl Gather {
                 self.shared(listing, bytes);
             }
             Shape::Principals => {
-                if let Err(why) = self.lowering.principal_record(bytes) {
+                if let Err(why) = self.records.lowering.principal_record(bytes) {
                     self.unparsed(listing, &why);
                 }
             }
@@ -84,7 +85,7 @@ impl Gather {
             Shape::Associated => self.association(listing, bytes),
             Shape::SignIns => self.sign_in(listing, bytes),
             Shape::Vaults => {
-                if let Err(why) = self.lowering.vault_line(bytes) {
+                if let Err(why) = self.records.lowering.vault_line(bytes) {
                     self.unparsed(listing, &why);
                 }
             }
@@ -147,8 +148,9 @@ impl Gather {
         let (id, Some(time)) = row else { return };
         match Instant::parse(&time) {
             Some(last) => {
-                let principal = self.lowering.estate.strings.intern(&id);
-                self.lowering.estate.sign_ins.push(SignIn { principal, last });
+                let estate = &mut self.records.lowering.estate;
+                let principal = estate.strings.intern(&id);
+                estate.sign_ins.push(SignIn { principal, last });
             }
             None => self.unparsed(listing, "a sign-in whose time is none"),
         }
@@ -167,19 +169,29 @@ impl Gather {
 
     /// Takes a record in; whether it became one.
     fn record(&mut self, listing: &Listing, bytes: &[u8]) -> bool {
-        let lowering = self.lowering_of(listing);
-        let before = lowering.estate.gaps.len();
+        let lowering = self.lowering_of(listing, bytes);
         // A page is no file of the user's: where in it a record stands says nothing.
-        match lowering.record(bytes, Position { line: 0, column: 0 }) {
-            Became::Record(source) if listing.sources.contains(&source) => return true,
+        let became = lowering.record(bytes, Position { line: 0, column: 0 });
+        let said = std::mem::take(&mut lowering.estate.gaps);
+        match became {
+            Became::Record(source) if listing.sources.contains(&source) => {
+                if source == Source::Identities {
+                    self.follow_last();
+                }
+                return true;
+            }
             // A vault is a resource, too.
             Became::Record(Source::Vaults) if listing.is_inventory() => return true,
             // Only the inventory holds kinds that nobody reads.
-            Became::Unread if listing.is_inventory() => return true,
+            Became::Unread if listing.is_inventory() => {
+                for gap in said {
+                    *self.unread.entry(gap.detail).or_default() += 1;
+                }
+                return true;
+            }
             _ => {}
         }
         // What was asked for is known: whatever is none of it is an item that could not be read.
-        let said: Vec<Gap> = lowering.estate.gaps.drain(before..).collect();
         if said.is_empty() {
             self.unparsed(listing, "a record of another kind than was asked for");
         }
@@ -188,6 +200,13 @@ impl Gather {
             self.unparsed_at(listing, scope, &gap.detail);
         }
         false
+    }
+
+    /// The identity that came last has a list of its own behind it.
+    fn follow_last(&mut self) {
+        let estate = &self.records.lowering.estate;
+        let id = estate.identities.last().map(|i| estate.strings.text(i.id).to_owned());
+        self.follow.extend(id);
     }
 
     /// What is granted above a scope stands in the lists of all scopes below: thousands of times in a large tenant. What

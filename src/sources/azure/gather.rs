@@ -1,22 +1,25 @@
 //! Pages become an estate: records are lowered as they come, repeats are dropped, and what each list was asked for is
 //! held against what came. Not here: asking (`collect`).
 
-use super::grants::{Grants, Held, KINDS};
+use super::elements::digest;
 use super::listing::{self, Listing, Shape, is_plain};
 use super::page::cut;
+use super::records::Records;
 use super::scheduler::Refusal;
+use super::sorted::kind_of;
 use super::target::Planned;
 use crate::model::{
-    Association, Coverage, Estate, Extent, Gap, Instant, Reading, Reason, Scope, Source, Sym, tidy,
+    Association, Coverage, Estate, Extent, Gap, Instant, Reading, Reason, Scope, Source, tidy,
 };
-use crate::sources::arm::Lowering;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use crate::sources::arm::{Lowering, kind_of_record};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
 #[derive(Default)]
 pub(super) struct Gather {
+    /// What stays in memory.
     pub(super) lowering: Lowering,
-    /// Grants, where there is a place for them outside memory.
-    pub(super) grants: Option<Grants>,
+    /// What a tenant may have too much of for that.
+    pub(super) records: Records,
     pub(super) planned: BTreeSet<Planned>,
     pub(super) tracked: BTreeMap<Source, Reading>,
     /// When the page that is taken in came.
@@ -28,11 +31,13 @@ pub(super) struct Gather {
     /// Subscriptions as they were at the end, by folded id.
     pub(super) seen_again: BTreeSet<String>,
     pub(super) gaps: Vec<Gap>,
+    /// How many records came of kinds that nobody reads, by what is to be said of each.
+    pub(super) unread: BTreeMap<String, u64>,
     /// What uses an identity, of those of which this was asked.
     pub(super) associated: BTreeMap<String, BTreeSet<String>>,
-    /// How many of the identities were followed up, and which.
-    followed: usize,
-    met: HashSet<Sym>,
+    /// Identities that are to be followed up, and digests of those that were.
+    pub(super) follow: VecDeque<String>,
+    met: HashSet<[u8; 16]>,
     /// Pages and items of lists that an earlier run began, by key.
     pub(super) begun: HashMap<String, (usize, usize)>,
     /// How many rows of a query came, and how many there are by its own word.
@@ -59,24 +64,6 @@ impl Gather {
         for source in listing.sources {
             self.tracked.entry(*source).or_default().lists += 1;
         }
-    }
-
-    /// Identities that nothing which was read uses: no resource, no property of one, no credential from outside.
-    pub(super) fn unused(&self) -> Vec<String> {
-        let estate = &self.lowering.estate;
-        let class = |sym| estate.strings.class(sym);
-        let mut used: HashSet<Sym> = estate.federated.iter().map(|f| class(f.identity)).collect();
-        for resource in &estate.resources {
-            used.extend(resource.mentions.iter().map(|m| class(*m)));
-            used.extend(resource.identity.iter().flat_map(|b| &b.user).map(|u| class(u.id)));
-        }
-        let policies = estate.policy_assignments.iter().filter_map(|p| p.identity.as_ref());
-        used.extend(policies.flat_map(|b| &b.user).map(|u| class(u.id)));
-        let left = estate.identities.iter().filter(|i| used.insert(class(i.id)));
-        let left = left.map(|i| estate.strings.text(i.id)).filter(|id| is_plain(id));
-        let mut left: Vec<String> = left.map(str::to_owned).collect();
-        left.sort_by_key(|id| id.to_ascii_lowercase());
-        left
     }
 
     /// Takes a page in; how many items it had.
@@ -179,20 +166,10 @@ impl Gather {
             return Some(listing);
         }
         loop {
-            let strings = &mut self.lowering.estate.strings;
-            let id = match self.hints.pop() {
-                Some(hint) => strings.intern(&hint),
-                None => {
-                    let identity = self.lowering.estate.identities.get(self.followed)?;
-                    self.followed += 1;
-                    identity.id
-                }
-            };
-            let strings = &self.lowering.estate.strings;
-            if !self.met.insert(strings.class(id)) {
+            let id = self.hints.pop().or_else(|| self.follow.pop_front())?;
+            if !self.met.insert(digest(id.to_ascii_lowercase().as_bytes())) {
                 continue;
             }
-            let id = strings.text(id).to_owned();
             if let Some(subscription) =
                 Scope::parse(&id).and_then(|s| s.subscription).filter(|_| is_plain(&id))
             {
@@ -205,9 +182,7 @@ impl Gather {
 
     /// How many of them may be left.
     pub(super) fn behind(&self) -> usize {
-        self.behind_stores.len()
-            + self.hints.len()
-            + self.lowering.estate.identities.len().saturating_sub(self.followed)
+        self.behind_stores.len() + self.hints.len() + self.follow.len()
     }
 
     /// Whether there is no hope for a list, since its neighbour was refused.
@@ -222,49 +197,19 @@ impl Gather {
         self.gaps.iter().any(|g| g.source == source && g.scope.eq_ignore_ascii_case(scope))
     }
 
-    /// Where a list's records go.
-    pub(super) fn lowering_of(&mut self, listing: &Listing) -> &mut Lowering {
-        match &mut self.grants {
-            Some(grants) if listing.sources.iter().all(|s| KINDS.contains(s)) => &mut grants.lowering,
-            _ => &mut self.lowering,
+    /// Where a record goes. Some lists have records of kinds that stay in memory and of others.
+    pub(super) fn lowering_of(&mut self, listing: &Listing, bytes: &[u8]) -> &mut Lowering {
+        let is_large = |source: Source| kind_of(source).is_some();
+        let large = listing.sources.iter().filter(|s| is_large(**s)).count();
+        let all = large == listing.sources.len();
+        if large > 0 && (all || kind_of_record(bytes).is_some_and(is_large)) {
+            &mut self.records.lowering
+        } else {
+            &mut self.lowering
         }
     }
 
-    /// Makes room where more grants came than memory should hold.
-    pub(super) fn spill_if_full(&mut self) -> std::io::Result<()> {
-        self.grants.as_mut().map_or(Ok(()), Grants::spill_if_full)
-    }
-
-    /// Tells who holds what, of all that came.
-    pub(super) fn held<T>(&mut self, tell: impl FnOnce(&mut Held) -> T) -> std::io::Result<T> {
-        match &mut self.grants {
-            Some(grants) => grants.held().map(tell),
-            None => {
-                let mut held = Held::default();
-                held.note(&self.lowering.estate, true);
-                Ok(tell(&mut held))
-            }
-        }
-    }
-
-    /// How many role assignments lie in each subscription, by its folded id.
-    pub(super) fn listed(&mut self) -> std::io::Result<BTreeMap<String, u64>> {
-        if let Some(grants) = &mut self.grants {
-            return grants.listed();
-        }
-        let estate = &self.lowering.estate;
-        let mut ids: HashMap<String, HashSet<_>> = HashMap::new();
-        for assignment in &estate.assignments {
-            let scope = Scope::parse(estate.strings.text(assignment.scope));
-            if let Some(subscription) = scope.and_then(|s| s.subscription) {
-                let of_one = ids.entry(subscription.to_ascii_lowercase()).or_default();
-                of_one.insert(estate.strings.id_class(assignment.id));
-            }
-        }
-        Ok(ids.into_iter().map(|(subscription, ids)| (subscription, ids.len() as u64)).collect())
-    }
-
-    /// The estate, with what is missing from it.
+    /// The estate but for what a tenant may have too much of, with what is missing from all.
     pub(super) fn finish(mut self, collected_at: Instant, cloud: &str, tenant: Option<&str>) -> Estate {
         self.name_app_roles();
         self.lowering.join_delegations();
@@ -277,6 +222,10 @@ impl Gather {
             estate.associations.push(Association { identity, resources });
         }
         let mut gaps = self.gaps;
+        gaps.extend(self.unread.into_iter().map(|(detail, count)| {
+            let gap = Gap::new(Source::Other, "", Reason::Unrecognised, detail);
+            Gap { count, ..gap }
+        }));
         gaps.extend(found.into_iter().map(|gap| Gap { location: None, ..gap }));
         let mut coverage = Coverage::default();
         for source in Source::ALL.into_iter().filter(|s| !matches!(s, Source::Files | Source::Other)) {

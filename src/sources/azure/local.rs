@@ -170,16 +170,30 @@ impl Gather {
     }
 
     /// Holders of such grants that may be groups, by folded object id: the directory says which are.
-    pub(super) fn maybe_groups(&self) -> std::collections::BTreeSet<String> {
+    ///
+    /// # Errors
+    /// If what lies outside memory cannot be read.
+    pub(super) fn maybe_groups(&mut self) -> std::io::Result<std::collections::BTreeSet<String>> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Known {
+            id: String,
+            app_id: Option<String>,
+        }
         let estate = &self.lowering.estate;
-        let class = |s| estate.strings.class(s);
-        let known = estate.principals.iter().flat_map(|p| [Some(p.id), p.client]).flatten().map(class);
-        let known: std::collections::HashSet<_> = known.collect();
-        let may_be = |l: &&LocalGrant| {
-            !matches!(l.system, LocalSystem::AppRole | LocalSystem::Lighthouse)
-                && !known.contains(&class(l.principal))
-        };
+        let may_be = |l: &&LocalGrant| !matches!(l.system, LocalSystem::AppRole | LocalSystem::Lighthouse);
         let holders = estate.local_grants.iter().filter(may_be);
-        holders.map(|l| estate.strings.text(l.principal).to_ascii_lowercase()).collect()
+        let holders = holders.map(|l| estate.strings.text(l.principal).to_ascii_lowercase());
+        let mut holders: std::collections::BTreeSet<String> = holders.collect();
+        if !holders.is_empty() {
+            self.records.lines(Source::Principals, &mut |line| {
+                if let Ok(Known { id, app_id }) = serde_json::from_slice(line) {
+                    for known in app_id.into_iter().chain([id]) {
+                        holders.remove(&known.to_ascii_lowercase());
+                    }
+                }
+            })?;
+        }
+        Ok(holders)
     }
 }

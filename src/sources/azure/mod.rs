@@ -16,7 +16,6 @@ mod elements;
 mod gather;
 #[cfg(feature = "azure-mgmt")]
 mod generated;
-mod grants;
 mod inventory;
 mod listing;
 mod local;
@@ -25,7 +24,9 @@ mod narrow;
 mod page;
 mod plan;
 mod reader;
+mod records;
 mod scheduler;
+mod shelf;
 mod sorted;
 mod target;
 mod token;
@@ -40,5 +41,6 @@ pub use doctor::{
 };
 pub use listing::QUERIES;
 pub use scheduler::Traffic;
-pub use sorted::{Parts, Sorted};
+pub use shelf::Parts;
+pub use sorted::Sorted;
 pub use target::{OPTIONAL, Target, Via};

@@ -98,7 +98,7 @@ impl Run<'_> {
                 lists
             }
             (Awaited::Others, _) => {
-                let others = self.gather.maybe_groups();
+                let others = self.gather.maybe_groups()?;
                 self.members_of(others)
             }
             _ => Vec::new(),
@@ -178,7 +178,7 @@ impl Run<'_> {
     /// # Errors
     /// If what lies outside memory cannot be written.
     pub(super) fn holders(&mut self) -> Result<Vec<Listing>, Failure> {
-        let holders = self.gather.held(|held| held.groups.clone())?;
+        let holders = self.gather.records.held()?.groups.clone();
         Ok(self.members_of(holders))
     }
 

@@ -5,7 +5,7 @@ use serde::{Serialize, Serializer};
 
 /// The line of a role assignment or of a schedule instance. Members are in the order of their names.
 #[derive(Serialize)]
-pub(in crate::sources) struct GrantLine<'e> {
+pub(super) struct GrantLine<'e> {
     id: String,
     properties: Properties<'e>,
     /// Active instances go by the id of the assignment that they stand for; the line's kind says what it is.
@@ -48,12 +48,12 @@ impl Serialize for Time {
 }
 
 /// The line of a role assignment.
-pub(in crate::sources) fn grant_line<'e>(estate: &'e Estate, grant: &Assignment) -> GrantLine<'e> {
+pub(super) fn grant_line<'e>(estate: &'e Estate, grant: &Assignment) -> GrantLine<'e> {
     line(estate, grant, "Microsoft.Authorization/roleAssignments", None)
 }
 
 /// The line of a schedule instance.
-pub(in crate::sources) fn schedule_line<'e>(estate: &'e Estate, grant: &Assignment) -> GrantLine<'e> {
+pub(super) fn schedule_line<'e>(estate: &'e Estate, grant: &Assignment) -> GrantLine<'e> {
     let eligible = grant.state == GrantState::Eligible;
     let kind = match eligible {
         true => "Microsoft.Authorization/roleEligibilityScheduleInstances",

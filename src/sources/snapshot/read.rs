@@ -234,12 +234,7 @@ fn record<R: BufRead>(
             let resources = row.resources.iter().map(|r| lowering.estate.strings.intern(r)).collect();
             lowering.estate.associations.push(Association { identity, resources });
         }
-        "sign-ins" => {
-            let row: SignInLine = lines.parse()?;
-            let principal = lowering.estate.strings.intern(&row.principal);
-            let last = Instant::parse(&row.last).ok_or_else(|| bad("a time"))?;
-            lowering.estate.sign_ins.push(SignIn { principal, last });
-        }
+        "sign-ins" => sign_in(lowering, &lines.line).map_err(|e| bad(&e))?,
         "local-grants" => {
             let row: LocalLine = lines.parse()?;
             let named = LocalSystem::ALL.into_iter().find(|s| s.name() == row.system);
@@ -276,6 +271,15 @@ fn record<R: BufRead>(
             lowering.record(&lines.line, Position { line: lines.number, column: 1 });
         }
     }
+    Ok(())
+}
+
+/// A sign-in's line.
+pub(super) fn sign_in(lowering: &mut Lowering, line: &[u8]) -> Result<(), String> {
+    let row: SignInLine = serde_json::from_slice(line).map_err(|e| e.to_string())?;
+    let principal = lowering.estate.strings.intern(&row.principal);
+    let last = Instant::parse(&row.last).ok_or("a time")?;
+    lowering.estate.sign_ins.push(SignIn { principal, last });
     Ok(())
 }
 
