@@ -336,6 +336,8 @@ pub(super) fn connect(live: &Live) -> Result<Connection, AppError> {
     })?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
+        // They look up names: as many threads as requests would each have memory of their own.
+        .max_blocking_threads(4)
         .build()
         .map_err(|e| AppError::internal(format!("no runtime: {e}")))?;
     let clock: Arc<dyn Clock> = Arc::new(Pace::new(live.speed));

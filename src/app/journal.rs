@@ -38,11 +38,23 @@ struct Frame<'a> {
     sha256: String,
 }
 
-#[derive(Clone, Debug, Default)]
-struct Kept {
-    /// Where each begins, how long it is, and when it came.
-    pages: Vec<(u64, u64, Instant)>,
-    next: Option<String>,
+/// A page: a large tenant has hundreds of thousands.
+#[derive(Debug)]
+struct Page {
+    /// Where it begins.
+    at: u64,
+    /// In bytes.
+    length: u64,
+    came: Instant,
+    /// The page of its list that came before it, by position.
+    before: Option<u32>,
+}
+
+/// What an index knows a list by.
+fn short(key: &str) -> [u8; 16] {
+    let mut short = [0; 16];
+    short.iter_mut().zip(Sha256::digest(key)).for_each(|(to, from)| *to = from);
+    short
 }
 
 /// A checkpoint on disk.
@@ -56,7 +68,10 @@ pub(super) struct DiskJournal {
     end: u64,
     /// The digest of the last frame.
     last: String,
-    kept: HashMap<String, Kept>,
+    /// The pages that were found, each list's last one, and where those lists go on that are not whole.
+    pages: Vec<Page>,
+    last_pages: HashMap<[u8; 16], u32>,
+    next: HashMap<u32, String>,
     /// Lists that are read anew: their next pages are the first ones.
     anew: HashSet<String>,
     /// What it is for.
@@ -142,7 +157,9 @@ impl DiskJournal {
             fresh: true,
             end: 0,
             last: String::new(),
-            kept: HashMap::new(),
+            pages: Vec::new(),
+            last_pages: HashMap::new(),
+            next: HashMap::new(),
             anew: HashSet::new(),
             purpose,
             found: 0,
@@ -211,12 +228,14 @@ impl DiskJournal {
                 break;
             }
             self.last = seen;
-            let kept = self.kept.entry(frame.key.into_owned()).or_default();
-            if frame.anew {
-                kept.pages.clear();
+            let number = u32::try_from(self.pages.len()).map_err(io::Error::other)?;
+            let before = self.last_pages.insert(short(&frame.key), number);
+            if let Some(before) = before {
+                self.next.remove(&before);
             }
-            kept.pages.push((self.end + head, frame.bytes, came));
-            kept.next = frame.next.map(std::borrow::Cow::into_owned);
+            self.next.extend(frame.next.map(|next| (number, next.into_owned())));
+            let before = before.filter(|_| !frame.anew);
+            self.pages.push(Page { at: self.end + head, length: frame.bytes, came, before });
             self.end += head + frame.bytes;
             self.found += 1;
         }
@@ -255,10 +274,16 @@ impl Journal for DiskJournal {
         key: &str,
         page: &mut dyn FnMut(&[u8], Instant),
     ) -> io::Result<Option<Option<String>>> {
-        let Some(kept) = self.kept.get(key).cloned() else { return Ok(None) };
+        let Some(last) = self.last_pages.get(&short(key)).copied() else { return Ok(None) };
         let Some(file) = self.file.as_mut().filter(|_| !self.fresh) else { return Ok(None) };
         let mut bytes = Vec::new();
-        for (at, length, came) in kept.pages {
+        let mut pages: Vec<&Page> = Vec::new();
+        let mut at = Some(last);
+        while let Some(kept) = at.and_then(|at| self.pages.get(at as usize)) {
+            pages.push(kept);
+            at = kept.before;
+        }
+        for &Page { at, length, came, .. } in pages.into_iter().rev() {
             file.seek(SeekFrom::Start(at))?;
             bytes.clear();
             (&*file).take(length).read_to_end(&mut bytes)?;
@@ -267,7 +292,7 @@ impl Journal for DiskJournal {
             page(&unpacked, came);
         }
         file.seek(SeekFrom::Start(self.end))?;
-        Ok(Some(kept.next))
+        Ok(Some(self.next.get(&last).cloned()))
     }
 
     fn anew(&mut self, key: &str) {

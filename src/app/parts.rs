@@ -9,11 +9,10 @@ use std::path::{Path, PathBuf};
 
 /// The file's name.
 pub(super) const RECORDS: &str = "records";
-/// Records that are put aside at once: some 30 MiB in memory, and few enough parts for the largest tenants to be read side
-/// by side.
-pub(super) const PART: usize = 1 << 17;
+/// Records that are put aside at once: some 10 MiB in memory.
+pub(super) const PART: usize = 1 << 15;
 /// How far back a part's compression looks, as a power of two: what each part that is read holds in memory.
-const WINDOW: u32 = 17;
+const WINDOW: u32 = 16;
 
 /// The parts of one run.
 #[derive(Debug)]
@@ -51,7 +50,7 @@ impl Parts for DiskParts {
         Ok(())
     }
 
-    fn read<'p>(&'p self, part: usize) -> io::Result<Box<dyn Read + 'p>> {
+    fn read(&self, part: usize) -> io::Result<Box<dyn Read>> {
         let end = |n: usize| self.ends.get(n).copied();
         let Some(until) = end(part) else { return Err(io::ErrorKind::NotFound.into()) };
         let from = part.checked_sub(1).and_then(end).unwrap_or(0);

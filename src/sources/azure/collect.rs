@@ -8,6 +8,7 @@ use super::clock::Clock;
 use super::credential::NOT_SET;
 use super::gather::Gather;
 use super::listing::{self, Awaited, Listing, Shape};
+use super::lists::{Lists, Waiting};
 use super::reader::{Event, read, read_next, write_next};
 use super::records::Records;
 use super::scheduler::{Refusal, Scheduler, Traffic};
@@ -88,6 +89,8 @@ const AT_ONCE: usize = 100;
 const BEGUN: usize = 3 * AT_ONCE;
 /// Of those whose service answers one a second.
 const SLOW: usize = 2;
+/// Items that may wait for what they have behind them to be asked.
+const MANY: usize = 10_000;
 /// Identities whose uses are asked for, one a second, unless all are wanted: five minutes.
 const ASSOCIATED: usize = 300;
 /// Pages that wait to be taken in.
@@ -153,7 +156,8 @@ pub async fn collect(
         unused.truncate(ASSOCIATED);
         run.gather.short_of(Gap::new(Source::AssociatedResources, "", Reason::NotCollected, detail));
     }
-    run.stage(unused.iter().map(|id| listing::associated(id)).collect(), None, &[]).await?;
+    let questions = unused.into_iter().map(|id| listing::associated(&id));
+    run.stage(Lists::of(questions.len(), questions), None, &[]).await?;
     run.appeared(target.is_narrow());
     if target.via == Via::Auto {
         run.reconcile(&subscriptions).await?;
@@ -200,47 +204,13 @@ pub(super) struct Run<'r> {
     moments: Moments,
 }
 
-/// How many lists are not read yet that something waits for.
-#[derive(Default)]
-struct Pending([usize; 4]);
-
-impl Pending {
-    fn slot(&mut self, awaited: Awaited) -> &mut usize {
-        let [plan, groups, others, nobody] = &mut self.0;
-        match awaited {
-            Awaited::Plan => plan,
-            Awaited::Groups => groups,
-            Awaited::Others => others,
-            Awaited::Nobody => nobody,
-        }
-    }
-
-    fn more(&mut self, awaited: Awaited) {
-        *self.slot(awaited) += 1;
-    }
-
-    fn less(&mut self, awaited: Awaited) {
-        let slot = self.slot(awaited);
-        *slot = slot.saturating_sub(1);
-    }
-
-    fn none(&mut self, awaited: Awaited) -> bool {
-        *self.slot(awaited) == 0
-    }
-
-    fn add(&mut self, waiting: &mut VecDeque<Listing>, lists: Vec<Listing>) {
-        lists.iter().for_each(|l| self.more(l.awaited_by()));
-        waiting.extend(lists);
-    }
-}
-
 impl Run<'_> {
     /// Reads lists side by side to their ends, and the lists that their items have behind them. Only so many are begun
     /// that the next request never waits for one: a large tenant has hundreds of thousands. What can only be asked once
     /// others are read is asked as soon as they are, in the order of `due`.
     pub(super) async fn stage(
         &mut self,
-        lists: Vec<Listing>,
+        lists: impl Into<Lists>,
         target: Option<&Target>,
         due: &[Awaited],
     ) -> Result<(), Failure> {
@@ -249,29 +219,28 @@ impl Run<'_> {
         let (mut open, mut due) = (0usize, VecDeque::from(due.to_vec()));
         // Of those that are asked one a second, the next one may not be worth asking once the last is answered.
         let slow = |l: &Listing| l.shape == Shape::Associated;
-        let begun = if !lists.is_empty() && lists.iter().all(slow) { SLOW } else { BEGUN };
-        let mut pending = Pending::default();
-        let mut waiting = VecDeque::new();
-        pending.add(&mut waiting, lists);
+        let mut lists = lists.into();
+        let begun = if lists.first().is_some_and(slow) { SLOW } else { BEGUN };
+        let mut waiting = Waiting::default();
+        waiting.add(lists);
         loop {
-            while let Some(next) = due.front().copied().filter(|next| pending.none(*next)) {
+            while let Some(next) = due.front().copied().filter(|next| waiting.none(*next)) {
                 if next == Awaited::Others && !self.gather.behind_stores.is_empty() {
                     break;
                 }
                 due.pop_front();
-                let more = self.due(next, target)?;
-                pending.add(&mut waiting, more);
+                waiting.add(self.due(next, target)?);
             }
             // Nothing hangs on anything before it is known which subscriptions are read.
             let planned = due.front() != Some(&Awaited::Plan);
             while open < begun
-                && let Some(listing) = waiting.pop_front().or_else(|| self.next_behind(planned, &mut pending))
+                && let Some(listing) = self.next(planned, &mut waiting)
             {
                 let unwanted = |s: &Source| self.gather.skip.contains(s);
                 if (!listing.sources.is_empty() && listing.sources.iter().all(unwanted))
                     || self.gather.is_closed(&listing)
                 {
-                    pending.less(listing.awaited_by());
+                    waiting.read(listing.awaited_by());
                     continue;
                 }
                 self.gather.asked(&listing);
@@ -292,7 +261,7 @@ impl Run<'_> {
                     Some(None) => {
                         self.gather.begun.remove(&listing.key);
                         self.done += 1;
-                        pending.less(listing.awaited_by());
+                        waiting.read(listing.awaited_by());
                         continue;
                     }
                     Some(Some(next)) => read_next(&next),
@@ -306,7 +275,7 @@ impl Run<'_> {
             }
             if open == 0 {
                 // Everything was read: nothing is waited for any more.
-                pending = Pending::default();
+                waiting.end();
                 continue;
             }
             match from.recv().await {
@@ -337,23 +306,31 @@ impl Run<'_> {
                 Some(Event::Ended(awaited)) => {
                     open -= 1;
                     self.done += 1;
-                    pending.less(awaited);
+                    waiting.read(awaited);
                 }
                 // This side holds a sender itself: the channel does not end before the stage does.
                 None => return Ok(()),
             }
             while readers.try_join_next().is_some() {}
-            let known = self.done + open + waiting.len() + self.gather.behind();
+            let known = self.done + open + waiting.left() + self.gather.behind();
             let items = self.gather.tracked.values().map(|t| t.items).sum();
             self.watch.at(self.done, known, items, &self.scheduler.traffic);
         }
     }
 
-    /// The next list that an item has behind it, counted with those that others wait for.
-    fn next_behind(&mut self, planned: bool, pending: &mut Pending) -> Option<Listing> {
-        let listing = if planned { self.gather.next_behind()? } else { return None };
-        pending.more(listing.awaited_by());
-        Some(listing)
+    /// The next list to begin. Those that items have behind them come last, unless too many wait.
+    fn next(&mut self, planned: bool, waiting: &mut Waiting) -> Option<Listing> {
+        let many = planned && self.gather.behind() > MANY;
+        if let Some(listing) = (!many).then(|| waiting.begin()).flatten() {
+            return Some(listing);
+        }
+        match if planned { self.gather.next_behind() } else { None } {
+            Some(listing) => {
+                waiting.begun(listing.awaited_by());
+                Some(listing)
+            }
+            None => waiting.begin(),
+        }
     }
 
     fn tenant(&self) -> String {

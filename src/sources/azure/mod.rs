@@ -18,6 +18,7 @@ mod gather;
 mod generated;
 mod inventory;
 mod listing;
+mod lists;
 mod local;
 mod members;
 mod narrow;

@@ -3,10 +3,66 @@
 
 use super::collect::{Failure, Run};
 use super::listing::{self, Awaited, BATCH, Listing};
+use super::lists::Lists;
 use super::target::{Target, Via};
 use super::{inventory, local};
 use crate::model::{Gap, Reason, Source, is_guid};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// What the lists hang on.
+struct Planned {
+    via: Via,
+    /// By folded id, sorted.
+    subscriptions: Vec<String>,
+    /// Whether they are only some of those that the caller sees.
+    narrow: bool,
+    /// Management groups.
+    groups: Vec<String>,
+    /// Subscriptions that have custom roles of their own.
+    homes: BTreeSet<String>,
+    /// Whether it is not known which those are.
+    unplanned: bool,
+}
+
+impl Planned {
+    fn each(
+        self: &Arc<Planned>,
+        lists: fn(&Planned, &str) -> Vec<Listing>,
+    ) -> impl Iterator<Item = Listing> + use<> {
+        let planned = Arc::clone(self);
+        (0..planned.subscriptions.len())
+            .flat_map(move |n| planned.subscriptions.get(n).map_or_else(Vec::new, |id| lists(&planned, id)))
+    }
+
+    fn lists(self: &Arc<Planned>) -> impl Iterator<Item = Listing> + use<> {
+        let via = self.via;
+        let chosen = if self.narrow { self.subscriptions.as_slice() } else { &[] };
+        let above = |lists: fn(&str) -> Vec<Listing>| self.groups.iter().flat_map(move |id| lists(id));
+        let mut first = match via {
+            Via::Auto | Via::Graph => listing::inventory(chosen),
+            Via::Arm => inventory::built_in_policies().into_iter().chain(above(inventory::above)).collect(),
+        };
+        if via == Via::Graph {
+            first.extend(listing::grants_of_graph(chosen));
+        }
+        let inside = self.each(|planned, id| match planned.via {
+            Via::Arm => inventory::of_subscription(id),
+            Via::Auto | Via::Graph => Vec::new(),
+        });
+        // Identities first: each has a list of its own behind it.
+        let identities = self.each(|planned, id| match planned.via {
+            Via::Graph => Vec::new(),
+            Via::Auto | Via::Arm => vec![listing::identities(id)],
+        });
+        let access =
+            self.each(|planned, id| listing::access(id, planned.unplanned || planned.homes.contains(id)));
+        let access_above: Vec<Listing> = above(listing::access_above).collect();
+        let all = first.into_iter().chain(inside).chain(identities).chain(access).chain(access_above);
+        // What Resource Graph has is not asked for again.
+        all.filter(move |l| via != Via::Graph || l.is_of_graph() || l.sources != [Source::RoleAssignments])
+    }
+}
 
 impl Run<'_> {
     /// What is asked before anything is known: which subscriptions there are and where in the tree, and the directory.
@@ -32,55 +88,31 @@ impl Run<'_> {
     }
 
     /// The lists of a run, but those that only their answers name.
-    fn lists(&mut self, target: &Target) -> Vec<Listing> {
-        let subscriptions = std::mem::take(&mut self.subscriptions);
-        let lists = self.lists_of(target, &subscriptions);
-        self.subscriptions = subscriptions;
-        lists
-    }
-
-    fn lists_of(&mut self, target: &Target, subscriptions: &[String]) -> Vec<Listing> {
+    fn lists(&mut self, target: &Target) -> Lists {
         // What was begun before the subscriptions were chosen is for those alone.
         let inside = |id: &String| {
             let home =
                 crate::model::Scope::parse(id).and_then(|s| s.subscription.map(str::to_ascii_lowercase));
-            home.is_some_and(|home| subscriptions.contains(&home))
+            home.is_some_and(|home| self.subscriptions.contains(&home))
         };
         self.gather.hints.retain(inside);
         if target.via == Via::Arm || target.skip.contains(&Source::FederatedCredentials) {
             self.gather.hints.clear();
         }
-        let chosen = if self.narrow { subscriptions } else { &[] };
-        let groups = self.groups();
-        let mut lists = match target.via {
-            Via::Auto | Via::Graph => listing::inventory(chosen),
-            Via::Arm => {
-                let above = groups.iter().flat_map(|id| inventory::above(id));
-                let inside = subscriptions.iter().flat_map(|id| inventory::of_subscription(id));
-                inventory::built_in_policies().into_iter().chain(above).chain(inside).collect()
-            }
+        let planned = Planned {
+            via: target.via,
+            subscriptions: self.subscriptions.clone(),
+            narrow: self.narrow,
+            groups: self.groups(),
+            homes: self.gather.role_homes.clone(),
+            unplanned: target.via == Via::Arm || self.gather.lacks(Source::RoleDefinitions, ""),
         };
-        if target.via == Via::Graph {
-            lists.extend(listing::grants_of_graph(chosen));
-        }
-        // Identities first: each has a list of its own behind it.
-        if target.via != Via::Graph {
-            lists.extend(subscriptions.iter().map(|id| listing::identities(id)));
-        }
-        let unplanned = target.via == Via::Arm || self.gather.lacks(Source::RoleDefinitions, "");
-        let homes = self.gather.role_homes.clone();
-        lists
-            .extend(subscriptions.iter().flat_map(|id| listing::access(id, unplanned || homes.contains(id))));
-        lists.extend(groups.iter().flat_map(|id| listing::access_above(id)));
-        if target.via == Via::Graph {
-            // What Resource Graph has is not asked for again.
-            lists.retain(|l| l.is_of_graph() || l.sources != [Source::RoleAssignments]);
-        }
-        lists
+        let planned = Arc::new(planned);
+        Lists::of(planned.lists().count(), planned.lists())
     }
 
     /// What can be asked now.
-    pub(super) fn due(&mut self, what: Awaited, target: Option<&Target>) -> Result<Vec<Listing>, Failure> {
+    pub(super) fn due(&mut self, what: Awaited, target: Option<&Target>) -> Result<Lists, Failure> {
         Ok(match (what, target) {
             (Awaited::Plan, Some(target)) => {
                 if target.via == Via::Arm {
@@ -95,13 +127,13 @@ impl Run<'_> {
                 self.gather.take_planned_roles();
                 let mut lists = self.holders()?;
                 lists.push(listing::subscriptions_again());
-                lists
+                lists.into()
             }
             (Awaited::Others, _) => {
                 let others = self.gather.maybe_groups()?;
-                self.members_of(others)
+                self.members_of(others).into()
             }
-            _ => Vec::new(),
+            _ => Vec::new().into(),
         })
     }
 

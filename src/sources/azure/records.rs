@@ -78,8 +78,8 @@ impl Default for Records {
 
 /// What there is outside memory; a part is written while the next records come.
 enum Filing {
-    Idle(Filed),
-    Busy(JoinHandle<io::Result<Filed>>),
+    Idle(Box<Filed>),
+    Busy(JoinHandle<io::Result<Box<Filed>>>),
     /// A part could not be written: that was said once.
     Failed,
 }
@@ -99,9 +99,13 @@ const USED: &[u8] = b"used";
 impl Records {
     pub(super) fn new(parts: Box<dyn Parts>, all: bool) -> Records {
         let rows = parts.rows();
-        let shelf = Shelf { parts, kinds: Vec::new(), only: None };
-        let filing = Filing::Idle(Filed { shelf, held: Held::default(), all });
-        Records { lowering: Lowering::default(), rows, filing, tallies: BTreeMap::new() }
+        let filed = Filed { shelf: Shelf::new(parts), held: Held::default(), all };
+        Records {
+            lowering: Lowering::default(),
+            rows,
+            filing: Filing::Idle(Box::new(filed)),
+            tallies: BTreeMap::new(),
+        }
     }
 
     /// Makes parts of what came, if that is enough.
@@ -121,7 +125,7 @@ impl Records {
         Ok(())
     }
 
-    fn take(&mut self) -> io::Result<Filed> {
+    fn take(&mut self) -> io::Result<Box<Filed>> {
         match std::mem::replace(&mut self.filing, Filing::Failed) {
             Filing::Idle(filed) => Ok(filed),
             Filing::Busy(thread) => thread.join().unwrap_or_else(|_| Err(lost())),
@@ -148,9 +152,8 @@ impl Records {
     pub(super) fn listed(&mut self) -> io::Result<BTreeMap<String, u64>> {
         let source = Source::RoleAssignments;
         let Some(kind) = kind_of(source) else { return Ok(BTreeMap::new()) };
-        let shelf = &self.filed()?.shelf;
-        let (parts, known) = (shelf.count(kind), self.tallies.get(&kind));
-        if let Some(known) = known.filter(|t| t.parts == parts) {
+        let last = self.filed()?.shelf.last(kind);
+        if let Some(known) = self.tallies.get(&kind).filter(|t| t.last == last) {
             return Ok(known.homes.clone());
         }
         let tally = Tally::of(&self.filed()?.shelf, kind, source)?;

@@ -4,10 +4,11 @@
 use std::cmp::{Ordering, Reverse};
 use std::collections::{BinaryHeap, HashSet};
 use std::io::{self, Read, Write};
+use std::sync::Arc;
 
 /// A place outside memory.
 pub trait Parts: Send + Sync {
-    /// How many records a part should have.
+    /// How many records should be put aside at once.
     fn rows(&self) -> usize;
     /// Keeps a part, which `write` writes.
     ///
@@ -18,13 +19,13 @@ pub trait Parts: Send + Sync {
     ///
     /// # Errors
     /// If it cannot be read.
-    fn read<'p>(&'p self, part: usize) -> io::Result<Box<dyn Read + 'p>>;
+    fn read(&self, part: usize) -> io::Result<Box<dyn Read>>;
 }
 
 /// Parts in memory, compressed, for those who have no other place.
 #[derive(Default)]
 pub(super) struct Memory {
-    parts: Vec<Vec<u8>>,
+    parts: Vec<Arc<[u8]>>,
     rows: Option<usize>,
 }
 
@@ -37,19 +38,19 @@ impl Memory {
 
 impl Parts for Memory {
     fn rows(&self) -> usize {
-        self.rows.unwrap_or(1 << 17)
+        self.rows.unwrap_or(1 << 15)
     }
 
     fn add(&mut self, write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
         let mut packed = zstd::Encoder::new(Vec::new(), 1)?;
         write(&mut packed)?;
-        self.parts.push(packed.finish()?);
+        self.parts.push(packed.finish()?.into());
         Ok(())
     }
 
-    fn read<'p>(&'p self, part: usize) -> io::Result<Box<dyn Read + 'p>> {
+    fn read(&self, part: usize) -> io::Result<Box<dyn Read>> {
         let Some(part) = self.parts.get(part) else { return Err(io::ErrorKind::NotFound.into()) };
-        Ok(Box::new(zstd::Decoder::new(part.as_slice())?))
+        Ok(Box::new(zstd::Decoder::new(io::Cursor::new(Arc::clone(part)))?))
     }
 }
 
@@ -156,17 +157,35 @@ impl Only {
     }
 }
 
-/// Parts of one kind each, by number.
+/// So many parts of a kind become one: what is read side by side grows with the logarithm of what there is.
+const TOGETHER: usize = 16;
+
+/// A part: its number, and what it holds.
+struct Part {
+    number: usize,
+    kind: u8,
+    /// How often its records were put into a larger one before.
+    level: u32,
+}
+
+/// Parts of one kind each.
 pub(super) struct Shelf {
-    pub(super) parts: Box<dyn Parts>,
-    pub(super) kinds: Vec<u8>,
+    place: Box<dyn Parts>,
+    /// How many there ever were.
+    added: usize,
+    parts: Vec<Part>,
+    /// Who is left in, if not all are.
     pub(super) only: Option<Only>,
 }
 
 impl Shelf {
-    /// How many parts there are of a kind.
-    pub(super) fn count(&self, kind: u8) -> usize {
-        self.kinds.iter().filter(|k| **k == kind).count()
+    pub(super) fn new(place: Box<dyn Parts>) -> Shelf {
+        Shelf { place, added: 0, parts: Vec::new(), only: None }
+    }
+
+    /// The number of a kind's last part: as long as it is the same, there are no more records.
+    pub(super) fn last(&self, kind: u8) -> Option<usize> {
+        self.parts.iter().filter(|part| part.kind == kind).map(|part| part.number).max()
     }
 
     /// Adds a part of a kind, whose records `write` writes in their order.
@@ -175,25 +194,38 @@ impl Shelf {
         kind: u8,
         write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>,
     ) -> io::Result<()> {
-        self.parts.add(write)?;
-        self.kinds.push(kind);
+        self.place.add(write)?;
+        self.parts.push(Part { number: self.added, kind, level: 0 });
+        self.added += 1;
+        for level in 0.. {
+            let alike = |part: &Part| part.kind == kind && part.level == level;
+            let numbers: Vec<usize> = self.parts.iter().filter(|p| alike(p)).map(|p| p.number).collect();
+            if numbers.len() < TOGETHER {
+                break;
+            }
+            let mut inputs = Some(self.open(&numbers)?);
+            self.place.add(&mut |out| {
+                let Some(inputs) = inputs.take() else { return Ok(()) };
+                merge(inputs, &mut |entry| Entry::write(entry.kind, entry.texts(), out))
+            })?;
+            self.parts.retain(|part| !alike(part));
+            self.parts.push(Part { number: self.added, kind, level: level + 1 });
+            self.added += 1;
+        }
         Ok(())
+    }
+
+    fn open(&self, parts: &[usize]) -> io::Result<Vec<Input>> {
+        let open = |n: &usize| Ok(io::BufReader::with_capacity(1 << 14, self.place.read(*n)?));
+        parts.iter().map(open).collect()
     }
 
     /// Hands out the records of all parts of a kind in order, those of one id together, and none that is equal to another.
     pub(super) fn each(&self, kind: u8, each: &mut dyn FnMut(&[Entry]) -> io::Result<()>) -> io::Result<()> {
-        let wanted = self.kinds.iter().enumerate().filter(|(_, k)| **k == kind).map(|(n, _)| n);
-        let open = |n| Ok(io::BufReader::with_capacity(1 << 16, self.parts.read(n)?));
-        let mut inputs = wanted.map(open).collect::<io::Result<Vec<_>>>()?;
-        let mut heads = BinaryHeap::new();
-        for (n, input) in inputs.iter_mut().enumerate() {
-            heads.extend(Entry::read(input)?.map(|entry| Reverse((entry, n))));
-        }
+        let parts: Vec<usize> =
+            self.parts.iter().filter(|part| part.kind == kind).map(|part| part.number).collect();
         let mut alike: Vec<Entry> = Vec::new();
-        while let Some(Reverse((entry, n))) = heads.pop() {
-            if let Some(input) = inputs.get_mut(n) {
-                heads.extend(Entry::read(input)?.map(|entry| Reverse((entry, n))));
-            }
+        merge(self.open(&parts)?, &mut |entry| {
             if alike.first().is_some_and(|first| !first.is_of(&entry)) {
                 each(&alike)?;
                 alike.clear();
@@ -203,9 +235,27 @@ impl Shelf {
             if left_in && !alike.contains(&entry) {
                 alike.push(entry);
             }
-        }
+            Ok(())
+        })?;
         if alike.is_empty() { Ok(()) } else { each(&alike) }
     }
+}
+
+type Input = io::BufReader<Box<dyn Read>>;
+
+/// Hands out the records of parts in order.
+fn merge(mut inputs: Vec<Input>, each: &mut dyn FnMut(Entry) -> io::Result<()>) -> io::Result<()> {
+    let mut heads = BinaryHeap::new();
+    for (n, input) in inputs.iter_mut().enumerate() {
+        heads.extend(Entry::read(input)?.map(|entry| Reverse((entry, n))));
+    }
+    while let Some(Reverse((entry, n))) = heads.pop() {
+        if let Some(input) = inputs.get_mut(n) {
+            heads.extend(Entry::read(input)?.map(|entry| Reverse((entry, n))));
+        }
+        each(entry)?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -26,8 +26,8 @@ pub(super) fn kind_of(source: Source) -> Option<u8> {
 /// What there is of a kind.
 #[derive(Clone, Default)]
 pub(super) struct Tally {
-    /// How many parts it is of.
-    pub(super) parts: usize,
+    /// The last part that it is of.
+    pub(super) last: Option<usize>,
     /// Lines of the kind's own section.
     lines: usize,
     /// Vaults, and how many of them have no resource that tells them.
@@ -41,7 +41,7 @@ pub(super) struct Tally {
 
 impl Tally {
     pub(super) fn of(shelf: &Shelf, kind: u8, source: Source) -> io::Result<Tally> {
-        let mut tally = Tally { parts: shelf.count(kind), ..Tally::default() };
+        let mut tally = Tally { last: shelf.last(kind), ..Tally::default() };
         shelf.each(kind, &mut |alike| {
             let settled = settled(source, alike)?;
             let alone = settled.section == Source::Vaults;
@@ -75,7 +75,7 @@ impl Sorted {
     /// Counts what was not counted yet.
     pub(super) fn of(shelf: Shelf, mut tallies: BTreeMap<u8, Tally>) -> io::Result<Sorted> {
         for (kind, source) in kinds() {
-            if tallies.get(&kind).is_none_or(|t| t.parts != shelf.count(kind)) {
+            if tallies.get(&kind).is_none_or(|t| t.last != shelf.last(kind)) {
                 tallies.insert(kind, Tally::of(&shelf, kind, source)?);
             }
         }
@@ -159,7 +159,7 @@ mod tests {
             format!(r#"{{"id":"{sub}/providers/{kind}/g{id}","type":"{kind}"{rest}}}"#)
         };
         let rg = format!("{sub}/resourceGroups/rg");
-        match kind % 9 {
+        match kind % 12 {
             kind @ 0..3 => {
                 let kind = [
                     "roleAssignments",
@@ -206,6 +206,19 @@ mod tests {
             7 => format!(
                 r##"{{"@odata.type":"#microsoft.graph.servicePrincipal","id":"p{id}","displayName":"n{role}","servicePrincipalType":"ManagedIdentity"}}"##
             ),
+            8 => of(
+                "Microsoft.Authorization/denyAssignments",
+                &format!(
+                    r#","properties":{{"denyAssignmentName":"n{role}","permissions":[{{"actions":["*"]}}],"scope":"{sub}"}}"#
+                ),
+            ),
+            9 => {
+                let kind = "Microsoft.ManagedIdentity/userAssignedIdentities";
+                format!(
+                    r#"{{"id":"{sub}/providers/{kind}/g{id}/federatedIdentityCredentials/f{time}","type":"{kind}/federatedIdentityCredentials","properties":{{"issuer":"https://i{role}","subject":"s","audiences":["a"]}}}}"#
+                )
+            }
+            10 => format!(r#"{{"principal":"p{id}","last":"2026-01-0{}T00:00:00Z"}}"#, time % 3 + 1),
             _ => of(
                 "Microsoft.Authorization/policyAssignments",
                 &format!(r#","properties":{{"displayName":"n{role}"}}"#),
@@ -214,14 +227,18 @@ mod tests {
     }
 
     fn take_in(lowering: &mut Lowering, record: &str) {
-        let source = if record.contains("vaultOnly") { Source::Vaults } else { Source::Other };
+        let source = match record {
+            r if r.contains("vaultOnly") => Source::Vaults,
+            r if r.contains("\"last\"") => Source::SignIns,
+            _ => Source::Other,
+        };
         read_large(lowering, source, record.as_bytes()).unwrap();
     }
 
     proptest! {
         #[test]
         fn parts_give_what_memory_gives(
-            picks in prop::collection::vec((0u8..5, any::<bool>(), 0u8..2, 0u8..3, 0u8..9), 0..60),
+            picks in prop::collection::vec((0u8..5, any::<bool>(), 0u8..2, 0u8..3, 0u8..12), 0..80),
             rows in 1usize..8,
         ) {
             let picked: Vec<String> = picks.into_iter().map(record).collect();
@@ -240,7 +257,9 @@ mod tests {
             estate.settle();
             let gaps = std::mem::take(&mut estate.gaps);
             prop_assert_eq!(records.listed().unwrap().get("s").copied().unwrap_or(0), estate.assignments.len() as u64);
-            let unused: Vec<&str> = estate.identities.iter().map(|i| estate.strings.text(i.id)).collect();
+            let used = |id| estate.federated.iter().any(|f| estate.strings.same(f.identity, id));
+            let unused = estate.identities.iter().map(|i| i.id).filter(|id| !used(*id));
+            let unused: Vec<&str> = unused.map(|id| estate.strings.text(id)).collect();
             let told = records.unused().unwrap();
             prop_assert!(told.iter().map(|id| id.to_ascii_lowercase()).eq(unused.iter().map(|id| id.to_ascii_lowercase())));
             let mut sorted = records.finish(None).unwrap();
