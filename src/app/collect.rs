@@ -360,17 +360,12 @@ fn outcome(collected: &Collected, digest: String, resumed: usize) -> Outcome {
     });
     let asked =
         |g: &&crate::model::Gap| g.reason != crate::model::Reason::NotCollected && g.reason.can_hide();
-    let words = |g: &crate::model::Gap| {
-        let place = if g.scope.is_empty() { String::new() } else { format!(" on {}", g.scope) };
-        let remedy = g.grant.as_ref().map(|c| format!(" (to close it: {c})")).unwrap_or_default();
-        format!("{} {}{place}: {}{remedy}", g.source.name(), g.reason.name(), g.detail)
-    };
     let traffic = &collected.traffic;
     let count = |n: &std::sync::atomic::AtomicU64| n.load(Ordering::Relaxed);
     Outcome {
         digest,
         lines: lines.collect(),
-        missing: estate.gaps.iter().map(words).collect(),
+        missing: super::missing::lines(&estate.gaps),
         blocked: estate.gaps.iter().any(|g| asked(&g)),
         traffic: [&traffic.requests, &traffic.throttled, &traffic.repeats, &traffic.bytes].map(count),
         resumed,

@@ -24,10 +24,6 @@ pub struct Diagnosis {
 /// # Errors
 /// If Azure cannot be asked.
 pub fn examine(live: &Live, rules: &RuleSet) -> Result<Diagnosis, AppError> {
-    if !live.target.management_groups.is_empty() {
-        return Err(AppError::usage("the doctor does not look below single management groups")
-            .help("leave out --management-group, or name subscriptions with --subscription"));
-    }
     let (client, runtime, clock) = connect(live)?;
     let examined =
         runtime.block_on(azure::examine(client, clock, &live.target)).map_err(super::collect::told)?;

@@ -19,6 +19,7 @@ mod inline;
 mod journal;
 pub mod ledger;
 mod lookup;
+mod missing;
 mod parts;
 pub mod path;
 pub mod policy;

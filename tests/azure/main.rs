@@ -360,6 +360,12 @@ fn the_doctor_says_what_would_be_missing() {
     let ran = command(&server, &dir, &["doctor"]);
     assert_eq!(ran.code, 0, "{}", ran.out);
     assert!(ran.out.contains("39 subscription(s)") && ran.out.contains("nothing is missing"), "{}", ran.out);
+    let ran = command(&server, &dir, &["doctor", "--management-group", "corp"]);
+    let there = ran.out.split_once(" subscription(s)").and_then(|(start, _)| start.rsplit(' ').next());
+    let there: usize = there.unwrap().parse().unwrap();
+    assert!(ran.code == 0 && (1..39).contains(&there), "{}{}", ran.out, ran.err);
+    let ran = command(&server, &dir, &["doctor", "--management-group", "nobody"]);
+    assert!(ran.code == 4 && ran.err.contains("sees no management group `nobody`"), "{}", ran.err);
     // A third of all addresses is forbidden.
     let faults = Faults { seed: 2, passing: 0, forbidden: 333, foreign: 0 };
     let server = Server::start(demo(), Settings { faults, ..Settings::default() });

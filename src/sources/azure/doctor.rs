@@ -10,7 +10,7 @@ use super::page::{cut, whole};
 use super::reader::pages;
 use super::scheduler::{Quota, Refusal, Scheduler};
 use super::target::{Planned, Target};
-use crate::model::{ActionPattern, Source};
+use crate::model::{ActionPattern, Reason, Source};
 use crate::rbac::matches;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -178,7 +178,11 @@ pub async fn examine(client: Client, clock: Arc<dyn Clock>, target: &Target) -> 
     let mut scopes: Vec<String> =
         examined.subscriptions.iter().map(|id| format!("/subscriptions/{id}")).collect();
     let root = target.tenant.clone().or_else(|| examined.tenant.clone());
-    scopes.extend(root.map(|t| format!("/providers/Microsoft.Management/managementGroups/{t}")));
+    let above = target.management_groups.iter().map(|group| crate::model::role_key(group).to_owned());
+    let above: BTreeSet<String> = above.chain(root).collect();
+    scopes.extend(
+        above.iter().map(|group| format!("/providers/Microsoft.Management/managementGroups/{group}")),
+    );
     let mut askers = JoinSet::new();
     for scope in scopes {
         let scheduler = Arc::clone(&scheduler);
@@ -248,9 +252,44 @@ async fn subscriptions(
         cut(&page, &mut |row| all.extend(Planned::of(row).ok().flatten()));
     }
     examined.tenant = all.iter().find_map(|p| p.tenant.clone());
-    let chosen = target.choose(&all, &BTreeSet::new())?;
+    let mut below = BTreeSet::new();
+    for group in &target.management_groups {
+        below.extend(subscriptions_below(scheduler, crate::model::role_key(group)).await?);
+    }
+    let chosen = target.choose(&all, &below)?;
     examined.subscriptions = chosen.subscriptions.into_iter().collect();
     Ok(())
+}
+
+/// Subscriptions below a management group, by folded id.
+async fn subscriptions_below(scheduler: &Scheduler, group: &str) -> Result<BTreeSet<String>, Failure> {
+    #[derive(Deserialize)]
+    struct Below {
+        id: String,
+    }
+    let unseen = || {
+        Failure::NotThere(format!(
+            "the caller sees no management group `{group}`: `az account management-group list` shows their names"
+        ))
+    };
+    let id = format!("/providers/Microsoft.Management/managementGroups/{group}");
+    if !super::listing::is_plain(&id) {
+        return Err(unseen());
+    }
+    let pages = pages(&super::inventory::descendants(&id), scheduler).await.map_err(|refusal| {
+        let hidden = refusal.reason == Reason::Forbidden || refusal.detail.contains("ot there");
+        let hidden = hidden || refusal.detail.contains("NotFound");
+        if hidden { unseen() } else { Failure::Unreachable(refusal.detail) }
+    })?;
+    let mut below = BTreeSet::new();
+    for page in pages {
+        cut(&page, &mut |row| {
+            let row = serde_json::from_slice::<Below>(row).ok();
+            let id = row.and_then(|row| Some(row.id.strip_prefix("/subscriptions/")?.to_ascii_lowercase()));
+            below.extend(id);
+        });
+    }
+    Ok(below)
 }
 
 /// Answers with built-in role definitions and with the operations of all providers, for a new catalogue.

@@ -193,7 +193,7 @@ fn by_manager(truth: &Truth, path: &str, query: &str) -> Option<Vec<Value>> {
         return Some(truth.section("management-groups").iter().map(shown).collect());
     }
     if let Some(group) = path.strip_suffix("/descendants") {
-        return Some(truth.descendants(group));
+        return truth.has_group(group).then(|| truth.descendants(group));
     }
     let Some((scope, list)) =
         path.split_once("/providers/microsoft.authorization/polic").map(|(s, l)| (s, l.to_owned()))

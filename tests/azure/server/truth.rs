@@ -328,6 +328,10 @@ impl Truth {
         all.filter(there).cloned().collect()
     }
 
+    pub(crate) fn has_group(&self, group: &str) -> bool {
+        self.section("management-groups").iter().any(|g| text(g, &["id"]).eq_ignore_ascii_case(group))
+    }
+
     /// What lies below a management group, with its parent.
     pub(crate) fn descendants(&self, group: &str) -> Vec<Value> {
         let below = |id: &str| id != group && self.above(id).contains(group);
