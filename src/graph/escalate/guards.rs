@@ -25,6 +25,7 @@ impl Escalation<'_> {
     /// For each identity with power, by number, who can take it, surely enough.
     pub fn takers(&self, at_least: Certainty) -> FastMap<usize, Takers> {
         let mut reach: FastMap<(Cap, Ix<ScopeNode>), Vec<Taker>> = FastMap::default();
+        self.owned();
         let mut owned: FastMap<usize, Vec<Node>> = FastMap::default();
         for (at, identity) in self.graph.identities().iter() {
             for (cap, scope, technique) in self.reach(identity, at_least) {

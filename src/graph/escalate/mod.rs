@@ -111,6 +111,8 @@ pub(super) struct Kept {
     loans: Loans,
     /// For each identity its worst place of power, once it was asked for.
     all: OnceLock<Vec<Option<Escalates>>>,
+    /// For each identity the places of power that it holds, once that was asked for all.
+    own: OnceLock<Vec<Vec<Node>>>,
 }
 
 impl<'g> Escalation<'g> {
@@ -133,7 +135,7 @@ impl<'g> Escalation<'g> {
                 break net;
             }
         };
-        let kept = Kept { rights, net, loans, all: OnceLock::new() };
+        let kept = Kept { rights, net, loans, all: OnceLock::new(), own: OnceLock::new() };
         Escalation { graph, techniques, kept: Arc::new(kept) }
     }
 

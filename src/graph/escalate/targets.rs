@@ -109,6 +109,30 @@ impl Sets {
     }
 }
 
+/// Nodes that were met, each once, in order; used for one walk after the other.
+#[derive(Default)]
+struct Seen {
+    list: Vec<NodeId>,
+    /// The walk in which each node was met last.
+    walks: Vec<u32>,
+    walk: u32,
+}
+
+impl Seen {
+    fn begin(&mut self, nodes: usize) {
+        self.list.clear();
+        self.walk += 1;
+        self.walks.resize(nodes, 0);
+    }
+
+    fn add(&mut self, node: NodeId) {
+        if let Some(walk) = self.walks.get_mut(node).filter(|walk| **walk != self.walk) {
+            *walk = self.walk;
+            self.list.push(node);
+        }
+    }
+}
+
 impl Escalation<'_> {
     /// For each identity, by number, what it gets to that it does not hold, at the surest level at which there is any.
     pub fn all(&self) -> &[Option<Escalates>] {
@@ -129,7 +153,7 @@ impl Escalation<'_> {
         if targets.is_empty() {
             return found;
         }
-        let owned: Vec<Vec<Node>> = self.graph.identities().rows().iter().map(|i| self.own(i)).collect();
+        let owned = self.owned();
         for certainty in Certainty::ALL.into_iter().filter(|c| *c < Certainty::Doubtful) {
             let (sets, of_node) = self.reached(&targets, certainty);
             // Most identities lead to the same few sets.
@@ -229,11 +253,28 @@ impl Escalation<'_> {
 
     /// The places of power that an identity surely holds by its own grants, or gives itself by them.
     fn own(&self, identity: &Identity) -> Vec<Node> {
+        let number = identity.party.and_then(|party| self.graph.parties()[party].identity);
+        match (self.kept.own.get(), number) {
+            (Some(all), Some(at)) => all.get(at.index()).cloned().unwrap_or_default(),
+            _ => self.own_with(identity, &mut Seen::default()),
+        }
+    }
+
+    /// The same of every identity, by number: whoever asks for one after the other asks for all.
+    pub(super) fn owned(&self) -> &[Vec<Node>] {
+        self.kept.own.get_or_init(|| {
+            let mut seen = Seen::default();
+            self.graph.identities().rows().iter().map(|i| self.own_with(i, &mut seen)).collect()
+        })
+    }
+
+    fn own_with(&self, identity: &Identity, seen: &mut Seen) -> Vec<Node> {
         let Some(start) = self.start(identity) else { return Vec::new() };
         let mut own = Vec::new();
-        let mut seen = vec![start];
+        seen.begin(self.kept.net.nodes().len());
+        seen.add(start);
         let mut next = 0;
-        while let Some(at) = seen.get(next).copied() {
+        while let Some(at) = seen.list.get(next).copied() {
             next += 1;
             for edge in self.kept.net.from(at).iter().filter(|e| e.certainty < Certainty::Low) {
                 let to = edge.to as usize;
@@ -242,7 +283,7 @@ impl Escalation<'_> {
                     // To widen a custom role of one's own is a step.
                     Node::Authority(_) if matches!(self.kept.net.node(at), Some(Node::Party(_))) => {}
                     Node::Authority(_) | Node::Write(_) | Node::Directory => own.push(node),
-                    Node::Right(..) | Node::Party(_) if !seen.contains(&to) => seen.push(to),
+                    Node::Right(..) | Node::Party(_) => seen.add(to),
                     _ => {}
                 }
             }
@@ -362,33 +403,50 @@ impl Escalation<'_> {
     fn reached(&self, targets: &[NodeId], at_least: Certainty) -> (Sets, Vec<u32>) {
         let (component, count) = self.kept.net.components(at_least);
         let mut sets = Sets::new(targets.len());
-        let mut members: Vec<Vec<u32>> = vec![Vec::new(); count];
-        for (node, at) in component.iter().enumerate() {
-            if let (Some(list), Ok(node)) = (members.get_mut(*at as usize), u32::try_from(node)) {
-                list.push(node);
+        // The nodes of a component stand side by side, those that it leads to before it.
+        let mut ends = vec![0usize; count + 1];
+        for at in &component {
+            if let Some(end) = ends.get_mut(*at as usize + 1) {
+                *end += 1;
             }
         }
-        let own: FastMap<NodeId, usize> = targets.iter().enumerate().map(|(n, node)| (*node, n)).collect();
-        let mut of_component = vec![0u32; count];
-        for (at, members) in members.iter().enumerate() {
+        let mut sum = 0;
+        for end in &mut ends {
+            sum += *end;
+            *end = sum;
+        }
+        let mut next = ends.clone();
+        let mut order = vec![0 as NodeId; component.len()];
+        for (node, at) in component.iter().enumerate() {
+            let Some(place) = next.get_mut(*at as usize) else { continue };
+            if let Some(slot) = order.get_mut(*place) {
+                *slot = node;
+            }
+            *place += 1;
+        }
+        // A node that is a target leads to itself; every other one to nothing yet.
+        let mut of_node = vec![0u32; component.len()];
+        for (n, node) in targets.iter().enumerate() {
+            if let Some(slot) = of_node.get_mut(*node) {
+                *slot = sets.one(n);
+            }
+        }
+        for range in ends.windows(2) {
+            let &[from, to] = range else { continue };
+            let members = order.get(from..to).unwrap_or_default();
             let mut set = 0;
             for node in members {
-                let node = *node as usize;
-                if let Some(target) = own.get(&node) {
-                    let one = sets.one(*target);
-                    set = sets.union(set, one);
-                }
-                for edge in self.kept.net.from(node).iter().filter(|e| e.certainty <= at_least) {
-                    let to = component.get(edge.to as usize).copied().unwrap_or(0);
-                    let theirs = of_component.get(to as usize).copied().unwrap_or(0);
-                    set = sets.union(set, theirs);
+                set = sets.union(set, of_node.get(*node).copied().unwrap_or(0));
+                for edge in self.kept.net.from(*node).iter().filter(|e| e.certainty <= at_least) {
+                    set = sets.union(set, of_node.get(edge.to as usize).copied().unwrap_or(0));
                 }
             }
-            if let Some(slot) = of_component.get_mut(at) {
-                *slot = set;
+            for node in members {
+                if let Some(slot) = of_node.get_mut(*node) {
+                    *slot = set;
+                }
             }
         }
-        let of_node = component.iter().map(|c| of_component.get(*c as usize).copied().unwrap_or(0));
-        (sets, of_node.collect())
+        (sets, of_node)
     }
 }
