@@ -7,7 +7,7 @@
 
 use super::parts::{DiskParts, RECORDS};
 use crate::model::Instant;
-use crate::sources::azure::{Journal, Parts};
+use crate::sources::azure::{self, Journal, Parts};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::collections::{HashMap, HashSet};
@@ -50,13 +50,6 @@ struct Page {
     before: Option<u32>,
 }
 
-/// What an index knows a list by.
-fn short(key: &str) -> [u8; 16] {
-    let mut short = [0; 16];
-    short.iter_mut().zip(Sha256::digest(key)).for_each(|(to, from)| *to = from);
-    short
-}
-
 /// A checkpoint on disk.
 #[derive(Debug)]
 pub(super) struct DiskJournal {
@@ -68,7 +61,7 @@ pub(super) struct DiskJournal {
     end: u64,
     /// The digest of the last frame.
     last: String,
-    /// The pages that were found, each list's last one, and where those lists go on that are not whole.
+    /// The pages that were found, each list's last one by the digest of its key, and where those lists go on that are not whole.
     pages: Vec<Page>,
     last_pages: HashMap<[u8; 16], u32>,
     next: HashMap<u32, String>,
@@ -229,7 +222,7 @@ impl DiskJournal {
             }
             self.last = seen;
             let number = u32::try_from(self.pages.len()).map_err(io::Error::other)?;
-            let before = self.last_pages.insert(short(&frame.key), number);
+            let before = self.last_pages.insert(azure::digest(frame.key.as_bytes()), number);
             if let Some(before) = before {
                 self.next.remove(&before);
             }
@@ -274,7 +267,9 @@ impl Journal for DiskJournal {
         key: &str,
         page: &mut dyn FnMut(&[u8], Instant),
     ) -> io::Result<Option<Option<String>>> {
-        let Some(last) = self.last_pages.get(&short(key)).copied() else { return Ok(None) };
+        let Some(last) = self.last_pages.get(&azure::digest(key.as_bytes())).copied() else {
+            return Ok(None);
+        };
         let Some(file) = self.file.as_mut().filter(|_| !self.fresh) else { return Ok(None) };
         let mut bytes = Vec::new();
         let mut pages: Vec<&Page> = Vec::new();

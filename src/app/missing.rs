@@ -18,17 +18,18 @@ pub(super) fn lines(gaps: &[Gap]) -> Vec<String> {
             lines.push(words(gap));
         }
     }
-    for ((source, reason, _, _), seen) in met {
+    for ((source, reason, _, grant), seen) in met {
         let more = seen.saturating_sub(TOLD);
         if more == 0 {
             continue;
         }
         let what = format!("{} {}: {more} more like these", source.name(), reason.name());
-        lines.push(match reason {
-            Reason::Forbidden => {
+        lines.push(match grant {
+            Some(grant) if grant.starts_with("az role assignment create") => {
                 format!("{what}; Reader on a management group above them closes them all")
             }
-            _ => format!("{what}; the snapshot names each"),
+            Some(_) => format!("{what}; what closes one of them closes all"),
+            None => format!("{what}; the snapshot names each"),
         });
     }
     lines
@@ -72,6 +73,15 @@ mod tests {
         assert_eq!(
             told[4],
             "role-assignments forbidden: 17 more like these; Reader on a management group above them closes them all"
+        );
+        // No role helps whose token ended.
+        for gap in &mut gaps {
+            gap.grant = Some("az account get-access-token".to_owned());
+        }
+        let told = lines(&gaps);
+        assert!(
+            told.iter().any(|l| l.ends_with("17 more like these; what closes one of them closes all")),
+            "{told:?}"
         );
         // Few are told one by one.
         assert_eq!(lines(&gaps[..TOLD]).len(), TOLD);

@@ -12,7 +12,7 @@ use super::lists::{Lists, Waiting};
 use super::reader::{Event, read, read_next, write_next};
 use super::records::Records;
 use super::scheduler::{Refusal, Scheduler, Traffic};
-use super::shelf::Parts;
+use super::shelf::{Memory, Parts};
 use super::sorted::Sorted;
 use super::target::{Target, Via};
 use crate::model::{Estate, Gap, Instant, Reason, Source, is_guid, tidy};
@@ -123,9 +123,8 @@ pub async fn collect(
     let scheduler = scheduler.through_generated(target.generated);
     let scheduler = Arc::new(scheduler);
     let mut gather = Gather::default();
-    if let Some(parts) = journal.parts() {
-        gather.records = Records::new(parts, target.is_narrow() || target.tenant.is_some());
-    }
+    let parts = journal.parts().unwrap_or_else(|| Box::new(Memory::default()));
+    gather.records = Records::new(parts, target.is_narrow() || target.tenant.is_some());
     let mut run = Run {
         scheduler,
         gather,

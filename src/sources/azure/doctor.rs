@@ -7,10 +7,11 @@ use super::client::{Ask, Client, Service};
 use super::clock::Clock;
 use super::collect::Failure;
 use super::page::{cut, whole};
+use super::plan::unseen;
 use super::reader::pages;
 use super::scheduler::{Quota, Refusal, Scheduler};
 use super::target::{Planned, Target};
-use crate::model::{ActionPattern, Reason, Source};
+use crate::model::{ActionPattern, Reason, Scope, Source};
 use crate::rbac::matches;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -267,25 +268,23 @@ async fn subscriptions_below(scheduler: &Scheduler, group: &str) -> Result<BTree
     struct Below {
         id: String,
     }
-    let unseen = || {
-        Failure::NotThere(format!(
-            "the caller sees no management group `{group}`: `az account management-group list` shows their names"
-        ))
-    };
     let id = format!("/providers/Microsoft.Management/managementGroups/{group}");
     if !super::listing::is_plain(&id) {
-        return Err(unseen());
+        return Err(unseen(group));
     }
     let pages = pages(&super::inventory::descendants(&id), scheduler).await.map_err(|refusal| {
-        let hidden = refusal.reason == Reason::Forbidden || refusal.detail.contains("ot there");
-        let hidden = hidden || refusal.detail.contains("NotFound");
-        if hidden { unseen() } else { Failure::Unreachable(refusal.detail) }
+        let gone = ["not there", "NotFound"].iter().any(|said| refusal.detail.contains(said));
+        if gone || refusal.reason == Reason::Forbidden {
+            unseen(group)
+        } else {
+            Failure::Unreachable(refusal.detail)
+        }
     })?;
     let mut below = BTreeSet::new();
     for page in pages {
         cut(&page, &mut |row| {
             let row = serde_json::from_slice::<Below>(row).ok();
-            let id = row.and_then(|row| Some(row.id.strip_prefix("/subscriptions/")?.to_ascii_lowercase()));
+            let id = row.and_then(|row| Some(Scope::parse(&row.id)?.subscription?.to_ascii_lowercase()));
             below.extend(id);
         });
     }

@@ -12,11 +12,9 @@ use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 
 /// What tells texts apart without keeping them.
-pub(super) fn digest(bytes: &[u8]) -> [u8; 16] {
+pub fn digest(bytes: &[u8]) -> [u8; 16] {
     let mut first = [0; 16];
-    for (to, from) in first.iter_mut().zip(Sha256::digest(bytes)) {
-        *to = from;
-    }
+    first.iter_mut().zip(Sha256::digest(bytes)).for_each(|(to, from)| *to = from);
     first
 }
 

@@ -40,6 +40,7 @@ pub use credential::{CHAIN, Surroundings};
 pub use doctor::{
     ASSOCIATED, DIRECTORY_SOURCES, EVERYTHING, Examined, Lack, NEEDS, app_role_command, catalogue, examine,
 };
+pub use elements::digest;
 pub use listing::QUERIES;
 pub use scheduler::Traffic;
 pub use shelf::Parts;

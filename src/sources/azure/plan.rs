@@ -64,6 +64,13 @@ impl Planned {
     }
 }
 
+/// That a management group was asked for which the caller does not see.
+pub(super) fn unseen(group: &str) -> Failure {
+    Failure::NotThere(format!(
+        "the caller sees no management group `{group}`: `az account management-group list` shows their names"
+    ))
+}
+
 impl Run<'_> {
     /// What is asked before anything is known: which subscriptions there are and where in the tree, and the directory.
     pub(super) async fn first(&mut self, target: &Target) -> Result<Vec<Listing>, Failure> {
@@ -120,7 +127,8 @@ impl Run<'_> {
                 }
                 self.subscriptions = self.plan(target)?;
                 // Subscriptions of other tenants that were delegated to this one are none of it.
-                self.narrow |= self.subscriptions.len() < self.gather.planned.len();
+                let seen: BTreeSet<&str> = self.gather.planned.iter().map(|p| p.id.as_str()).collect();
+                self.narrow |= self.subscriptions.len() < seen.len();
                 self.lists(target)
             }
             (Awaited::Groups, _) => {
@@ -151,10 +159,7 @@ impl Run<'_> {
             let estate = &self.gather.lowering.estate;
             let mut known = estate.management_groups.iter().map(|g| estate.strings.text(g.id));
             if !known.any(|id| crate::model::role_key(id).eq_ignore_ascii_case(group)) {
-                let what = format!(
-                    "the caller sees no management group `{group}`: `az account management-group list` shows their names"
-                );
-                return Err(Failure::NotThere(what));
+                return Err(unseen(group));
             }
         }
         let chosen = target.choose(&self.gather.planned, &self.below(&groups))?;

@@ -72,7 +72,7 @@ pub(super) struct Records {
 
 impl Default for Records {
     fn default() -> Records {
-        Records::new(Box::new(Memory::default()), true)
+        Records::new(Box::new(Memory::default()), false)
     }
 }
 
