@@ -200,7 +200,7 @@ impl Scopes {
     }
 
     /// The range of walk numbers of a scope and all below it.
-    pub(super) fn range(&self, at: Ix<ScopeNode>) -> std::ops::Range<u32> {
+    pub fn range(&self, at: Ix<ScopeNode>) -> std::ops::Range<u32> {
         self.nodes[at].enter..self.nodes[at].exit
     }
 

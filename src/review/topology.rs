@@ -6,25 +6,26 @@ use crate::graph::{AccessGraph, Grant, Identity, ScopeNode};
 use crate::model::{Ix, Level, Sym};
 use crate::rbac::Class;
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 
-/// A resource of a group: where it is, and its type by number, unless it belongs to another one.
-type Thing = (Ix<ScopeNode>, Option<usize>);
+/// A resource: its number in the walk of scopes, where it is, and its type by number, unless it belongs to another one.
+type Thing = (u32, Ix<ScopeNode>, Option<usize>);
 
-/// Where resources are, by resource group.
+/// Where resources of resource groups are.
 #[derive(Debug)]
 pub struct Topology<'g> {
     graph: &'g AccessGraph,
-    by_group: BTreeMap<Ix<ScopeNode>, Vec<Thing>>,
-    /// Groups of each subscription.
-    groups: HashMap<Ix<ScopeNode>, Vec<Ix<ScopeNode>>>,
+    /// In the order of the walk of scopes, so that those in a scope are a range.
+    things: Vec<Thing>,
     /// Types, lower-case, by number.
     kinds: HashMap<String, usize>,
-    /// The types that each role is for, once it was asked for; none where it is too wide to say.
-    meant: RefCell<HashMap<usize, Option<Rc<BTreeSet<usize>>>>>,
+    /// The types that each role is for, by number, once it was asked for; none where it is too wide to say.
+    meant: RefCell<HashMap<usize, Option<Rc<Vec<bool>>>>>,
     /// How many resources a role applies to below a scope, once it was asked for.
     counted: RefCell<HashMap<(usize, usize), usize>>,
+    /// For each thing, the question that met it last.
+    met: RefCell<(usize, Vec<usize>)>,
 }
 
 /// What is enough in place of a grant.
@@ -42,28 +43,26 @@ impl<'g> Topology<'g> {
     /// Looks where resources are.
     pub fn new(graph: &'g AccessGraph) -> Topology<'g> {
         let estate = graph.estate();
-        let mut by_group: BTreeMap<Ix<ScopeNode>, Vec<Thing>> = BTreeMap::new();
+        let mut things: Vec<Thing> = Vec::new();
         let mut kinds: HashMap<String, usize> = HashMap::new();
         let mut numbers: HashMap<Sym, Option<usize>> = HashMap::new();
         for resource in &estate.resources {
             let Some(at) = graph.scopes().find(estate, resource.id) else { continue };
-            let Some(group) = graph.scopes().nodes()[at].resource_group else { continue };
+            if graph.scopes().nodes()[at].resource_group.is_none() {
+                continue;
+            }
             let number = *numbers.entry(resource.kind).or_insert_with(|| {
                 let kind = graph.text(resource.kind).to_ascii_lowercase();
                 let next = kinds.len();
                 // A child is reached with what it belongs to.
                 (kind.matches('/').count() == 1).then(|| *kinds.entry(kind).or_insert(next))
             });
-            by_group.entry(group).or_default().push((at, number));
+            things.push((graph.scopes().range(at).start, at, number));
         }
-        let mut groups: HashMap<Ix<ScopeNode>, Vec<Ix<ScopeNode>>> = HashMap::new();
-        for group in by_group.keys() {
-            if let Some(subscription) = graph.scopes().nodes()[*group].subscription {
-                groups.entry(subscription).or_default().push(*group);
-            }
-        }
+        things.sort_unstable();
+        let met = RefCell::new((0, vec![0; things.len()]));
         let (meant, counted) = (RefCell::default(), RefCell::default());
-        Topology { graph, by_group, groups, kinds, meant, counted }
+        Topology { graph, things, kinds, meant, counted, met }
     }
 
     /// The resource groups that an identity's hosts are in.
@@ -72,25 +71,52 @@ impl<'g> Topology<'g> {
         hosts.filter_map(|s| self.graph.scopes().nodes()[s].resource_group).collect()
     }
 
-    fn meant(&self, grant: &Grant) -> Option<Rc<BTreeSet<usize>>> {
+    fn meant(&self, grant: &Grant) -> Option<Rc<Vec<bool>>> {
         let key = grant.role.index();
         if let Some(known) = self.meant.borrow().get(&key) {
             return known.clone();
         }
         let types = &self.graph.roles()[grant.role].profile.resource_types;
-        let numbers = || types.iter().filter_map(|t| self.kinds.get(t).copied()).collect();
-        let meant = (!types.is_empty()).then(|| Rc::new(numbers()));
+        let meant = (!types.is_empty()).then(|| {
+            let mut meant = vec![false; self.kinds.len()];
+            for number in types.iter().filter_map(|t| self.kinds.get(t)) {
+                if let Some(slot) = meant.get_mut(*number) {
+                    *slot = true;
+                }
+            }
+            Rc::new(meant)
+        });
         self.meant.borrow_mut().insert(key, meant.clone());
         meant
     }
 
-    /// The resources of a group that a role can change, see the data of or get secrets of; all where it is too wide to say.
-    fn applicable(&self, grant: &Grant, group: Ix<ScopeNode>) -> Vec<Ix<ScopeNode>> {
+    /// The resources in a scope that a grant's role can change, see the data of or get secrets of; all where it is
+    /// too wide to say. By number.
+    fn applicable(
+        &self,
+        grant: &Grant,
+        scope: Ix<ScopeNode>,
+    ) -> impl Iterator<Item = (usize, Ix<ScopeNode>)> {
+        let scopes = self.graph.scopes();
+        // One of two scopes that meet holds the other.
+        let inner = if scopes.contains(grant.scope, scope) {
+            scopes.range(scope)
+        } else if scopes.contains(scope, grant.scope) {
+            scopes.range(grant.scope)
+        } else {
+            0..0
+        };
+        let from = self.things.partition_point(|(walk, ..)| *walk < inner.start);
+        let below = self.things.iter().enumerate().skip(from);
         let meant = self.meant(grant);
-        let all = self.by_group.get(&group).map(Vec::as_slice).unwrap_or_default();
-        let fits = |kind: &Option<usize>| meant.as_ref().is_none_or(|m| kind.is_some_and(|k| m.contains(&k)));
-        let within = |at: Ix<ScopeNode>| self.graph.scopes().contains(grant.scope, at);
-        all.iter().filter(|(at, kind)| fits(kind) && within(*at)).map(|(at, _)| *at).collect()
+        let fits = move |kind: Option<usize>| {
+            let known = |m: &Rc<Vec<bool>>| kind.and_then(|k| m.get(k)).is_some_and(|fits| *fits);
+            meant.as_ref().is_none_or(known)
+        };
+        below
+            .take_while(move |(_, (walk, ..))| *walk < inner.end)
+            .filter(move |(_, (.., kind))| fits(*kind))
+            .map(|(number, (_, at, _))| (number, *at))
     }
 
     /// How many resources a grant applies to.
@@ -99,35 +125,26 @@ impl<'g> Topology<'g> {
         if let Some(known) = self.counted.borrow().get(&key) {
             return *known;
         }
-        let groups = self.groups_of(grant.scope).into_iter();
-        let count = groups.map(|group| self.applicable(grant, group).len()).sum();
+        let count = self.applicable(grant, grant.scope).count();
         self.counted.borrow_mut().insert(key, count);
         count
     }
 
-    /// How many resources grants apply to, each once.
+    /// How many resources grants apply to within scopes, each once.
     pub fn reached<'a>(&self, grants: impl Iterator<Item = (&'a Grant, Ix<ScopeNode>)>) -> usize {
-        let mut all: BTreeSet<Ix<ScopeNode>> = BTreeSet::new();
+        let mut met = self.met.borrow_mut();
+        let (question, met) = &mut *met;
+        *question += 1;
+        let mut count = 0;
         for (grant, scope) in grants {
-            let within = |at: &Ix<ScopeNode>| self.graph.scopes().contains(scope, *at);
-            for group in self.groups_of(scope) {
-                all.extend(self.applicable(grant, group).into_iter().filter(within));
+            for (number, _) in self.applicable(grant, scope) {
+                if let Some(last) = met.get_mut(number).filter(|last| **last != *question) {
+                    *last = *question;
+                    count += 1;
+                }
             }
         }
-        all.len()
-    }
-
-    /// The resource groups around or below a scope.
-    fn groups_of(&self, scope: Ix<ScopeNode>) -> Vec<Ix<ScopeNode>> {
-        let node = &self.graph.scopes().nodes()[scope];
-        match (node.resource_group, node.subscription) {
-            (Some(group), _) => vec![group],
-            (None, Some(subscription)) => self.groups.get(&subscription).cloned().unwrap_or_default(),
-            (None, None) => {
-                let below = |group: &&Ix<ScopeNode>| self.graph.scopes().contains(scope, **group);
-                self.by_group.keys().filter(below).copied().collect()
-            }
-        }
+        count
     }
 
     /// The scopes that are enough in place of a grant's.
@@ -149,7 +166,7 @@ impl<'g> Topology<'g> {
         }
         let beside: Vec<(Ix<ScopeNode>, Vec<Ix<ScopeNode>>)> = near
             .iter()
-            .map(|group| (*group, self.applicable(grant, *group)))
+            .map(|group| (*group, self.applicable(grant, *group).map(|(_, at)| at).collect::<Vec<_>>()))
             .filter(|(_, resources)| !resources.is_empty())
             .collect();
         if beside.is_empty() {
