@@ -2,18 +2,19 @@
 
 use super::loans::Loans;
 use super::net::{Draft, Net, NodeId};
-use super::open::Door;
 use super::rights::{EVERYTHING, Rights, assigning};
 use super::{Cap, Node, Place};
-use crate::graph::parties::{Host, Identity, Party, PartyKind};
+use crate::graph::parties::{Identity, Party, PartyKind};
 use crate::graph::scopes::ScopeNode;
 use crate::graph::{AccessGraph, Edge, FastMap, Grant};
-use crate::model::{Doors, GrantState, Ix, Level, Scope, Sym};
+use crate::model::{GrantState, Ix, Level, Scope, Sym};
 use crate::rbac::{Certainty, Techniques};
+use leads::Leads;
 use std::collections::BTreeSet;
 
 pub(super) mod alone;
 mod directory;
+mod leads;
 
 /// So many identities are worth a second thread.
 const MANY: usize = 1000;
@@ -42,8 +43,8 @@ pub(super) struct Wire<'a, 'g> {
     joining: Vec<alone::Joining>,
     /// Where resources are, by the class of their ids.
     regions: FastMap<Sym, Sym>,
-    /// What lets into resources, where something is known of that, by the class of their ids.
-    doors: FastMap<Sym, Door>,
+    /// What leads to whom.
+    leads: Leads,
 }
 
 impl<'a, 'g> Wire<'a, 'g> {
@@ -56,11 +57,10 @@ impl<'a, 'g> Wire<'a, 'g> {
         let strings = &graph.estate().strings;
         let located = graph.estate().resources.iter().filter_map(|r| Some((r.id, r.location?)));
         let regions = located.map(|(id, region)| (strings.class(id), strings.class(region))).collect();
-        let known = graph.estate().resources.iter().filter(|r| r.doors != Doors::default());
-        let doors = known.map(|r| (strings.class(r.id), Door::of(r.doors))).collect();
+        let leads = Leads::new(graph, rights);
         let attaching = alone::Attaching::all(techniques, rights);
         let joining = alone::Joining::all(techniques, rights);
-        Wire { graph, techniques, rights, gone, draft: Draft::default(), attaching, joining, regions, doors }
+        Wire { graph, techniques, rights, gone, draft: Draft::default(), attaching, joining, regions, leads }
     }
 
     pub(super) fn finish(mut self, loans: &Loans) -> Net {
@@ -77,8 +77,6 @@ impl<'a, 'g> Wire<'a, 'g> {
         self.expand();
         self.chains();
         self.identities();
-        self.supplies();
-        self.policies();
         self.draft.finish()
     }
 
@@ -183,12 +181,14 @@ impl<'a, 'g> Wire<'a, 'g> {
         }
     }
 
-    fn right(&mut self, at: NodeId, right: usize, scope: Ix<ScopeNode>) {
+    fn right(&mut self, at: NodeId, number: usize, scope: Ix<ScopeNode>) {
         let rights = self.rights;
-        let Some(right) = rights.get(right) else { return };
-        for (cap, certainty, technique) in &right.caps {
-            let reach = self.draft.node(Node::Reach(*cap, scope));
-            self.draft.edge(at, reach, *certainty, false, Some(*technique));
+        let Some(right) = rights.get(number) else { return };
+        // What leads to nobody is no part of any way, and most does.
+        let range = self.graph.scopes().range(scope);
+        for live in self.leads.live(rights, number).iter().filter(|live| live.within(&range)) {
+            let reach = self.draft.node(Node::Reach(live.cap, scope));
+            self.draft.edge(at, reach, live.certainty, false, Some(live.technique));
         }
         if let Some((certainty, technique)) = right.authority(self.graph.scopes().nodes()[scope].level) {
             let authority = self.draft.node(Node::Authority(scope));
@@ -229,6 +229,7 @@ impl<'a, 'g> Wire<'a, 'g> {
         self.draft.edge(from, to, Certainty::High, true, Some(place.index()));
     }
 
+    /// From what is done where to whom that leads to.
     fn identities(&mut self) {
         let attach: BTreeSet<(usize, Place)> = self
             .draft
@@ -240,86 +241,20 @@ impl<'a, 'g> Wire<'a, 'g> {
             })
             .collect();
         let graph = self.graph;
-        for (_, identity) in graph.identities().iter() {
-            let Some(party) = identity.party else { continue };
+        for (cap, place, party) in std::mem::take(&mut self.leads.all) {
             let to = self.draft.node(Node::Party(party));
-            for host in &identity.hosts {
-                self.host(host, to);
-            }
-            let Some(scope) = identity.scope else { continue };
+            self.lead(cap, place, to);
+        }
+        for (_, identity) in graph.identities().iter() {
+            let (Some(party), Some(scope)) = (identity.party, identity.scope) else { continue };
             let Some(record) = identity.record.and_then(|at| graph.estate().identities.get(at)) else {
                 continue;
             };
-            self.lead(Cap::Federate, scope, to);
+            let to = self.draft.node(Node::Party(party));
             for (provider, place) in &attach {
                 if self.rights.may_host(graph, record, *provider, *place) {
                     self.lead(Cap::Attach(*provider, *place), scope, to);
                 }
-            }
-        }
-    }
-
-    fn host(&mut self, host: &Host, to: NodeId) {
-        let Some(scope) = host.scope else { return };
-        let kind = self.type_of(host.id);
-        if let Some(kind) = kind.and_then(|k| self.rights.host(&k)) {
-            let door = self.doors.get(&self.graph.estate().strings.class(host.id)).copied();
-            for only in self.rights.ways_in(kind) {
-                if door.is_none_or(|door| door.opens(only)) {
-                    self.lead(Cap::Exec(kind, only), scope, to);
-                }
-            }
-        }
-    }
-
-    /// From the stores that hosts take their code from to the identities of those.
-    fn supplies(&mut self) {
-        let graph = self.graph;
-        let estate = graph.estate();
-        let fed = supplied(graph);
-        if fed.is_empty() {
-            return;
-        }
-        for (_, identity) in graph.identities().iter() {
-            let Some(party) = identity.party else { continue };
-            for host in &identity.hosts {
-                for store in fed.get(&estate.strings.class(host.id)).into_iter().flatten() {
-                    let place = graph.scopes().find(estate, *store);
-                    let kind = self.type_of(*store).and_then(|k| self.rights.host(&k));
-                    if let (Some(place), Some(kind)) = (place, kind) {
-                        let to = self.draft.node(Node::Party(party));
-                        self.lead(Cap::Feed(kind), place, to);
-                    }
-                }
-            }
-        }
-    }
-
-    /// The type of a resource, lower-case.
-    fn type_of(&self, id: Sym) -> Option<String> {
-        Some(Scope::parse(self.graph.text(id))?.resource_type()?.to_ascii_lowercase())
-    }
-
-    /// From policy definitions that somebody can change to the identities of their assignments.
-    fn policies(&mut self) {
-        let graph = self.graph;
-        let estate = graph.estate();
-        let mut definitions: FastMap<crate::model::Sym, &crate::model::PolicyDefinition> = FastMap::default();
-        for definition in &estate.policy_definitions {
-            definitions.entry(estate.strings.class(definition.id)).or_insert(definition);
-        }
-        for (_, identity) in graph.identities().iter() {
-            let assignment = identity.policy.and_then(|at| estate.policy_assignments.get(at));
-            let (Some(party), Some(definition)) = (identity.party, assignment.and_then(|p| p.definition))
-            else {
-                continue;
-            };
-            let set = definitions.get(&estate.strings.class(definition));
-            let members = set.into_iter().flat_map(|s| s.members.iter().copied());
-            for id in std::iter::once(definition).chain(members) {
-                let Some(place) = home(graph, id) else { continue };
-                let to = self.draft.node(Node::Party(party));
-                self.lead(Cap::Policy, place, to);
             }
         }
     }
@@ -391,6 +326,11 @@ impl<'a, 'g> Wire<'a, 'g> {
         }
         any
     }
+}
+
+/// The type of a resource, lower-case.
+fn type_of(graph: &AccessGraph, id: Sym) -> Option<String> {
+    Some(Scope::parse(graph.text(id))?.resource_type()?.to_ascii_lowercase())
 }
 
 /// Where a definition lies, or the nearest known scope above; none for those that Azure has made.
