@@ -48,7 +48,8 @@ pub fn without_files(text: &str) -> std::borrow::Cow<'_, str> {
 
 /// SHA-256 over the parts, in hex.
 pub fn fingerprint(parts: &FingerprintParts<'_>) -> String {
-    let condition = if parts.condition.is_empty() { String::new() } else { hex(parts.condition.as_bytes()) };
+    let condition =
+        if parts.condition.is_empty() { String::new() } else { digest(parts.condition.as_bytes()) };
     let mut bytes = Vec::with_capacity(512);
     for text in [VERSION, parts.rule] {
         bytes.extend_from_slice(text.as_bytes());
@@ -64,17 +65,11 @@ pub fn fingerprint(parts: &FingerprintParts<'_>) -> String {
         bytes.extend_from_slice(text.as_bytes());
         bytes.push(0);
     }
-    hex(&bytes)
+    digest(&bytes)
 }
 
-fn hex(bytes: &[u8]) -> String {
-    to_hex(&Sha256::digest(bytes))
-}
-
-fn to_hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digit = |n: u8| DIGITS.get(usize::from(n)).copied().unwrap_or(b'0') as char;
-    bytes.iter().flat_map(|b| [digit(b >> 4), digit(b & 15)]).collect()
+fn digest(bytes: &[u8]) -> String {
+    crate::model::hex(&Sha256::digest(bytes))
 }
 
 #[cfg(test)]

@@ -34,3 +34,5 @@ pub use tags::{TagTable, Tags};
 
 /// A map whose order nobody sees, with a fast hash that differs from run to run.
 pub type FastMap<K, V> = std::collections::HashMap<K, V, foldhash::fast::RandomState>;
+/// The same as a set.
+pub type FastSet<T> = std::collections::HashSet<T, foldhash::fast::RandomState>;

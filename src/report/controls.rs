@@ -6,8 +6,9 @@
 use super::Report;
 use super::reviews::ReviewRow;
 use crate::finding::{Disposition, Severity, SubjectKind};
+use crate::model::FastSet;
 use crate::rules::{Automation, Control, Framework, JudgedGap, Population, ReviewEvery, Status, Strength};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 /// A control.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,8 +80,8 @@ struct Tally {
     /// Rules of one kind look at the same things: what one looked at is not counted again for the next.
     subjects: BTreeMap<SubjectKind, usize>,
     inconclusive: BTreeMap<SubjectKind, usize>,
-    failed: BTreeSet<Thing>,
-    waived: BTreeSet<Thing>,
+    failed: FastSet<Thing>,
+    waived: FastSet<Thing>,
     /// Findings that nobody waived.
     findings: usize,
     /// Rules that could not tell, with what they need.
@@ -120,7 +121,7 @@ impl Tally {
     }
 
     /// So many of these things, of how many.
-    fn among(&self, things: &BTreeSet<Thing>) -> String {
+    fn among(&self, things: &FastSet<Thing>) -> String {
         let mut counts: BTreeMap<SubjectKind, usize> = BTreeMap::new();
         things.iter().for_each(|(kind, _)| *counts.entry(*kind).or_default() += 1);
         let part = |(kind, n): (&SubjectKind, &usize)| match self.subjects.get(kind) {

@@ -3,7 +3,8 @@
 use super::lens::Lens;
 use super::{Fact, Subject, Type, Value};
 use crate::graph::{Grant, Role};
-use crate::model::{Ix, Level, RoleKind, Source};
+use crate::model::{FastMap, Ix, Level, RoleKind, Source, Sym};
+use std::collections::{BTreeMap, HashSet};
 
 fn grant<'g>(lens: &'g Lens<'g>, subject: &Subject) -> Option<(Ix<Grant>, &'g Grant)> {
     subject.grant.map(|at| (at, &lens.graph.grants()[at]))
@@ -60,19 +61,20 @@ impl<'g> Lens<'g> {
         }
         let graph = self.graph;
         let estate = graph.estate();
-        let mut groups: std::collections::BTreeMap<usize, std::collections::BTreeSet<String>> =
-            Default::default();
+        // The types in each resource group, by the group's number in the walk of scopes: those below a scope are a range.
+        let mut kinds: FastMap<String, usize> = FastMap::default();
+        let mut numbers: FastMap<Sym, usize> = FastMap::default();
+        let mut groups: BTreeMap<u32, HashSet<usize>> = BTreeMap::new();
         for resource in &estate.resources {
             let Some(at) = graph.scopes().find(estate, resource.id) else { continue };
-            if let Some(group) = graph.scopes().nodes()[at].resource_group {
-                let kinds = groups.entry(group.index()).or_default();
-                let kind = graph.text(resource.kind);
-                if !kinds.contains(kind) {
-                    kinds.insert(kind.to_ascii_lowercase());
-                }
-            }
+            let Some(group) = graph.scopes().nodes()[at].resource_group else { continue };
+            let number = *numbers.entry(resource.kind).or_insert_with(|| {
+                let next = kinds.len();
+                *kinds.entry(graph.text(resource.kind).to_ascii_lowercase()).or_insert(next)
+            });
+            groups.entry(graph.scopes().range(group).start).or_default().insert(number);
         }
-        let mut counts = std::collections::HashMap::new();
+        let mut counts = FastMap::default();
         for (_, grant) in graph.grants().iter() {
             let wide = graph.scopes().nodes()[grant.scope].level <= Level::Subscription;
             let judged = graph.parties()[grant.party].identity.is_some_and(|i| self.identity(i).judged);
@@ -81,9 +83,9 @@ impl<'g> Lens<'g> {
                 continue;
             }
             counts.entry((grant.scope, grant.role)).or_insert_with(|| {
-                let inside =
-                    groups.iter().filter(|(at, _)| graph.scopes().contains(grant.scope, Ix::new(**at)));
-                inside.filter(|(_, kinds)| types.iter().any(|t| kinds.contains(t))).count()
+                let meant: Vec<usize> = types.iter().filter_map(|t| kinds.get(t).copied()).collect();
+                let inside = groups.range(graph.scopes().range(grant.scope)).map(|(_, here)| here);
+                inside.filter(|here| meant.iter().any(|kind| here.contains(kind))).count()
             });
         }
         self.applicable = counts;

@@ -4,7 +4,7 @@ use super::federation::credential_facts;
 use super::resource::ResourceFacts;
 use super::tables::{CredentialFacts, IdentityFacts, PolicyFacts, RoleFacts};
 use crate::graph::{AccessGraph, Grant, Held, Identity, IdentityKind, PartyKind, Role, ScopeNode, Uses};
-use crate::model::{Extent, GrantState, Instant, Ix, Level, Operation, RoleKind, Source, Sym, Tags};
+use crate::model::{Extent, FastMap, GrantState, Instant, Ix, Level, Operation, RoleKind, Source, Sym, Tags};
 use crate::policy::{Config, Verdict, Waiver};
 use crate::rbac::{ASSIGN, Bound, Class};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -36,15 +36,15 @@ pub(crate) struct Lens<'g> {
     pub(crate) identities: Vec<IdentityFacts>,
     pub(crate) roles: Vec<RoleFacts>,
     pub(crate) credentials: Vec<CredentialFacts>,
-    pub(crate) policies: HashMap<usize, PolicyFacts>,
+    pub(crate) policies: FastMap<usize, PolicyFacts>,
     pub(crate) group_grants: Vec<GroupGrant>,
     /// A direct grant that another of the same party covers, with that other.
-    pub(crate) covered: HashMap<Ix<Grant>, Ix<Grant>>,
-    pub(crate) applicable: HashMap<(Ix<ScopeNode>, Ix<Role>), usize>,
+    pub(crate) covered: FastMap<Ix<Grant>, Ix<Grant>>,
+    pub(crate) applicable: FastMap<(Ix<ScopeNode>, Ix<Role>), usize>,
     pub(crate) scope_environment: Vec<Option<&'g str>>,
     pub(crate) scope_names: HashMap<usize, Sym>,
-    pub(crate) authorization: HashMap<Ix<Grant>, (&'static str, Vec<String>)>,
-    pub(crate) resources: HashMap<usize, ResourceFacts>,
+    pub(crate) authorization: FastMap<Ix<Grant>, (&'static str, Vec<String>)>,
+    pub(crate) resources: FastMap<usize, ResourceFacts>,
     pub(crate) waivers: Vec<WaiverFacts>,
     pub(crate) naming_judged: usize,
     pub(crate) naming_failures: usize,
@@ -69,14 +69,14 @@ impl<'g> Lens<'g> {
             identities: vec![IdentityFacts::default(); graph.identities().len()],
             roles: Vec::new(),
             credentials: Vec::new(),
-            policies: HashMap::new(),
+            policies: FastMap::default(),
             group_grants: Vec::new(),
-            covered: HashMap::new(),
-            applicable: HashMap::new(),
+            covered: FastMap::default(),
+            applicable: FastMap::default(),
             scope_environment: Vec::new(),
             scope_names: HashMap::new(),
-            authorization: HashMap::new(),
-            resources: HashMap::new(),
+            authorization: FastMap::default(),
+            resources: FastMap::default(),
             waivers: Vec::new(),
             naming_judged: 0,
             naming_failures: 0,
@@ -131,7 +131,7 @@ impl<'g> Lens<'g> {
     fn scopes(&mut self) {
         let (graph, config) = (self.graph, self.config);
         let estate = graph.estate();
-        let mut tags: HashMap<usize, Tags> = HashMap::new();
+        let mut tags: FastMap<usize, Tags> = FastMap::default();
         let mut note = |id: Sym, value: Tags| {
             if let Some(at) = graph.scopes().find(estate, id)
                 && value != Tags::default()
@@ -332,7 +332,7 @@ impl<'g> Lens<'g> {
             .map(|(at, g)| (g.party.index(), at))
             .collect();
         by_party.sort_unstable();
-        let mut covers: HashMap<(Ix<Role>, Ix<Role>), bool> = HashMap::new();
+        let mut covers: FastMap<(Ix<Role>, Ix<Role>), bool> = FastMap::default();
         let mut role_covers = |wide: Ix<Role>, narrow: Ix<Role>| {
             *covers.entry((wide, narrow)).or_insert_with(|| {
                 let (w, n) = (&graph.roles()[wide].compiled, &graph.roles()[narrow].compiled);
@@ -425,7 +425,6 @@ impl<'g> Lens<'g> {
         Some(roles)
     }
 
-    /// Resources whose identity block names an identity that the inventory does not have.
     /// Notes what the waivers did, for the rules about waivers.
     pub(crate) fn note_waivers(&mut self, waivers: &[Waiver], matches: &[usize], decided_at: Instant) {
         let facts = waivers.iter().zip(matches).map(|(waiver, matches)| WaiverFacts {

@@ -2,7 +2,7 @@
 
 use super::{Fact, Lens, Subject, Type, Value};
 use crate::graph::{AccessGraph, Identity};
-use crate::model::{GrantState, Ix, Level, Operation, Resource, Settings, Source, Sym};
+use crate::model::{FastMap, FastSet, GrantState, Ix, Level, Operation, Resource, Settings, Source, Sym};
 use std::collections::{BTreeSet, HashMap};
 
 /// What is known of a resource beyond its record.
@@ -35,8 +35,8 @@ impl Lens<'_> {
     pub(super) fn resource_facts(&mut self) {
         let graph = self.graph;
         let estate = graph.estate();
-        let known: BTreeSet<Sym> = estate.identities.iter().map(|i| estate.strings.class(i.id)).collect();
-        let mut all: HashMap<usize, ResourceFacts> = HashMap::new();
+        let known: FastSet<Sym> = estate.identities.iter().map(|i| estate.strings.class(i.id)).collect();
+        let mut all: FastMap<usize, ResourceFacts> = FastMap::default();
         let with_settings = estate.resources.iter().any(|r| r.settings.is_some());
         let by_id: HashMap<Sym, &Resource> = if with_settings {
             estate.resources.iter().map(|r| (estate.strings.class(r.id), r)).collect()
@@ -84,7 +84,7 @@ impl Lens<'_> {
     }
 
     /// Who holds a role over the data of storage accounts that take keys: above them, on them or inside of them.
-    fn data_holders(&self, all: &mut HashMap<usize, ResourceFacts>) {
+    fn data_holders(&self, all: &mut FastMap<usize, ResourceFacts>) {
         let graph = self.graph;
         let (scopes, operations) = (graph.scopes(), graph.catalog().operations());
         let stored: Vec<Operation> = STORED.iter().map(|o| Operation::data(o)).collect();
