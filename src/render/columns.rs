@@ -2,10 +2,13 @@
 //! repeat a few thousand texts.
 
 use super::text::reorders;
+use crate::model::FastMap;
 use hashbrown::HashTable;
-use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::hash::BuildHasher as _;
+
+/// Where a text lies and how long it is.
+type Place = (usize, usize);
 
 /// The texts that columns point into. A report hands out the same piece of memory for the same cell of many rows, so
 /// where a text lies is looked up before what it says.
@@ -13,7 +16,8 @@ use std::hash::BuildHasher as _;
 pub(super) struct Texts<'a> {
     list: Vec<Box<str>>,
     known: HashTable<usize>,
-    places: HashMap<(usize, usize), usize, foldhash::fast::RandomState>,
+    places: FastMap<Place, usize>,
+    ids: FastMap<Place, (usize, usize)>,
     hasher: foldhash::fast::RandomState,
     report: std::marker::PhantomData<&'a str>,
 }
@@ -47,8 +51,14 @@ impl<'a> Texts<'a> {
 
     /// An id as its head and its last segment.
     pub(super) fn put_id(&mut self, id: &'a str) -> (usize, usize) {
+        let place = (id.as_ptr() as usize, id.len());
+        if let Some(at) = self.ids.get(&place) {
+            return *at;
+        }
         let (head, name) = id.rsplit_once('/').unwrap_or(("", id));
-        (self.put(head), self.put(name))
+        let at = (self.put_passing(head), self.put_passing(name));
+        self.ids.insert(place, at);
+        at
     }
 
     pub(super) fn json(&self, out: &mut String) {
