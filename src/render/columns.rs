@@ -6,6 +6,7 @@ use crate::model::FastMap;
 use hashbrown::HashTable;
 use std::fmt::Write as _;
 use std::hash::BuildHasher as _;
+use std::io::Write;
 
 /// Where a text lies and how long it is.
 type Place = (usize, usize);
@@ -61,15 +62,18 @@ impl<'a> Texts<'a> {
         at
     }
 
-    pub(super) fn json(&self, out: &mut String) {
-        out.push('[');
+    pub(super) fn json(&self, to: &mut dyn Write) -> std::io::Result<()> {
+        let mut quoted = String::from("[");
         for (n, text) in self.list.iter().enumerate() {
             if n > 0 {
-                out.push(',');
+                quoted.push(',');
             }
-            quote(text, out);
+            quote(text, &mut quoted);
+            to.write_all(quoted.as_bytes())?;
+            quoted.clear();
         }
-        out.push(']');
+        quoted.push(']');
+        to.write_all(quoted.as_bytes())
     }
 }
 
@@ -114,14 +118,14 @@ impl Columns {
         })
     }
 
-    pub(super) fn json(&self, out: &mut String) {
+    pub(super) fn json(&self, to: &mut dyn Write) -> std::io::Result<()> {
         let mut sorted: Vec<&(&str, String)> = self.columns.iter().collect();
         sorted.sort_unstable_by_key(|(name, _)| *name);
-        out.push('{');
+        to.write_all(b"{")?;
         for (n, (name, values)) in sorted.into_iter().enumerate() {
-            let _ = write!(out, "{}\"{name}\":[{values}]", if n > 0 { "," } else { "" });
+            write!(to, "{}\"{name}\":[{values}]", if n > 0 { "," } else { "" })?;
         }
-        out.push('}');
+        to.write_all(b"}")
     }
 }
 
@@ -172,9 +176,10 @@ mod tests {
         let pieces: Vec<usize> = "`a` on `b`".split('`').map(|piece| texts.put_passing(piece)).collect();
         columns.put_list("m", pieces.into_iter());
         columns.put("n", texts.put(" on "));
-        let (mut t, mut c) = (String::new(), String::new());
-        texts.json(&mut t);
-        columns.json(&mut c);
+        let (mut t, mut c) = (Vec::new(), Vec::new());
+        texts.json(&mut t).unwrap();
+        columns.json(&mut c).unwrap();
+        let (t, c) = (String::from_utf8(t).unwrap(), String::from_utf8(c).unwrap());
         assert_eq!((t.as_str(), c.as_str()), (r#"["","a"," on ","b"]"#, r#"{"m":[[0,1,2,3,0]],"n":[2]}"#));
     }
 }

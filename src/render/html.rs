@@ -11,7 +11,6 @@ use base64::Engine as _;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
-use std::fmt::Write as _;
 use std::io::Write;
 
 /// Rows of all tables together that a page carries.
@@ -127,7 +126,7 @@ pub(super) fn write(report: &Report<'_>, to: &mut dyn Write) -> Result<(), Rende
     let page = seen(&page);
     let (before, after) = page.split_once("<data-goes-here>").unwrap_or((&page, ""));
     to.write_all(before.as_bytes())?;
-    to.write_all(data.as_bytes())?;
+    data.json(&report.provenance.name, to)?;
     to.write_all(after.as_bytes())?;
     Ok(())
 }
@@ -294,8 +293,31 @@ fn heat(report: &Report<'_>) -> Vec<HeatLine> {
     rows.map(line).collect()
 }
 
+/// The tables of the page, by name and with their number of rows.
+struct Data<'a> {
+    texts: Texts<'a>,
+    tables: [(&'static str, Columns, usize); 3],
+}
+
+impl Data<'_> {
+    /// The data island of a report of this name. Goes out piece by piece: it is most of the page.
+    fn json(&self, name: &str, to: &mut dyn Write) -> std::io::Result<()> {
+        to.write_all(b"{\"t\":")?;
+        self.texts.json(to)?;
+        for (name, columns, rows) in &self.tables {
+            write!(to, ",\n\"{name}\":{{\"rows\":{rows},\"c\":")?;
+            columns.json(to)?;
+            to.write_all(b"}")?;
+        }
+        let mut end = String::from(",\n\"name\":");
+        quote(name, &mut end);
+        end.push('}');
+        to.write_all(end.as_bytes())
+    }
+}
+
 /// The data island, and what was left out of it.
-fn data(report: &Report<'_>) -> (String, Vec<(&'static str, usize)>) {
+fn data<'a>(report: &'a Report<'_>) -> (Data<'a>, Vec<(&'static str, usize)>) {
     let mut texts = Texts::default();
     let mut left = Vec::new();
     let mut room = MOST_ROWS;
@@ -382,19 +404,10 @@ fn data(report: &Report<'_>) -> (String, Vec<(&'static str, usize)>) {
         grants.put("c", usize::from(!row.condition.is_empty()));
     }
     let grant_rows = take("assignments", held);
-    let mut out = String::from("{\"t\":");
-    texts.json(&mut out);
-    for (name, columns, rows) in [
-        ("findings", &findings, finding_rows),
-        ("identities", &table, identity_rows),
-        ("grants", &grants, grant_rows),
-    ] {
-        let _ = write!(out, ",\n\"{name}\":{{\"rows\":{rows},\"c\":");
-        columns.json(&mut out);
-        out.push('}');
-    }
-    out.push_str(",\n\"name\":");
-    quote(&report.provenance.name, &mut out);
-    out.push('}');
-    (out, left)
+    let tables = [
+        ("findings", findings, finding_rows),
+        ("identities", table, identity_rows),
+        ("grants", grants, grant_rows),
+    ];
+    (Data { texts, tables }, left)
 }
