@@ -5,6 +5,7 @@ use super::{Certainty, Escalates, Escalation};
 use crate::graph::Grant;
 use crate::model::Ix;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// The most grants that are picked.
 const MOST: usize = 10;
@@ -56,7 +57,8 @@ impl Escalation<'_> {
             let Some((grant, _)) = best else { break };
             gone.insert(grant);
             if chokes.exact {
-                let without = Escalation::build(self.graph, std::sync::Arc::clone(&self.kept.rights), &gone);
+                let (rights, leads) = (Arc::clone(&self.kept.rights), Arc::clone(&self.kept.leads));
+                let without = Escalation::build(self.graph, rights, leads, &gone);
                 now = without.uses(without.all());
             } else {
                 now.retain(|(grants, _)| !grants.contains(&grant));

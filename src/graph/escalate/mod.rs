@@ -36,6 +36,7 @@ use net::{Net, NodeId};
 use rights::Rights;
 use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
+use wire::leads::Leads;
 
 /// What is done to what, wherever that lies.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -107,6 +108,7 @@ pub struct Escalation<'g> {
 #[derive(Debug)]
 pub(super) struct Kept {
     rights: Arc<Rights>,
+    leads: Arc<Leads>,
     net: Net,
     loans: Loans,
     /// For each identity its worst place of power, once it was asked for.
@@ -120,22 +122,28 @@ impl<'g> Escalation<'g> {
     pub fn new(graph: &'g AccessGraph) -> Escalation<'g> {
         let kept = graph.escalation.get_or_init(|| {
             let rights = Arc::new(Rights::new(graph, Techniques::embedded()));
-            Escalation::build(graph, rights, &BTreeSet::new()).kept
+            let leads = Arc::new(Leads::new(graph, &rights));
+            Escalation::build(graph, rights, leads, &BTreeSet::new()).kept
         });
         Escalation { graph, techniques: Techniques::embedded(), kept: Arc::clone(kept) }
     }
 
     /// The net as it would be without some grants.
-    fn build(graph: &'g AccessGraph, rights: Arc<Rights>, gone: &BTreeSet<Ix<Grant>>) -> Escalation<'g> {
+    fn build(
+        graph: &'g AccessGraph,
+        rights: Arc<Rights>,
+        leads: Arc<Leads>,
+        gone: &BTreeSet<Ix<Grant>>,
+    ) -> Escalation<'g> {
         let techniques = Techniques::embedded();
         let mut loans = Loans::default();
         let net = loop {
-            let net = wire::Wire::new(graph, techniques, &rights, gone).finish(&loans);
+            let net = wire::Wire::new(graph, techniques, &rights, &leads, gone).finish(&loans);
             if !loans.grow(graph, &rights, &net, gone) {
                 break net;
             }
         };
-        let kept = Kept { rights, net, loans, all: OnceLock::new(), own: OnceLock::new() };
+        let kept = Kept { rights, leads, net, loans, all: OnceLock::new(), own: OnceLock::new() };
         Escalation { graph, techniques, kept: Arc::new(kept) }
     }
 

@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 
 pub(super) mod alone;
 mod directory;
-mod leads;
+pub(super) mod leads;
 
 /// So many identities are worth a second thread.
 const MANY: usize = 1000;
@@ -44,7 +44,7 @@ pub(super) struct Wire<'a, 'g> {
     /// Where resources are, by the class of their ids.
     regions: FastMap<Sym, Sym>,
     /// What leads to whom.
-    leads: Leads,
+    leads: &'a Leads,
 }
 
 impl<'a, 'g> Wire<'a, 'g> {
@@ -52,12 +52,12 @@ impl<'a, 'g> Wire<'a, 'g> {
         graph: &'g AccessGraph,
         techniques: &'static Techniques,
         rights: &'a Rights,
+        leads: &'a Leads,
         gone: &'a BTreeSet<Ix<Grant>>,
     ) -> Wire<'a, 'g> {
         let strings = &graph.estate().strings;
         let located = graph.estate().resources.iter().filter_map(|r| Some((r.id, r.location?)));
         let regions = located.map(|(id, region)| (strings.class(id), strings.class(region))).collect();
-        let leads = Leads::new(graph, rights);
         let attaching = alone::Attaching::all(techniques, rights);
         let joining = alone::Joining::all(techniques, rights);
         Wire { graph, techniques, rights, gone, draft: Draft::default(), attaching, joining, regions, leads }
@@ -184,9 +184,10 @@ impl<'a, 'g> Wire<'a, 'g> {
     fn right(&mut self, at: NodeId, number: usize, scope: Ix<ScopeNode>) {
         let rights = self.rights;
         let Some(right) = rights.get(number) else { return };
-        // What leads to nobody is no part of any way, and most does.
+        // Most of what can be done leads to nobody, and is no part of any way.
         let range = self.graph.scopes().range(scope);
-        for live in self.leads.live(rights, number).iter().filter(|live| live.within(&range)) {
+        let leads = self.leads;
+        for live in leads.of_right(number).iter().filter(|live| live.within(&range)) {
             let reach = self.draft.node(Node::Reach(live.cap, scope));
             self.draft.edge(at, reach, live.certainty, false, Some(live.technique));
         }
@@ -241,9 +242,10 @@ impl<'a, 'g> Wire<'a, 'g> {
             })
             .collect();
         let graph = self.graph;
-        for (cap, place, party) in std::mem::take(&mut self.leads.all) {
-            let to = self.draft.node(Node::Party(party));
-            self.lead(cap, place, to);
+        let leads = self.leads;
+        for (cap, place, party) in &leads.all {
+            let to = self.draft.node(Node::Party(*party));
+            self.lead(*cap, *place, to);
         }
         for (_, identity) in graph.identities().iter() {
             let (Some(party), Some(scope)) = (identity.party, identity.scope) else { continue };

@@ -223,11 +223,9 @@ impl<'g> Holdings<'g> {
         if node.level < Level::Resource {
             return Site::Anywhere;
         }
-        let kind = Scope::parse(self.graph.text(node.id)).and_then(|s| s.resource_type());
         let class = self.graph.estate().strings.class(node.id);
-        kind.map_or(Site::None, |kind| {
-            Site::Host(kind.to_ascii_lowercase(), wire.regions.get(&class).copied())
-        })
+        let region = wire.regions.get(&class).copied();
+        super::type_of(self.graph, node.id).map_or(Site::None, |kind| Site::Host(kind, region))
     }
 
     /// Techniques of several operations that no grant gives alone.

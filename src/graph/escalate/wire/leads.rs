@@ -3,9 +3,9 @@
 //! what leads to nobody below a scope is left out of it. Not here: who can do it.
 
 use super::{home, supplied, type_of};
-use crate::graph::escalate::Cap;
 use crate::graph::escalate::open::Door;
 use crate::graph::escalate::rights::Rights;
+use crate::graph::escalate::{Cap, Place};
 use crate::graph::parties::{Host, Party};
 use crate::graph::scopes::ScopeNode;
 use crate::graph::{AccessGraph, FastMap};
@@ -18,21 +18,22 @@ use std::sync::Arc;
 /// What is done, and to things of which type, by number.
 type Kind = (Discriminant<Cap>, usize);
 
-/// All of it, and by kind where it lies.
-pub(super) struct Leads {
+/// All of it, and what of rights is part of it: hangs on no grant, and is worked out once for all nets of a graph.
+#[derive(Debug)]
+pub(in crate::graph::escalate) struct Leads {
     /// What is done, where, and whom that leads to.
     pub(super) all: Vec<(Cap, Ix<ScopeNode>, Ix<Party>)>,
-    /// Numbers of the places in the walk of scopes, in order.
-    places: FastMap<Kind, Arc<[u32]>>,
-    /// What of a right, by number, leads to anybody anywhere.
-    of_right: FastMap<usize, Arc<[Live]>>,
+    /// What of each right, by number, leads to anybody anywhere.
+    of_right: Vec<Vec<Live>>,
 }
 
 /// What a right lets be done, how sure that is, by which technique, and where it leads to somebody.
+#[derive(Debug)]
 pub(super) struct Live {
     pub(super) cap: Cap,
     pub(super) certainty: Certainty,
     pub(super) technique: usize,
+    /// Numbers in the walk of scopes, in order.
     places: Arc<[u32]>,
 }
 
@@ -45,7 +46,7 @@ impl Live {
 }
 
 impl Leads {
-    pub(super) fn new(graph: &AccessGraph, rights: &Rights) -> Leads {
+    pub(in crate::graph::escalate) fn new(graph: &AccessGraph, rights: &Rights) -> Leads {
         let strings = &graph.estate().strings;
         let known = graph.estate().resources.iter().filter(|r| r.doors != Doors::default());
         let doors = known.map(|r| (strings.class(r.id), Door::of(r.doors))).collect();
@@ -57,22 +58,19 @@ impl Leads {
             places.sort_unstable();
             (kind, places.into())
         };
-        let places = made.places.into_iter().map(sorted).collect();
-        Leads { all: made.all, places, of_right: FastMap::default() }
+        let places: FastMap<Kind, Arc<[u32]>> = made.places.into_iter().map(sorted).collect();
+        let live = |(cap, certainty, technique): &(Cap, Certainty, usize)| {
+            let places = Arc::clone(places.get(&kind(*cap))?);
+            Some(Live { cap: *cap, certainty: *certainty, technique: *technique, places })
+        };
+        let all = (0..).map_while(|number| rights.get(number));
+        let of_right = all.map(|right| right.caps.iter().filter_map(live).collect()).collect();
+        Leads { all: made.all, of_right }
     }
 
-    /// What of a right leads to anybody.
-    pub(super) fn live(&mut self, rights: &Rights, number: usize) -> Arc<[Live]> {
-        let places = &self.places;
-        let live = self.of_right.entry(number).or_insert_with(|| {
-            let caps = rights.get(number).map(|right| right.caps.as_slice()).unwrap_or_default();
-            let live = caps.iter().filter_map(|(cap, certainty, technique)| {
-                let places = Arc::clone(places.get(&kind(*cap))?);
-                Some(Live { cap: *cap, certainty: *certainty, technique: *technique, places })
-            });
-            live.collect()
-        });
-        Arc::clone(live)
+    /// What of a right, by number, leads to anybody.
+    pub(super) fn of_right(&self, number: usize) -> &[Live] {
+        self.of_right.get(number).map(Vec::as_slice).unwrap_or_default()
     }
 }
 
@@ -95,8 +93,9 @@ impl Making<'_> {
     }
 
     fn identities(&mut self, doors: &FastMap<Sym, Door>) {
-        let attach = kind(Cap::Attach(0, crate::graph::escalate::Place::New));
-        for (_, identity) in self.graph.identities().iter() {
+        let graph = self.graph;
+        let attach = kind(Cap::Attach(0, Place::New));
+        for (_, identity) in graph.identities().iter() {
             let Some(party) = identity.party else { continue };
             for host in &identity.hosts {
                 self.host(doors, host, party);
@@ -129,7 +128,7 @@ impl Making<'_> {
         if fed.is_empty() {
             return;
         }
-        for (_, identity) in self.graph.identities().iter() {
+        for (_, identity) in graph.identities().iter() {
             let Some(party) = identity.party else { continue };
             for host in &identity.hosts {
                 for store in fed.get(&estate.strings.class(host.id)).into_iter().flatten() {
@@ -151,7 +150,7 @@ impl Making<'_> {
         for definition in &estate.policy_definitions {
             definitions.entry(estate.strings.class(definition.id)).or_insert(definition);
         }
-        for (_, identity) in self.graph.identities().iter() {
+        for (_, identity) in graph.identities().iter() {
             let assignment = identity.policy.and_then(|at| estate.policy_assignments.get(at));
             let (Some(party), Some(definition)) = (identity.party, assignment.and_then(|p| p.definition))
             else {
