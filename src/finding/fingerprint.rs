@@ -1,6 +1,6 @@
 //! What a finding is known by from run to run: what it is about, never how it is worded or how bad it is.
 
-use sha2::{Digest as _, Sha256};
+use crate::model::sha256;
 
 /// The version of the fingerprint's definition.
 const VERSION: &str = "1";
@@ -49,7 +49,7 @@ pub fn without_files(text: &str) -> std::borrow::Cow<'_, str> {
 /// SHA-256 over the parts, in hex.
 pub fn fingerprint(parts: &FingerprintParts<'_>) -> String {
     let condition =
-        if parts.condition.is_empty() { String::new() } else { digest(parts.condition.as_bytes()) };
+        if parts.condition.is_empty() { String::new() } else { sha256(parts.condition.as_bytes()) };
     let mut bytes = Vec::with_capacity(512);
     for text in [VERSION, parts.rule] {
         bytes.extend_from_slice(text.as_bytes());
@@ -65,11 +65,7 @@ pub fn fingerprint(parts: &FingerprintParts<'_>) -> String {
         bytes.extend_from_slice(text.as_bytes());
         bytes.push(0);
     }
-    digest(&bytes)
-}
-
-fn digest(bytes: &[u8]) -> String {
-    crate::model::hex(&Sha256::digest(bytes))
+    sha256(&bytes)
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Digests and GUIDs as people and files write them.
 
+use sha2::{Digest as _, Sha256};
+
 /// Bytes as lower-case hex.
 pub fn hex(bytes: &[u8]) -> String {
     let digit = |half: u8| char::from_digit(u32::from(half), 16).unwrap_or('0');
@@ -9,6 +11,11 @@ pub fn hex(bytes: &[u8]) -> String {
         text.push(digit(byte & 15));
     }
     text
+}
+
+/// The SHA-256 of bytes, as lower-case hex.
+pub fn sha256(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
 }
 
 /// Whether a text is a GUID as Azure writes it.

@@ -21,7 +21,7 @@ mod tags;
 pub use coverage::{Coverage, Extent, Reading, Source};
 pub use estate::{Declaration, Estate, SignInWindow, Usage, UsageLog};
 pub use gap::{Gap, Location, Reason, tidy};
-pub use hex::{hex, is_guid};
+pub use hex::{hex, is_guid, sha256};
 pub use instant::Instant;
 pub use local::{LocalGrant, LocalSystem};
 pub use operation::{ActionPattern, Plane};

@@ -7,7 +7,6 @@ use super::RenderError;
 use super::text::clean;
 use crate::report::{GapRow, Report};
 use serde_json::json;
-use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::io::Write;
 
@@ -35,7 +34,7 @@ pub(super) fn write(
         let path = path.trim_start_matches("./");
         let key = key(&gap, path);
         let nth = alike.entry(key.clone()).and_modify(|n| *n += 1).or_default();
-        let fingerprint = crate::model::hex(Sha256::digest(format!("{key}{nth}")).as_slice());
+        let fingerprint = crate::model::sha256(format!("{key}{nth}").as_bytes());
         let text = format!("not read: {} {}: {}", gap.source, gap.reason, gap.detail);
         Some(json!({"description": clean(&text), "check_name": "incomplete", "fingerprint": fingerprint,
             "severity": "major", "location": {"path": path, "lines": {"begin": line}}}))

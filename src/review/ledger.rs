@@ -4,9 +4,8 @@
 //! last line, can tell whether anything before it was changed or dropped. Not here: where the lines lie (`app`).
 
 use super::item::Item;
-use crate::model::{Instant, hex};
+use crate::model::{Instant, sha256};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What stands in every entry.
@@ -315,10 +314,6 @@ impl Sense {
     }
 }
 
-fn digest(line: &[u8]) -> String {
-    hex(&Sha256::digest(line))
-}
-
 impl Chain {
     /// Reads lines and holds each against the one before. What a campaign ends with is not counted here.
     ///
@@ -361,7 +356,7 @@ impl Chain {
             if let Err(problem) = sense.follows(&entry) {
                 return fail(problem);
             }
-            chain.head = Some(digest(text));
+            chain.head = Some(sha256(text));
             chain.entries.push(entry);
         }
         // A campaign and its grants are written at once.
@@ -409,7 +404,7 @@ impl Chain {
                 body,
             };
             let line = serde_json::to_vec(&entry)?;
-            self.head = Some(digest(&line));
+            self.head = Some(sha256(&line));
             self.entries.push(entry);
             out.extend_from_slice(&line);
             out.push(b'\n');

@@ -4,7 +4,7 @@ use super::manifest::{Listed, Manifest, Run, SCHEMA};
 use super::mask::Masking;
 use super::{
     CATALOG, CONFIG, LEDGER, MANIFEST, OWN_RULES, RULES, SIGNATURE, SNAPSHOT, SUMS, WAIVERS, conclusions,
-    derived, seal, sha256, sums, verify,
+    derived, seal, sums, verify,
 };
 use crate::app::Progress;
 use crate::app::error::AppError;
@@ -12,6 +12,7 @@ use crate::app::estate::load;
 use crate::app::policy::{Policy, from_texts};
 use crate::app::query::Ask;
 use crate::app::store::read_file;
+use crate::model::sha256;
 use crate::rbac::Catalog;
 use crate::review::Chain;
 use crate::sources::snapshot;

@@ -1,11 +1,11 @@
 //! What of a manifest follows from what is sealed: worked out when a bundle is built, and once more when it is replayed.
 
 use super::manifest::{Derived, Origin, Reconciled, Sampled, SourceRead, Tool};
-use super::{SNAPSHOT, sample, sha256};
+use super::{SNAPSHOT, sample};
 use crate::app::error::AppError;
 use crate::app::policy::Policy;
 use crate::app::store::read_file;
-use crate::model::{Estate, Extent, Instant, Reading, Source};
+use crate::model::{Estate, Extent, Instant, Reading, Source, sha256};
 use crate::rbac::Catalog;
 use crate::sources::table::{Table, count};
 use serde::Deserialize;

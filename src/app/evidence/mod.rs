@@ -75,9 +75,3 @@ fn conclusions(
     let loaded = Loaded { estate, provenance, before: None, code: None };
     judge(loaded, "snapshot", times, &output, policy, catalog, &mut std::io::sink(), progress)
 }
-
-/// The digest of bytes, as lower-case hex.
-fn sha256(bytes: &[u8]) -> String {
-    use sha2::Digest as _;
-    crate::model::hex(&sha2::Sha256::digest(bytes))
-}

@@ -1,6 +1,6 @@
 //! A sample of grants for an auditor to test by hand, which nobody picked: those whose digests with the seed come first.
 
-use super::sha256;
+use crate::model::sha256;
 use crate::render::{CsvOptions, RenderError, csv_text};
 use crate::sources::table::Table;
 

@@ -3,11 +3,11 @@
 use super::manifest::{Listed, Manifest, SCHEMA};
 use super::seal::Signed;
 use super::sums::There;
-use super::{CATALOG, LEDGER, MANIFEST, RULES, SIGNATURE, SUMS, derived, seal, sha256, sums};
+use super::{CATALOG, LEDGER, MANIFEST, RULES, SIGNATURE, SUMS, derived, seal, sums};
 use crate::app::Progress;
 use crate::app::error::AppError;
 use crate::app::store::read_file;
-use crate::model::Instant;
+use crate::model::{Instant, sha256};
 use crate::rbac::Catalog;
 use crate::review::Chain;
 use std::fs;

@@ -7,7 +7,6 @@ use crate::review::{Body, Campaign, Chain, Progress};
 use crate::sources::snapshot;
 use rusqlite::{Connection, Transaction, params};
 use serde::Deserialize;
-use sha2::{Digest as _, Sha256};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -194,7 +193,7 @@ impl Fill {
     ) -> Result<Option<Kind>, AppError> {
         let shown = path.display();
         let failed = |e: rusqlite::Error| AppError::usage(format!("`{shown}` cannot be taken in: {e}"));
-        let sha256 = crate::model::hex(&Sha256::digest(bytes));
+        let sha256 = crate::model::sha256(bytes);
         if !self.seen.insert(sha256.clone()) {
             return Ok(None);
         }

@@ -5,11 +5,10 @@ use crate::app::error::AppError;
 use crate::app::estate::Times;
 use crate::app::ledger::goes_on;
 use crate::app::store::read_file;
-use crate::model::hex;
+use crate::model::sha256;
 use crate::render::clean;
 use crate::review::{Body, Campaign, Imported, Ledger as _, Progress, Terms, decisions};
 use crate::sources::table::Table;
-use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -57,7 +56,7 @@ pub fn import(
     for path in &terms.files {
         let shown = clean(&path.display().to_string());
         let bytes = read_file(path)?;
-        let sha256 = hex(&Sha256::digest(&bytes));
+        let sha256 = sha256(&bytes);
         let table = Table::read(&bytes).map_err(|e| {
             AppError::usage(format!("`{}`: {e}", path.display()))
                 .help("a packet is one of the tables or workbooks that leastwise review open wrote")

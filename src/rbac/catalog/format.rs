@@ -15,8 +15,8 @@
 //! ```
 
 use super::CatalogRole;
+use crate::model::sha256;
 use crate::model::{ActionPattern, Permission};
-use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write as _;
 use std::ops::Range;
@@ -73,16 +73,12 @@ pub(super) fn frame(text: &str) -> Result<Frame<'_>, CatalogError> {
 pub fn verify(text: &str) -> Result<(), CatalogError> {
     let frame = frame(text)?;
     let start = frame.operations.start - "[operations]\n".len();
-    let real = hex(text.get(start..).unwrap_or_default());
+    let real = sha256(text.get(start..).unwrap_or_default().as_bytes());
     if real == frame.digest {
         Ok(())
     } else {
         Err(CatalogError::Digest { found: frame.digest.to_owned(), real })
     }
-}
-
-fn hex(text: &str) -> String {
-    crate::model::hex(&Sha256::digest(text.as_bytes()))
 }
 
 pub(super) fn role_index(text: &str, roles: Range<usize>) -> HashMap<String, Range<usize>> {
@@ -193,7 +189,7 @@ pub fn write(draft: &Draft) -> String {
             }
         }
     }
-    format!("{HEAD}\ndate {}\ndigest {}\n{body}", draft.date, hex(&body))
+    format!("{HEAD}\ndate {}\ndigest {}\n{body}", draft.date, sha256(body.as_bytes()))
 }
 
 /// One line, whatever the text.

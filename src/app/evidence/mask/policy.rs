@@ -57,7 +57,7 @@ impl Masking {
                 // One of a finding that is gone is as good as any other that nothing has.
                 *fingerprint = match about.and_then(|a| now.get(&a)) {
                     Some(found) => found.clone(),
-                    None => crate::app::evidence::sha256(self.mask.prose(fingerprint).as_bytes()),
+                    None => crate::model::sha256(self.mask.prose(fingerprint).as_bytes()),
                 };
             }
         }
