@@ -2,6 +2,7 @@
 //! a name that fits.
 
 use super::environment::Environments;
+use crate::model::FastSet;
 use std::collections::HashSet;
 
 /// The default template for user-assigned identities.
@@ -302,7 +303,7 @@ fn fits<'p>(
     total: usize,
     environments: &Environments,
     furthest: &mut (usize, Option<&'p Part>),
-    failed: &mut HashSet<(usize, usize), foldhash::fast::RandomState>,
+    failed: &mut FastSet<(usize, usize)>,
 ) -> bool {
     let at = total - rest.len();
     let mut fail = |expected: Option<&'p Part>| {

@@ -4,8 +4,8 @@ use super::catalog::Operations;
 use super::effective::CompiledRole;
 use super::opset::OpSet;
 use super::risk::{Class, classify, classify_pattern};
-use crate::model::Plane;
-use std::collections::{BTreeSet, HashMap};
+use crate::model::{FastMap, Plane};
+use std::collections::BTreeSet;
 
 /// The operations of each class, as sets, and what each operation is: looked at once, not once for each role.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ pub struct ClassSets {
 }
 
 /// Numbers of names.
-type Numbers<'n> = HashMap<&'n str, usize, foldhash::fast::RandomState>;
+type Numbers<'n> = FastMap<&'n str, usize>;
 
 /// An operation.
 #[derive(Clone, Copy, Debug)]

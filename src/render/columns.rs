@@ -1,15 +1,13 @@
 //! Tables for the page as columns of numbers into one table of texts: a hundred thousand rows of ids and names
 //! repeat a few thousand texts.
 
+use super::kept::{Place, place};
 use super::text::reorders;
 use crate::model::FastMap;
 use hashbrown::HashTable;
 use std::fmt::Write as _;
 use std::hash::BuildHasher as _;
 use std::io::Write;
-
-/// Where a text lies and how long it is.
-type Place = (usize, usize);
 
 /// The texts that columns point into. A report hands out the same piece of memory for the same cell of many rows, so
 /// where a text lies is looked up before what it says.
@@ -26,7 +24,7 @@ pub(super) struct Texts<'a> {
 impl<'a> Texts<'a> {
     /// A text that lives as long as the report.
     pub(super) fn put(&mut self, text: &'a str) -> usize {
-        let place = (text.as_ptr() as usize, text.len());
+        let place = place(text);
         if let Some(at) = self.places.get(&place) {
             return *at;
         }
@@ -52,7 +50,7 @@ impl<'a> Texts<'a> {
 
     /// An id as its head and its last segment.
     pub(super) fn put_id(&mut self, id: &'a str) -> (usize, usize) {
-        let place = (id.as_ptr() as usize, id.len());
+        let place = place(id);
         if let Some(at) = self.ids.get(&place) {
             return *at;
         }

@@ -6,11 +6,11 @@
 use super::RenderError;
 use super::columns::{Columns, Texts, quote};
 use super::text::reorders;
+use crate::model::FastMap;
 use crate::report::Report;
 use base64::Engine as _;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
-use std::collections::HashMap;
 use std::io::Write;
 
 /// Rows of all tables together that a page carries.
@@ -331,9 +331,9 @@ fn data<'a>(report: &'a Report<'_>) -> (Data<'a>, Vec<(&'static str, usize)>) {
     };
     let identities = report.identities();
     let identity_rows = take("identities", identities.len());
-    let by_row: HashMap<usize, usize, foldhash::fast::RandomState> =
+    let by_row: FastMap<usize, usize> =
         identities.iter().take(identity_rows).enumerate().map(|(n, i)| (i.row, n)).collect();
-    let by_key: HashMap<(&str, &str), usize, foldhash::fast::RandomState> =
+    let by_key: FastMap<(&str, &str), usize> =
         identities.iter().take(identity_rows).enumerate().map(|(n, i)| ((i.principal_id, i.id), n)).collect();
     let finding_rows = take("findings", report.findings().len());
     let mut findings = Columns::default();

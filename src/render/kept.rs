@@ -6,8 +6,13 @@ use hashbrown::hash_map::EntryRef;
 use std::marker::PhantomData;
 
 /// Where a text lies and how long it is; no text lies where `NOTHING` says.
-type Place = (usize, usize);
+pub(super) type Place = (usize, usize);
 const NOTHING: Place = (0, usize::MAX);
+
+/// Where this one does.
+pub(super) fn place(text: &str) -> Place {
+    (text.as_ptr() as usize, text.len())
+}
 
 /// Things made from neighbouring texts of a report.
 pub(super) struct Kept<'a, T> {
@@ -31,7 +36,7 @@ impl<'a, T> Kept<'a, T> {
         make: impl FnOnce() -> Result<T, E>,
     ) -> Result<&T, E> {
         self.key.clear();
-        self.key.extend(texts.into_iter().map(|t| t.map_or(NOTHING, |t| (t.as_ptr() as usize, t.len()))));
+        self.key.extend(texts.into_iter().map(|t| t.map_or(NOTHING, place)));
         Ok(match self.known.entry_ref(self.key.as_slice()) {
             EntryRef::Occupied(known) => known.into_mut(),
             EntryRef::Vacant(new) => new.insert(make()?),

@@ -6,7 +6,7 @@
 use super::Report;
 use super::reviews::ReviewRow;
 use crate::finding::{Disposition, Severity, SubjectKind};
-use crate::model::FastSet;
+use crate::model::{FastMap, FastSet};
 use crate::rules::{Automation, Control, Framework, JudgedGap, Population, ReviewEvery, Status, Strength};
 use std::collections::{BTreeMap, HashMap};
 
@@ -214,7 +214,7 @@ impl<'a> Report<'a> {
             };
             all.insert(slug, found);
         }
-        let mut things: HashMap<(SubjectKind, &str), usize, foldhash::fast::RandomState> = HashMap::default();
+        let mut things: FastMap<(SubjectKind, &str), usize> = HashMap::default();
         // A finding that a stronger one says is no less a failure of its own control.
         for finding in &self.judged.findings {
             let next = things.len();

@@ -29,7 +29,7 @@ pub use trend::{TrendPoint, TrendRow, TrendRule};
 
 use crate::finding::{Disposition, Severity, SubjectKind};
 use crate::graph::AccessGraph;
-use crate::model::Instant;
+use crate::model::{FastMap, Instant};
 use crate::review::{Diff, Sorted};
 use crate::rules::{Judged, RuleSet};
 use std::collections::{HashMap, HashSet};
@@ -105,7 +105,7 @@ pub struct Report<'a> {
     /// Lines of code that open findings are about, by path and line.
     pub excerpts: std::collections::BTreeMap<(String, u64), String>,
     open_by_grant: Vec<u32>,
-    open_by_principal: HashMap<&'a str, usize, foldhash::fast::RandomState>,
+    open_by_principal: FastMap<&'a str, usize>,
     /// Identities that did not sign in, by their positions in the graph.
     dormant: HashSet<usize>,
     identities: Vec<IdentityRow<'a>>,

@@ -13,7 +13,7 @@ use crate::finding::{
     fingerprint,
 };
 use crate::graph::{AccessGraph, Escalation};
-use crate::model::{Instant, Ix, cmp_folded};
+use crate::model::{FastMap, Instant, Ix, cmp_folded};
 use crate::policy::{Config, Waiver};
 use crate::rbac::Tri;
 use std::collections::{BTreeMap, HashMap};
@@ -97,7 +97,7 @@ struct Run<'a, 'g> {
     shared: Shared,
 }
 
-type Table<T> = HashMap<usize, T, foldhash::fast::RandomState>;
+type Table<T> = FastMap<usize, T>;
 
 /// What all findings on one subject have in common.
 struct About<'g> {
@@ -322,8 +322,7 @@ impl<'a, 'g> Run<'a, 'g> {
     fn group(&mut self, group: &Group<'a>, subjects: &[Subject]) {
         let lens: &'g Lens<'g> = self.lens;
         let getters: Vec<_> = group.facts.iter().map(|id| get(*id)).collect();
-        let mut memo: HashMap<Box<[Value<'g>]>, Rc<[Outcome]>, foldhash::fast::RandomState> =
-            HashMap::default();
+        let mut memo: FastMap<Box<[Value<'g>]>, Rc<[Outcome]>> = HashMap::default();
         let mut key: Vec<Value<'g>> = Vec::with_capacity(getters.len());
         let mut tallies = vec![Tally::default(); group.rules.len()];
         for subject in subjects {

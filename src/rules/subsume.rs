@@ -4,6 +4,7 @@
 
 use super::set::RuleSet;
 use crate::finding::{Disposition, Finding, FingerprintParts, Severity, SubjectKind, fingerprint};
+use crate::model::FastMap;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -29,7 +30,7 @@ pub(super) fn number_equals(findings: &mut [Finding]) {
 /// stands for those on its identity's assignments, which it is expected to have. Nothing hides what is worse than
 /// itself, and nothing of less than critical severity hides what is critical.
 pub(super) fn subsume(findings: &mut [Finding], rules: &RuleSet) {
-    type Slugs<K> = HashMap<K, Vec<(Arc<crate::finding::RuleText>, Severity)>, foldhash::fast::RandomState>;
+    type Slugs<K> = FastMap<K, Vec<(Arc<crate::finding::RuleText>, Severity)>>;
     let whose = |f: &Finding| f.identity.as_ref().map_or(0, |i| Arc::as_ptr(i) as usize);
     let stronger: BTreeSet<&str> = rules.iter().flat_map(|r| &r.subsumed_by).map(String::as_str).collect();
     let mut by_subject: Slugs<(SubjectKind, usize, usize)> = HashMap::default();
